@@ -1,0 +1,96 @@
+"""Values and files: anything curator holds as plain JSON, written atomically and the same each time."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+# A spreadsheet runs a cell that begins with one of these; a cell that already looks guarded is guarded once more, so
+# that `unguarded` gives back exactly what was there.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+# Printed raw, these would move a terminal's cursor or reorder the line; inside JSON strings their escape is the same.
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def plain(value: Any) -> Any:
+    """The value in JSON's own types: numpy, dataclasses, paths and dates converted; NaN, infinities and NA are None."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return [plain(v) for v in sorted(value, key=str)]
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, date):
+        return value.isoformat()
+    return value.as_posix() if isinstance(value, Path) else str(value)
+
+
+def dumps(obj: Any) -> str:
+    """The object as indented JSON text that ends with a newline; equal objects give equal text.
+
+    Other scripts stay readable; lone surrogates, control and direction characters are escaped, so that the text can be
+    encoded as UTF-8 and printed, and reads back as it was.
+    """
+    text = json.dumps(plain(obj), ensure_ascii=False, indent=1, allow_nan=False)
+    text = _UNSAFE_IN_JSON.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
+
+
+def dump(obj: Any, path: str | os.PathLike[str]) -> None:
+    """Write the object as JSON: UTF-8, all of it or nothing, the same bytes each time; makes the folder."""
+    write_text(dumps(obj), path)
+
+
+def write_text(text: str, path: str | os.PathLike[str]) -> None:
+    """Write the text as UTF-8, all of it or nothing: a reader never sees half a file; makes the folder."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        part.write_bytes(text.encode("utf-8", "backslashreplace"))
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def guarded(cell: str) -> str:
+    """The cell with a ' before it if a spreadsheet could take it for a formula; `unguarded` takes it back.
+
+    >>> guarded("=1+1"), guarded("bunny/1.jpg")
+    ("'=1+1", 'bunny/1.jpg')
+    """
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def unguarded(cell: str) -> str:
+    """What `guarded` was given: for those who read `recommendation.csv`.
+
+    >>> unguarded(guarded("-1.jpg")), unguarded("'tis.jpg")
+    ('-1.jpg', "'tis.jpg")
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
