@@ -1,0 +1,313 @@
+"""Decode pictures safely, once, for everything that needs them. The only home of PIL.
+
+Every fault of a file becomes one DataError with a short reason that does not name the path (the caller knows it).
+Formats are an explicit list, so a file cannot reach the plug-ins that start other programs (EPS runs Ghostscript).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import os
+import stat
+import threading
+import warnings
+from contextlib import nullcontext
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from curator.errors import DataError
+from curator.io import headers
+from curator.types import FileFacts, Photo, Preprocessing
+
+MAX_PIXELS = 120_000_000
+"""Pictures with more pixels are refused. The largest common phone sensor gives 108 Mpx; 120 Mpx is 360 MB as RGB, and
+decoding holds about two of those. Below PIL's own error limit of 179 Mpx."""
+
+LARGE_PIXELS = 24_000_000
+"""Pictures above this are decoded one at a time, so that a thread pool does not multiply the memory above."""
+
+MAX_BYTES = 1 << 30
+"""Files above this many bytes are refused before they are read; no photograph of MAX_PIXELS is as large."""
+
+ANALYSIS_SIDE = 256
+"""Longest side of the analysis picture, in pixels."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "MPO", "PPM", "TGA", "ICO", "DIB")
+
+# fmt: off
+IMAGE_SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".avif", ".gif", ".bmp", ".dib",
+    ".tif", ".tiff", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico",
+))
+# fmt: on
+"""File name endings (lower case) that are taken for images."""
+
+_RESAMPLING = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "lanczos": Image.Resampling.LANCZOS,
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+}
+_MAX_RESIZED_ASPECT = 16
+_one_large = threading.Lock()
+
+
+def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """The encoder's input (size, size, 3) uint8, before scaling to 0..1 and normalisation.
+
+    Equal, pixel for pixel, to what `open_clip.image_transform` hands to `ToTensor` for the same RGB image: the same
+    rounding of sizes and the same crop offsets as torchvision. Pictures more than 16 times as long as wide are resized
+    only where the crop looks, which bounds the memory; there PIL may round in another order: near, not equal.
+    """
+    p = preprocessing
+    resample = _RESAMPLING[p.interpolation]
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    w, h = image.size
+    if p.mode == "squash":
+        target = (p.resize_to, p.resize_to)
+    elif p.mode == "longest":
+        ratio = max(w, h) / p.resize_to
+        target = (max(1, round(w / ratio)), max(1, round(h / ratio)))
+    else:
+        short = p.resize_to
+        target = (short, int(short * h / w)) if w <= h else (int(short * w / h), short)
+    fill = p.fill if p.mode == "longest" else 0
+    if max(target) > _MAX_RESIZED_ASPECT * max(p.resize_to, p.size):
+        return _resize_middle(image, target, p.size, resample, fill)
+    if image.size != target:
+        image = image.resize(target, resample)
+    return np.array(_crop_or_pad(image, p.size, fill))
+
+
+def _crop_or_pad(image: Image.Image, size: int, fill: int) -> Image.Image:
+    """torchvision's CenterCrop (fill 0), open_clip's CenterCropOrPad: pad to at least `size`, then cut the middle."""
+    w, h = image.size
+    if w < size or h < size:
+        dx, dy = max(0, size - w), max(0, size - h)
+        padded = Image.new("RGB", (w + dx, h + dy), (fill, fill, fill))
+        padded.paste(image, (dx // 2, dy // 2))
+        image = padded
+        w, h = image.size
+    if (w, h) == (size, size):
+        return image
+    left, top = round((w - size) / 2.0), round((h - size) / 2.0)
+    return image.crop((left, top, left + size, top + size))
+
+
+def _resize_middle(
+    image: Image.Image, target: tuple[int, int], size: int, resample: Image.Resampling, fill: int
+) -> NDArray[np.uint8]:
+    """`_crop_or_pad(image.resize(target))` without making the part of `target` that the crop would throw away."""
+    spans = []
+    for have, want in zip(image.size, target, strict=True):
+        kept = min(want, size)
+        start = round((want - kept) / 2.0)
+        spans.append((start * have / want, (start + kept) * have / want, kept))
+    (x0, x1, kept_w), (y0, y1, kept_h) = spans
+    return np.array(_crop_or_pad(image.resize((kept_w, kept_h), resample, box=(x0, y0, x1, y1)), size, fill))
+
+
+def decode(path: str | os.PathLike[str], preprocessing: Preprocessing) -> Photo:
+    """Everything later steps need of one file: one read, one decode. See `decode_bytes`.
+
+    Raises: DataError with a short reason, for whatever is wrong with the file; nothing else.
+    """
+    return decode_bytes(read(path), preprocessing)
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """The file's bytes. Raises: DataError with a short reason (missing, no permission, empty, not a regular file)."""
+    try:
+        # A named pipe would block for ever, and a device has no end.
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
+            status = os.fstat(file.fileno())
+            if stat.S_ISDIR(status.st_mode):
+                raise DataError("a folder, not a file")
+            if not stat.S_ISREG(status.st_mode):
+                raise DataError("not a regular file")
+            if status.st_size > MAX_BYTES:
+                raise DataError(f"{status.st_size / 1e6:.0f} MB is over the limit of {MAX_BYTES / 1e6:.0f} MB")
+            data = file.read()
+    except FileNotFoundError:
+        raise DataError("no such file") from None
+    except PermissionError:
+        raise DataError("no permission to read") from None
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror or type(error).__name__})") from None
+    except (ValueError, MemoryError) as error:  # a NUL in the name; a file larger than the memory
+        raise DataError(f"cannot be read ({error or type(error).__name__})") from None
+    if not data:
+        raise DataError("0 bytes")
+    return data
+
+
+def sha256(data: bytes) -> str:
+    """The hexadecimal digest that names this content."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def decode_bytes(data: bytes, preprocessing: Preprocessing) -> Photo:
+    """Decode an image file's content.
+
+    The first frame, turned as EXIF says, alpha over white, as 8-bit RGB. 16-bit values are divided by 257, the same for
+    every picture so that brightness stays comparable; floats in 0..1 are times 255, in 0..255 taken as they are, others
+    stretched from their own minimum to their maximum. The analysis picture's longest side is at most 256 pixels (a mean over areas, never made
+    larger): enough for backgrounds, colours and borders, small enough that the attributes cost less than the decode.
+    `phash` is the DCT hash of that picture. Positions (GPS) are never read.
+
+    Raises: DataError with a short reason, for whatever is wrong; nothing else.
+    """
+    _quiet()
+    opened: Image.Image | None = None
+    try:
+        if not data:
+            raise DataError("0 bytes")
+        opened = _open(data)
+        large = opened.width * opened.height > LARGE_PIXELS
+        with opened, _one_large if large else nullcontext():
+            mode = opened.mode  # loading may change it
+            opened.load()
+            rgb = _upright(opened, _rgb(opened))
+            pixels = _shrink(rgb, ANALYSIS_SIDE)
+            facts = FileFacts(
+                format=str(opened.format),
+                mode=mode,
+                width=rgb.width,
+                height=rgb.height,
+                n_bytes=len(data),
+                sha256=sha256(data),
+                jpeg_quality=headers.jpeg_quality(opened),
+                camera=headers.camera(opened),
+                date=headers.date(opened),
+                n_frames=headers.n_frames(opened),
+            )
+            return Photo(facts, np.asarray(pixels), prepare(rgb, preprocessing), _phash(pixels))
+    except DataError:
+        raise
+    except Exception as error:
+        # The decoders raise almost anything on hostile bytes (struct.error, SyntaxError, RecursionError, ...), and one
+        # bad file must never stop a run: here, and only here, everything is turned into a reason.
+        raise DataError(_reason(error, data, opened.format if opened else None)) from None
+
+
+def thumbnail(path: str | os.PathLike[str], size: int = 160) -> bytes:
+    """A small JPEG (longest side at most `size` pixels, upright, without metadata) for reports.
+
+    Raises: DataError with a short reason.
+    """
+    _quiet()
+    data = read(path)
+    opened: Image.Image | None = None
+    try:
+        opened = _open(data)
+        with opened, _one_large if opened.width * opened.height > LARGE_PIXELS else nullcontext():
+            opened.draft("RGB", (2 * size, 2 * size))
+            opened.load()
+            small = _shrink(_upright(opened, _rgb(opened)), size)
+        out = io.BytesIO()
+        Image.fromarray(np.asarray(small)).save(out, "JPEG", quality=75, optimize=True)
+        return out.getvalue()
+    except DataError:
+        raise
+    except Exception as error:  # as in decode_bytes
+        raise DataError(_reason(error, data, opened.format if opened else None)) from None
+
+
+def _quiet() -> None:
+    """Keep PIL from printing what is handled here (size limits, damaged EXIF). Filters only grow: safe in threads."""
+    if not any(f[2] is Image.DecompressionBombWarning and f[0] == "ignore" for f in warnings.filters):
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+        warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(f for f in FORMATS if f in Image.OPEN)
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(data), formats=_formats())
+    except Image.DecompressionBombError:
+        raise DataError(f"more than the limit of {MAX_PIXELS / 1e6:.0f} million pixels") from None
+    n_pixels = image.width * image.height
+    if n_pixels > MAX_PIXELS:
+        raise DataError(f"{n_pixels / 1e6:.0f} million pixels are over the limit of {MAX_PIXELS / 1e6:.0f}")
+    if not n_pixels:
+        raise DataError("a picture without pixels")
+    return image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Any loaded image as 8-bit RGB."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_eight_bit(np.asarray(image))).convert("RGB")
+    if image.mode == "LAB":
+        lab = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
+        converted = ImageCms.applyTransform(image, lab)
+        assert converted is not None  # None only when working in place
+        return converted
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """16-bit, 32-bit and float grey values as 0..255; what is not finite becomes black."""
+    v = values.astype(np.float64)
+    finite = np.isfinite(v)
+    v = np.where(finite, v, 0.0)
+    low, high = (float(v[finite].min()), float(v[finite].max())) if finite.any() else (0.0, 0.0)
+    is_float = np.issubdtype(values.dtype, np.floating)
+    if is_float and low >= 0 and high <= 1:
+        v = v * 255.0
+    elif low >= 0 and high <= 255 and values.dtype.itemsize > 2:
+        pass  # 8-bit values in a wide type
+    elif not is_float and low >= 0 and high <= 65535:
+        v = v / 257.0
+    else:
+        v = np.where(finite, (v - low) * (255.0 / max(high - low, 1e-12)), 0.0)
+    return np.clip(np.rint(v), 0, 255).astype(np.uint8)
+
+
+def _upright(opened: Image.Image, rgb: Image.Image) -> Image.Image:
+    """Turned as EXIF says (damaged EXIF: as stored)."""
+    turn = headers.turn(opened)
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _shrink(image: Image.Image, side: int) -> Image.Image:
+    longest = max(image.size)
+    if longest <= side:
+        return image
+    w, h = (max(1, round(s * side / longest)) for s in image.size)
+    return image.resize((w, h), Image.Resampling.BOX)
+
+
+def _phash(pixels: Image.Image) -> int:
+    import imagehash  # pulls in scipy, so not before it is needed
+
+    bits = imagehash.phash(pixels).hash.ravel()
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def _reason(error: Exception, data: bytes, kind: str | None) -> str:
+    """A short reason for a decoder's exception; `kind` is the format if the header could be read."""
+    if isinstance(error, MemoryError):
+        return "not enough memory to decode it"
+    if kind is None:
+        return headers.sniff(data)
+    text = " ".join(str(error).split())
+    if "truncated" in text.lower() or isinstance(error, EOFError):
+        return f"truncated {kind} at byte {len(data)}"
+    return f"damaged {kind} ({(text or type(error).__name__)[:80]})"
