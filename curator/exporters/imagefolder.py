@@ -1,0 +1,137 @@
+"""Folders of images, `<split>/<class>/<file>`: what torchvision's ImageFolder and most trainers read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from curator.errors import DataError, InputError
+from curator.exporters import Link
+from curator.types import Dataset, Measures, SplitPlan
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_MAX_NAME_BYTES = 200  # most file systems allow 255; what is left is for a suffix
+_CHUNK_BYTES = 1 << 20
+
+
+def folder_name(name: str) -> str:
+    """A name that is one folder on every system and cannot lead out of its parent.
+
+    >>> folder_name("bunny"), folder_name("../etc"), folder_name(".."), folder_name("a/b"), folder_name("nul")
+    ('bunny', '.._etc', '_', 'a_b', 'nul_')
+    """
+    safe = _UNSAFE.sub("_", name).rstrip(". ").lstrip(" ") or "_"
+    if _RESERVED.fullmatch(safe):
+        safe += "_"
+    if len(safe.encode()) > _MAX_NAME_BYTES:
+        safe = safe.encode()[:_MAX_NAME_BYTES].decode(errors="ignore") + "-" + _short_hash(name)
+    return safe
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:8]
+
+
+def folder_names(names: Iterable[str]) -> dict[str, str]:
+    """Name -> folder name, no two the same even where upper and lower case are one."""
+    safe = {name: folder_name(name) for name in names}
+    counts = Counter(folder.casefold() for folder in safe.values())
+    return {
+        name: folder if counts[folder.casefold()] == 1 else f"{folder}-{_short_hash(name)}"
+        for name, folder in safe.items()
+    }
+
+
+def _file_names(ids: list[str]) -> dict[str, str]:
+    """Id -> file name within one folder: the file's own, with a hash of its id where two share it."""
+    own = {id: PurePosixPath(id).name for id in ids}
+    for id, name in own.items():
+        if name in {"", ".", ".."} or "/" in name or "\\" in name:
+            raise DataError(f"{id!r} is not the path of a file.")
+    counts = Counter(name.casefold() for name in own.values())
+    names = {}
+    for id, name in own.items():
+        path = PurePosixPath(name)
+        names[id] = name if counts[name.casefold()] == 1 else f"{path.stem}-{_short_hash(id)}{path.suffix}"
+    if len({name.casefold() for name in names.values()}) != len(names):
+        raise DataError(f"two files of one class would get the same name in the export, near {min(names)!r}.")
+    return names
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy the bytes, then read them back: what was read and what lies on the disk must have the same sha256."""
+    digest = hashlib.sha256()
+    with source.open("rb") as reading, target.open("xb") as writing:
+        while chunk := reading.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            writing.write(chunk)
+    if _sha256(target) != digest.hexdigest():
+        raise DataError(f"the copy of {source} is not what was read; the disk may be failing.")
+
+
+def _place(source: Path, target: Path, link: Link) -> None:
+    if not source.is_file():
+        raise DataError(f"{source} is no longer there; nothing was exported.")
+    if link == "copy":
+        _copy(source, target)
+    elif link == "symlink":
+        target.symlink_to(source)
+    else:
+        try:
+            os.link(source, target)
+        except OSError as error:
+            raise InputError(f"cannot hard-link {source} ({error.strerror}); use --link copy or symlink.") from error
+
+
+class ImageFolder:
+    """Copies of the files, or links to them, in `<split>/<class>/`. A class whose name cannot be a folder gets a safe
+    one, and `classes.json` then says which is which (folder -> class)."""
+
+    formats = ("imagefolder",)
+
+    def write(
+        self,
+        dataset: Dataset,
+        plan: SplitPlan,
+        destination: Path,
+        *,
+        measures: Measures | None,
+        format: str,
+        link: Link,
+    ) -> int:
+        """See `Exporter`. Raises DataError for an image without a label: it would have no folder to lie in."""
+        if "://" in dataset.root:
+            raise InputError("folders of images are made from local files; export a manifest (csv or parquet) instead.")
+        root = Path(dataset.root).resolve()
+        labels = dict(zip(dataset.ids.tolist(), dataset.label_names(), strict=True))
+        cells: dict[tuple[str, str], list[str]] = {}
+        for id, split in plan.assignment.items():
+            if not labels[id]:
+                raise DataError(f"{id!r} has no label, and folders of images need one; leave it out of the split plan.")
+            cells.setdefault((split, labels[id]), []).append(id)
+        split_dirs = folder_names({split for split, _ in cells})
+        class_dirs = folder_names({label for _, label in cells})
+        for (split, label), ids in sorted(cells.items()):
+            folder = destination / split_dirs[split] / class_dirs[label]
+            folder.mkdir(parents=True)
+            for id, name in _file_names(sorted(ids)).items():
+                _place(root / id, folder / name, link)
+        renamed = {folder: label for label, folder in sorted(class_dirs.items()) if folder != label}
+        if renamed:
+            text = json.dumps(renamed, ensure_ascii=False, indent=1, sort_keys=True)
+            (destination / "classes.json").write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        return len(plan.assignment)
+
+
+EXPORTER = ImageFolder()

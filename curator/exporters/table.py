@@ -1,0 +1,71 @@
+"""A manifest: one row per image, the files stay where they are. CSV or Parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from curator.exporters import Link
+from curator.types import Dataset, Measures, SplitPlan
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def _no_formula(value: Any) -> Any:
+    """A spreadsheet runs a cell that begins so; a leading ' makes it text (OWASP, CSV injection)."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+
+
+def manifest(dataset: Dataset, plan: SplitPlan, measures: Measures | None = None) -> pd.DataFrame:
+    """One row per image of the plan, in the order of the data set: path, label, split, then the measured columns.
+
+    `path` is absolute (or the URL of a remote image), so the manifest can lie anywhere; `label` is "" where there is
+    none.
+    """
+    remote = "://" in dataset.root
+    root = dataset.root.rstrip("/") if remote else Path(dataset.root).resolve().as_posix().rstrip("/")
+    in_plan = [i for i, id in enumerate(dataset.ids.tolist()) if id in plan.assignment]
+    rows = dataset.take(in_plan)
+    ids = rows.ids.tolist()
+    table = pd.DataFrame(
+        {
+            "path": [f"{root}/{id}" for id in ids],
+            "label": rows.label_names(),
+            "split": [plan.assignment[id] for id in ids],
+        },
+        index=ids,
+    )
+    if measures is not None:
+        table = pd.concat([table, measures.frame.reindex(ids)], axis=1)
+    return table.reset_index(drop=True)
+
+
+class Table:
+    """`manifest.csv` or `manifest.parquet`. In the CSV, text that would run as a formula is quoted by '."""
+
+    formats = ("csv", "parquet")
+
+    def write(
+        self,
+        dataset: Dataset,
+        plan: SplitPlan,
+        destination: Path,
+        *,
+        measures: Measures | None,
+        format: str,
+        link: Link,
+    ) -> int:
+        """See `Exporter`. `link` means nothing here: no file is copied."""
+        table = manifest(dataset, plan, measures)
+        if format == "parquet":
+            table.to_parquet(destination / "manifest.parquet", index=False)
+        else:
+            table.map(_no_formula).to_csv(
+                destination / "manifest.csv", index=False, lineterminator="\n", errors="surrogateescape"
+            )
+        return len(table)
+
+
+EXPORTER = Table()
