@@ -1,0 +1,68 @@
+"""What can be measured of an image. One file per family; a module joins by defining `FAMILY`.
+
+A `PhotoFamily` looks at one decoded photo and runs beside the encoder, on the same decode. A `SetFamily` needs the whole
+data set (its metadata, its embeddings) and runs afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from curator.config import Settings
+from curator.registry import Registry
+from curator.types import Column, Embedded, Encoder, Measures, Photo
+
+Value = str | float | int | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFamily:
+    """Columns measured on one photo. `version` goes up when the numbers change, so that stored ones are not reused."""
+
+    columns: tuple[Column, ...]
+    measure: Callable[[Photo], Mapping[str, Value]]
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SetFamily:
+    """Columns derived from the whole data set; no columns where there is nothing to derive them from."""
+
+    derive: Callable[[Embedded, Encoder, Settings], Measures]
+
+
+FAMILIES: Registry[PhotoFamily | SetFamily] = Registry("curator.attributes", "FAMILY", "attribute family")
+
+
+def photo_families() -> list[tuple[str, PhotoFamily]]:
+    """The families measured at decode time, by name."""
+    return [(name, family) for name, family in FAMILIES if isinstance(family, PhotoFamily)]
+
+
+def measure(photo: Photo) -> dict[str, Value]:
+    """Every per-photo attribute of one photo."""
+    row: dict[str, Value] = {}
+    for _, family in photo_families():
+        row.update(family.measure(photo))
+    return row
+
+
+def fingerprint() -> str:
+    """Changes when a per-photo family is added, dropped or gets a new version."""
+    names = [f"{name}:{family.version}:{[c.name for c in family.columns]}" for name, family in photo_families()]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def measures(embedded: Embedded, encoder: Encoder, settings: Settings) -> Measures:
+    """All attributes of a data set: the per-photo ones from its rows, then the derived ones."""
+    columns = tuple(column for _, family in photo_families() for column in family.columns)
+    frame = embedded.rows.reindex(columns=[c.name for c in columns])
+    out = Measures(frame if len(columns) else pd.DataFrame(index=embedded.rows.index), columns)
+    for _, family in FAMILIES:
+        if isinstance(family, SetFamily):
+            out = out.join(family.derive(embedded, encoder, settings))
+    return out

@@ -1,0 +1,32 @@
+"""Brightness and contrast of the whole picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from curator.attributes import PhotoFamily, Value
+from curator.types import Column, Photo
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""ITU-R BT.601 weights of red, green and blue."""
+
+
+def _measure(photo: Photo) -> dict[str, Value]:
+    luma = photo.pixels.astype(np.float32) @ _LUMA / 255
+    return {"light.brightness": float(luma.mean()), "light.contrast": float(luma.std())}
+
+
+FAMILY = PhotoFamily(
+    columns=(
+        Column("light.brightness", "number", "image", "have brightness {value}", "with brightness not {value}", "0..1"),
+        Column(
+            "light.contrast",
+            "number",
+            "image",
+            "have contrast {value}",
+            "with contrast not {value}",
+            "standard deviation of luma, 0..1",
+        ),
+    ),
+    measure=_measure,
+)

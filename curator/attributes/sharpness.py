@@ -1,0 +1,33 @@
+"""How sharp the picture is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from curator.attributes import PhotoFamily, Value
+from curator.types import Column, Photo
+
+
+def _measure(photo: Photo) -> dict[str, Value]:
+    grey = photo.pixels.astype(np.float32).mean(-1)
+    if min(grey.shape) < 3:
+        return {"sharpness.laplacian": None}
+    inner = grey[1:-1, 1:-1]
+    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inner
+    return {"sharpness.laplacian": float(np.log1p(laplacian.var()))}
+
+
+FAMILY = PhotoFamily(
+    columns=(
+        # Variance of the Laplacian: Pech-Pacheco et al. (2000). On the analysis picture, so that size does not decide.
+        Column(
+            "sharpness.laplacian",
+            "number",
+            "image",
+            "have sharpness {value}",
+            "with sharpness not {value}",
+            "log(1 + variance of the Laplacian)",
+        ),
+    ),
+    measure=_measure,
+)

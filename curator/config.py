@@ -1,0 +1,157 @@
+"""Settings: one frozen dataclass per stage, read from TOML, overruled by flags. An unknown key is an InputError."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from curator.errors import InputError
+
+S = TypeVar("S", bound="AuditSettings | DuplicateSettings | RecommendSettings | ValidateSettings | SplitSettings")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """When an association is a finding, and how severe.
+
+    `alpha`: false-discovery rate over all tests. `min_effect`: the interval of the effect must lie above it.
+    `medium`, `high`: severity by the lower end of that interval. `min_support`: fewer images than this with a value are
+    not tested. `cuts`: quantiles at which a number is cut in two. `n_permutations`: label shuffles behind
+    `expected_false_findings`. `clusters`: how many, 0 = by the size of the set.
+    """
+
+    alpha: float = 0.05
+    min_effect: float = 0.05
+    medium: float = 0.2
+    high: float = 0.4
+    min_support: int = 3
+    cuts: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
+    n_permutations: int = 50
+    clusters: int = 0
+    n_examples: int = 12
+    concepts: str = ""
+
+    def __post_init__(self) -> None:
+        _fraction("alpha", self.alpha)
+        if not 0 <= self.min_effect <= self.medium <= self.high <= 1:
+            raise InputError("settings: 0 <= min_effect <= medium <= high <= 1 is needed.")
+        if any(not 0 < c < 1 for c in self.cuts):
+            raise InputError(f"settings: cuts are quantiles between 0 and 1; found {list(self.cuts)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateSettings:
+    """`hamming`: differing bits of 64 up to which two perceptual hashes agree. `cosine`: when two embeddings do.
+    `confirm`: a perceptual match counts only where the embeddings agree this far too."""
+
+    hamming: int = 4
+    cosine: float = 0.985
+    confirm: float = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendSettings:
+    """`strategy`: a name from the recommenders. `near`: cosine from which a pool image repeats one that is there."""
+
+    budget: int = 30
+    strategy: str = "coverage"
+    near: float = 0.985
+    max_findings: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateSettings:
+    """The probe: `c_grid` inverse regularisations to choose from, `n_random` draws of the random arm, `n_bootstrap`
+    resamples behind every interval, `n_refits` training sets resampled, `min_group` images for a group to count."""
+
+    c_grid: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)
+    n_random: int = 20
+    n_refits: int = 20
+    n_bootstrap: int = 1000
+    min_group: int = 5
+    test_frac: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSettings:
+    """Fractions of the splits, by name; they sum to 1."""
+
+    fractions: Mapping[str, float] = field(default_factory=lambda: {"train": 0.7, "val": 0.15, "test": 0.15})
+
+    def __post_init__(self) -> None:
+        if not self.fractions or any(f <= 0 for f in self.fractions.values()):
+            raise InputError("settings: every split needs a fraction above 0.")
+        if abs(sum(self.fractions.values()) - 1) > 1e-6:
+            raise InputError(f"settings: split fractions sum to {sum(self.fractions.values()):g}; 1 is needed.")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All stages together."""
+
+    audit: AuditSettings = field(default_factory=AuditSettings)
+    duplicates: DuplicateSettings = field(default_factory=DuplicateSettings)
+    recommend: RecommendSettings = field(default_factory=RecommendSettings)
+    validate: ValidateSettings = field(default_factory=ValidateSettings)
+    split: SplitSettings = field(default_factory=SplitSettings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for the JSON files."""
+        return asdict(self)
+
+
+def read_settings(path: Path | None) -> Settings:
+    """The settings of a TOML file with one table per stage; the defaults where `path` is None.
+
+    Raises:
+        InputError: no such file, not TOML, an unknown table or key, or a value of the wrong type.
+    """
+    if path is None:
+        return Settings()
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise InputError(f"cannot read the settings {path}: {e.strerror}; check --config.") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise InputError(f"{path} is not valid TOML ({e}); see docs/concepts.md for an example.") from e
+    defaults = Settings()
+    stages = {f.name: getattr(defaults, f.name) for f in fields(Settings)}
+    chosen: dict[str, Any] = {}
+    for table, values in tables.items():
+        if table not in stages or not isinstance(values, dict):
+            raise InputError(f"{path}: [{table}] is no table of settings; {_meant(table, list(stages))}")
+        chosen[table] = updated(stages[table], values, f"{path}: [{table}]")
+    return replace(defaults, **chosen)
+
+
+def updated(settings: S, values: Mapping[str, Any], where: str) -> S:
+    """`settings` with `values` in place; each key must exist and keep its type (an int may stand for a float)."""
+    known = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    clean: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            raise InputError(f"{where} has no setting {key!r}; {_meant(key, list(known))}")
+        default = known[key]
+        if isinstance(default, tuple) and isinstance(value, list):
+            value = tuple(value)
+        elif isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        expected = Mapping if isinstance(default, Mapping) else type(default)
+        if not isinstance(value, expected) or (isinstance(value, bool) and not isinstance(default, bool)):
+            raise InputError(f"{where} {key} = {value!r}; a {type(default).__name__} such as {default!r} is needed.")
+        clean[key] = value
+    return replace(settings, **clean)
+
+
+def _meant(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}."
+
+
+def _fraction(name: str, value: float) -> None:
+    if not 0 < value < 1:
+        raise InputError(f"settings: {name} lies between 0 and 1; found {value:g}.")

@@ -1,0 +1,163 @@
+"""Attributes as yes/no columns: every value that an image can have, ready to be counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from curator.errors import InputError
+from curator.types import Column, Ids, Mask, Measures
+
+_MAX_VALUES = 50
+"""Values of one attribute that are tested, most common first; an id column would otherwise be thousands of tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Indicators:
+    """`values` (n, m): image i has value j; `known` (n, m): it was measured. `columns`, `value_names` (m,) describe j.
+
+    `cuts` (m,) is the threshold of a number's value and nan otherwise, so that other images can be read the same way.
+    """
+
+    ids: Ids
+    values: Mask
+    known: Mask
+    columns: tuple[Column, ...]
+    value_names: tuple[str, ...]
+    cuts: tuple[float, ...]
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def attribute(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns)
+
+    def index(self, attribute: str, value: str) -> int:
+        """The position of one value.
+
+        Raises:
+            InputError: it was not measured here.
+        """
+        for j, (column, name) in enumerate(zip(self.columns, self.value_names, strict=True)):
+            if column.name == attribute and name == value:
+                return j
+        near = [n for c, n in zip(self.columns, self.value_names, strict=True) if c.name == attribute]
+        hint = (
+            f"its values are {', '.join(near)}"
+            if near
+            else f"attributes are {', '.join(dict.fromkeys(self.attribute))}"
+        )
+        raise InputError(f"no image has {attribute}={value}; {hint}.")
+
+    def phrase(self, j: int) -> str:
+        """What is said of images that have value j, after "93% of bunny"."""
+        return phrase(self.columns[j], self.value_names[j])
+
+    def tests(self) -> list[NDArray[np.intp]]:
+        """Groups of positions that are one test: all cuts of one number together, everything else alone."""
+        out: list[NDArray[np.intp]] = []
+        of_number: dict[str, list[int]] = {}
+        for j, column in enumerate(self.columns):
+            if column.form == "number":
+                of_number.setdefault(column.name, []).append(j)
+            else:
+                out.append(np.array([j]))
+        return out + [np.array(group) for group in of_number.values()]
+
+
+def phrase(column: Column, value: str) -> str:
+    """The column's phrase with the value in it.
+
+    >>> phrase(Column("exif.present", "flag", "file", "carry EXIF|carry no EXIF", ""), "no")
+    'carry no EXIF'
+    """
+    if column.form == "flag":
+        yes, _, no = column.phrase.partition("|")
+        return yes if value == "yes" else no
+    return column.phrase.replace("{value}", value)
+
+
+def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> Indicators:
+    """Every value of every attribute as a column: tags and categories by name, flags as yes and no, numbers cut at the
+    quantiles `cuts` of all images (whatever their class, so that the labels do not choose the cut).
+
+    Values had by fewer than `min_support` images, or lacking in fewer, cannot be told from chance and are left out.
+    """
+    n = len(measures.frame)
+    values: list[Mask] = []
+    known: list[Mask] = []
+    columns: list[Column] = []
+    names: list[str] = []
+    thresholds: list[float] = []
+    for column in measures.columns:
+        series = measures.frame[column.name]
+        here = series.notna().to_numpy()
+        for name, cut in _values(column, series, cuts):
+            mask = has_value(series, column, name, cut)
+            # A class of one needs the values that everyone shares, so only rarity drops a value here.
+            if mask.sum() >= min_support:
+                values.append(mask)
+                known.append(here)
+                columns.append(column)
+                names.append(name)
+                thresholds.append(cut)
+    empty = np.zeros((n, 0), np.bool_)
+    ids = np.asarray(measures.frame.index, dtype=np.str_)
+    return Indicators(
+        ids,
+        np.stack(values, axis=1) if values else empty,
+        np.stack(known, axis=1) if known else empty,
+        tuple(columns),
+        tuple(names),
+        tuple(thresholds),
+    )
+
+
+def _values(column: Column, series: pd.Series, cuts: Sequence[float]) -> list[tuple[str, float]]:
+    present = series.dropna()
+    nothing = float("nan")
+    if column.form == "flag":
+        return [("yes", nothing), ("no", nothing)]
+    if column.form == "number":
+        numbers = present.astype(float)
+        if numbers.nunique() < 2:
+            return []
+        out: dict[str, float] = {}
+        for cut in np.quantile(numbers, list(cuts)):
+            threshold = float(f"{cut:.3g}")
+            for name in (f"below {threshold:g}", f"{threshold:g} or above"):
+                out.setdefault(name, threshold)
+        return list(out.items())
+    words = present.astype(str)
+    if column.form == "tags":
+        words = words.str.split("|").explode()
+    common = words[words != ""].value_counts()
+    ordered = sorted(common.items(), key=lambda item: (-int(item[1]), str(item[0])))
+    return [(str(name), nothing) for name, _ in ordered[:_MAX_VALUES]]
+
+
+def has_value(series: pd.Series, column: Column, value: str, cut: float) -> Mask:
+    """Which images have the value; those not measured do not."""
+    if column.form == "number":
+        numbers = pd.to_numeric(series, errors="coerce").to_numpy(float, na_value=np.nan)
+        return np.asarray(numbers < cut if value.startswith("below") else numbers >= cut, np.bool_)
+    present = series.notna().to_numpy()
+    if column.form == "flag":
+        truth = series.fillna(False).astype(bool).to_numpy()
+        return np.asarray(present & (truth if value == "yes" else ~truth), np.bool_)
+    words = series.fillna("").astype(str)
+    if column.form == "tags":
+        return np.asarray(present & words.map(lambda tags: value in tags.split("|")).to_numpy(bool), np.bool_)
+    return np.asarray(present & (words == value).to_numpy(bool), np.bool_)
+
+
+def read(measures: Measures, attribute: str, value: str, cut: float) -> tuple[Mask, Mask]:
+    """One value on other images (a pool, a test set): which have it, and where it was measured."""
+    column = measures.column(attribute)
+    series = measures.frame[attribute]
+    return has_value(series, column, value, cut), series.notna().to_numpy(bool)
