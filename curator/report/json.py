@@ -278,7 +278,8 @@ def _arm(arm: Arm) -> dict[str, Any]:
 def _group(g: GroupAccuracy) -> dict[str, Any]:
     return {
         "value": plain(g.accuracy),
-        "ci": plain(g.ci),
+        # A group without test images has no accuracy, so no interval either.
+        "ci": plain(g.ci) if np.isfinite(g.ci).all() else None,
         "class": g.class_name,
         "value_of_attribute": g.value,
         "n": int(g.n),

@@ -1,0 +1,272 @@
+"""The files scripts read: each holds what the contract says, and its schema sees what is wrong."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+from report_example import EVIL_ID, make_probe, make_recommendation, make_run, make_splits
+
+from curator.report.json import (
+    CSV_COLUMNS,
+    audit_json,
+    dump,
+    dumps,
+    recommend_json,
+    recommendation_csv,
+    run_json,
+    splits_json,
+    validation_json,
+)
+from curator.report.serialise import guarded, plain, unguarded
+from curator.types import AuditRun, ProbeReport, Recommendation, SplitPlan
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schema"
+MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
+    "audit": lambda: audit_json(make_run()),
+    "run": lambda: run_json(make_run(), started="2026-01-31T12:00:00+00:00", out="out", files=["audit.json"]),
+    "recommend": lambda: recommend_json(make_recommendation(), "/pool"),
+    "validation": lambda: validation_json(make_probe()),
+    "splits": lambda: splits_json(make_splits()),
+}
+
+
+def validator(kind: str) -> Draft202012Validator:
+    schema = json.loads((SCHEMAS / f"{kind}.json").read_text("utf-8"))
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def required_paths(node: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where every key of every object with fixed keys lies (maps keyed by the user's own names are left alone)."""
+    free = {"classes", "splits", "settings", "versions", "shared_patterns", "arms", "assignment", "asked", "got"}
+    found: list[tuple[Any, ...]] = []
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if not (at and at[-1] in free):
+                found.append((*at, key))
+            found += required_paths(value, (*at, key))
+    elif isinstance(node, list) and node:
+        found += required_paths(node[0], (*at, 0))
+    return found
+
+
+def parent(node: Any, path: tuple[Any, ...]) -> Any:
+    for key in path[:-1]:
+        node = node[key]
+    return node
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_every_file_is_what_its_schema_says(kind: str) -> None:
+    made = json.loads(dumps(MAKERS[kind]()))
+    assert [e.message for e in validator(kind).iter_errors(made)] == []
+    assert made["schema"] == f"curator.{kind}/1"
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_the_schema_sees_every_missing_and_every_mistyped_field(kind: str) -> None:
+    made = json.loads(dumps(MAKERS[kind]()))
+    check = validator(kind)
+    paths = required_paths(made)
+    assert len(paths) > 5
+    for path in paths:
+        for harm in ("missing", "mistyped"):
+            broken = copy.deepcopy(made)
+            if harm == "missing":
+                del parent(broken, path)[path[-1]]
+            else:
+                parent(broken, path)[path[-1]] = {"not": ["what", "was", "promised"]}
+            # Settings are the one free-form object: the harm done here is a valid one.
+            if (harm, path[-1]) != ("mistyped", "settings"):
+                assert not check.is_valid(broken), (kind, harm, path)
+
+
+def test_the_keys_come_in_the_contracts_order(run: AuditRun) -> None:
+    made = audit_json(run)
+    assert list(made)[:13] == [
+        "schema",
+        "dataset",
+        "encoder",
+        "settings",
+        "seed",
+        "versions",
+        "expected_false_findings",
+        "verdict",
+        "findings",
+        "shared_patterns",
+        "clusters",
+        "duplicates",
+        "label_errors",
+    ]
+    assert list(made["findings"][0])[:19] == [
+        "id",
+        "class",
+        "attribute",
+        "value",
+        "kind",
+        "share_in_class",
+        "share_in_class_ci",
+        "share_elsewhere",
+        "share_elsewhere_ci",
+        "effect",
+        "effect_ci",
+        "p",
+        "q",
+        "reliance",
+        "severity",
+        "same_as",
+        "sentence",
+        "example_ids",
+        "counterexample_ids",
+    ]
+
+
+def test_the_values_are_those_of_the_audit(run: AuditRun) -> None:
+    made = json.loads(dumps(audit_json(run, sizes={"bunny/img 000.jpg": (320, 240)})))
+    first = made["findings"][0]
+    assert first["id"] == "bunny:background.colour=green"
+    assert first["share_in_class_ci"] == [0.764, 0.991]
+    assert first["reliance"]["gap_ci"] == [0.22, 0.4]
+    assert made["findings"][2]["p"] is None
+    assert made["settings"] == {"model": "auto", "min_share": 0.5, "attributes": ["background", "light"], "x": None}
+    assert made["dataset"]["splits"] == {"test": 10, "train": 70}
+    assert made["duplicates"]["leaks"][0]["splits"] == ["test", "train"]
+    crops = made["shared_patterns"]["bunny"][0]["example_crops"]
+    assert [c["box"] for c in crops[:2]] == [[0, 0, 320, 240], None]
+    assert made["dataset"]["skipped"][1]["id"] == EVIL_ID + "2"
+
+
+def test_a_clusters_examples_lie_nearest_to_its_centre(run: AuditRun) -> None:
+    cluster = audit_json(run)["clusters"][2]
+    cosine = dict(zip(run.embeddings.ids.tolist(), run.embeddings.vectors @ run.clusters.centres[2], strict=True))
+    members = [i for i, k in zip(run.embeddings.ids.tolist(), run.clusters.assignment, strict=True) if k == 2]
+    assert cluster["n"] == len(members)
+    assert cluster["classes"] == {"sheep": len(members)}
+    assert min(cosine[i] for i in cluster["example_ids"]) >= max(
+        cosine[i] for i in members if i not in cluster["example_ids"]
+    )
+
+
+def test_the_audits_bytes_depend_on_the_data_alone(tmp_path: Path, run: AuditRun) -> None:
+    dump(audit_json(run), tmp_path / "deep" / "a.json")
+    dump(audit_json(replace(make_run(), seconds=99.0, n_new=0)), tmp_path / "b.json")
+    first, second = (tmp_path / "deep" / "a.json").read_bytes(), (tmp_path / "b.json").read_bytes()
+    assert first == second
+    assert first.endswith(b"}\n")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.json", "deep"]
+
+
+def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path) -> None:
+    target = tmp_path / "x.json"
+    dump({"a": 1}, target)
+
+    class Unwritable:
+        def __str__(self) -> str:
+            raise RuntimeError("cannot be written")
+
+    with pytest.raises(RuntimeError):
+        dump({"a": Unwritable()}, target)
+    assert json.loads(target.read_text("utf-8")) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_any_name_survives_and_none_can_move_a_terminal(tmp_path: Path) -> None:
+    names = {"ids": [EVIL_ID, "兎/\u2028\x85.jpg", "a\nb", "é"]}
+    dump(names, tmp_path / "x.json")
+    raw = (tmp_path / "x.json").read_bytes().decode("utf-8")
+    assert json.loads(raw) == names
+    assert not set(raw) & set("\x1b\x85\u202e\u2028")
+    assert "兎" in raw
+
+
+def test_numbers_become_plain() -> None:
+    odd = {"a": np.float32(0.5), "b": np.int64(3), "c": float("inf"), "d": np.array([1.0, np.nan]), "e": np.bool_(True)}
+    assert plain(odd) == {"a": 0.5, "b": 3, "c": None, "d": [1.0, None], "e": True}
+    assert [type(v) for v in plain(odd).values()] == [float, int, type(None), list, bool]
+    assert plain({"b", "a"}) == ["a", "b"]
+
+
+def test_the_csv_has_the_contracts_columns_and_runs_no_formula(tmp_path: Path, recommendation: Recommendation) -> None:
+    recommendation_csv(recommendation, "/pool/", tmp_path / "r.csv")
+    with open(tmp_path / "r.csv", encoding="utf-8", newline="") as f:
+        rows = list(csv.DictReader(f))
+    assert tuple(rows[0]) == CSV_COLUMNS
+    assert [r["rank"] for r in rows] == ["1", "2", "3", "4", "5"]
+    assert rows[0] == {
+        "rank": "1",
+        "id": "pool/1.jpg",
+        "path": "/pool/pool/1.jpg",
+        "label": "bunny",
+        "label_source": "predicted",
+        "class": "bunny",
+        "attribute": "background.colour",
+        "value": "not green",
+        "reason": "a bunny without green",
+    }
+    assert rows[4]["class"] == "hen"
+    assert rows[4]["attribute"] == ""
+    assert not [v for r in rows for v in r.values() if v[:1] in set("=+-@\t\r\n") and v]
+    assert unguarded(rows[1]["id"]) == recommendation.ids[1]
+
+
+@pytest.mark.parametrize("text", ["=1", "'=1", "''=1", "'tis", "+", "@a", "-1.jpg", "\t", "＝1", "a=1", "", "'", "''"])
+def test_the_guard_can_be_taken_off(text: str) -> None:
+    assert unguarded(guarded(text)) == text
+    assert guarded(text)[:1] not in {"=", "+", "-", "@", "\t", "＝"} or text == ""
+
+
+def test_the_plan_says_what_is_missing(recommendation: Recommendation) -> None:
+    made = recommend_json(recommendation, "/pool")
+    assert made["plan"][0] == {
+        "class": "bunny",
+        "attribute": "background.colour",
+        "value": "not green",
+        "have": 1,
+        "want": 30,
+        "got": 4,
+        "missing": 26,
+        "has_value": False,
+        "attribute_value": "green",
+    }
+    assert made["expected_worst_group_gain"] == {"value": 0.21, "ci": [0.1, 0.33]}
+    assert recommend_json(replace(recommendation, expected_gain=None), "/p")["expected_worst_group_gain"] is None
+
+
+def test_the_arms_are_all_there(probe: ProbeReport) -> None:
+    made = json.loads(dumps(validation_json(probe)))
+    assert list(made["arms"]) == ["before", "recommended", "random", "reweighted"]
+    assert made["arms"]["recommended"]["worst_group"] == {
+        "value": 0.81,
+        "ci": [0.81 - 0.12, 0.81 + 0.1],
+        "class": "bunny",
+        "value_of_attribute": "not green",
+        "n": 40,
+    }
+    assert made["arms"]["before"]["groups"][-1]["ci"] is None
+    assert made["curve"][1]["reliance"] is None
+
+
+def test_the_splits_count_what_was_got(splits: SplitPlan) -> None:
+    made = splits_json(splits)
+    assert made["splits"] == {"test": 1, "train": 2}
+    assert made["cells"][1] == {
+        "class": "bunny",
+        "value": "not green",
+        "asked": {"train": 2.0, "test": 1},
+        "got": {"train": 1, "test": 1},
+    }
+    assert list(made["assignment"])[1:] == ["a.jpg", "b.jpg"]
+
+
+def test_speed_is_of_this_run_only(run: AuditRun) -> None:
+    assert run_json(run)["images_per_second"] == 10.0
+    assert run_json(replace(run, n_new=0))["images_per_second"] is None
