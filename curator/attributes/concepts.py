@@ -1,0 +1,91 @@
+"""What the picture shows in words, where the encoder has a text tower: prompts from an editable vocabulary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from curator.attributes import SetFamily
+from curator.config import Settings
+from curator.errors import InputError
+from curator.types import Column, Embedded, Encoder, Kind, Measures
+from curator.vectors import unit
+
+VOCABULARY = Path(__file__).with_name("concepts.txt")
+TEMPLATES = ("a photo of {}.", "a photo with {} in it.", "{}.")
+"""Averaged per prompt: prompt wording alone moves CLIP's answers by tens of points."""
+_KINDS: dict[str, Kind] = {"objects": "object", "people": "object", "media": "image", "viewpoints": "image"}
+_SEPARATED = 0.65
+"""Share of the score's variance that a two-way split must explain. One Gaussian split at its mean explains 2 / pi = 0.637,
+so below this the score has no two sides and the prompt says nothing of this data set."""
+
+
+def read_vocabulary(path: Path) -> list[tuple[str, Kind]]:
+    """The prompts of a vocabulary file and their kinds, in order; `[group]` lines set the kind, `#` lines are skipped.
+
+    Raises:
+        InputError: no such file, or no prompt in it.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as e:
+        raise InputError(f"cannot read the vocabulary {path} ({e}); one prompt a line is needed.") from e
+    group, prompts = "", dict[str, Kind]()
+    for line in (raw.strip() for raw in lines):
+        if line.startswith("[") and line.endswith("]"):
+            group = line[1:-1].strip().lower()
+        elif line and not line.startswith("#"):
+            prompts.setdefault(line, _KINDS.get(group, "context"))
+    if not prompts:
+        raise InputError(f"the vocabulary {path} holds no prompt; write one a line.")
+    return list(prompts.items())
+
+
+def two_sides(scores: NDArray[np.float64]) -> tuple[float, float]:
+    """The cut that splits the scores best, and the share of their variance that the split explains (0..1).
+
+    Source: Otsu (1979), on the sorted values themselves rather than a histogram.
+
+    >>> two_sides(np.array([0.0, 0.1, 0.2, 5.0, 5.1]))[0]
+    2.6
+    """
+    x = np.sort(scores)
+    n = len(x)
+    if n < 2 or x[0] == x[-1]:
+        return float("inf"), 0.0
+    total = x.sum()
+    left = np.cumsum(x)[:-1]
+    k = np.arange(1, n)
+    between = (total * k / n - left) ** 2 / (k * (n - k))
+    best = int(between.argmax())
+    return float((x[best] + x[best + 1]) / 2), float(between[best] / x.var())
+
+
+def _derive(embedded: Embedded, encoder: Encoder, settings: Settings) -> Measures:
+    nothing = Measures(pd.DataFrame(index=embedded.rows.index), ())
+    if not encoder.info.text or not len(embedded.embeddings):
+        return nothing
+    path = Path(settings.audit.concepts) if settings.audit.concepts else VOCABULARY
+    prompts = read_vocabulary(path)
+    texts = [template.format(prompt) for prompt, _ in prompts for template in TEMPLATES]
+    towers = unit(encoder.encode_text(texts).reshape(len(prompts), len(TEMPLATES), -1).mean(1))
+    scores = embedded.embeddings.vectors @ towers.T
+    # Each image's mean over all prompts is how wordy it looks, not what it shows.
+    scores = scores - scores.mean(1, keepdims=True)
+    frame, columns = {}, []
+    for j, (prompt, kind) in enumerate(prompts):
+        cut, explained = two_sides(scores[:, j].astype(float))
+        if explained < _SEPARATED:
+            continue
+        attribute = f"concept.{prompt}"
+        frame[attribute] = scores[:, j] >= cut
+        columns.append(Column(attribute, "flag", kind, f"show {prompt}|do not show {prompt}", f"that do not show {prompt}"))
+    if not columns:
+        return nothing
+    return Measures(pd.DataFrame(frame, index=embedded.rows.index), tuple(columns))
+
+
+FAMILY = SetFamily(_derive)
