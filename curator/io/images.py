@@ -157,9 +157,9 @@ def decode_bytes(data: bytes, preprocessing: Preprocessing) -> Photo:
 
     The first frame, turned as EXIF says, alpha over white, as 8-bit RGB. 16-bit values are divided by 257, the same for
     every picture so that brightness stays comparable; floats in 0..1 are times 255, in 0..255 taken as they are, others
-    stretched from their own minimum to their maximum. The analysis picture's longest side is at most 256 pixels (a mean over areas, never made
-    larger): enough for backgrounds, colours and borders, small enough that the attributes cost less than the decode.
-    `phash` is the DCT hash of that picture. Positions (GPS) are never read.
+    stretched from their own minimum to their maximum. The analysis picture's longest side is at most 256 pixels (a mean
+    over areas, never made larger): enough for backgrounds, colours and borders, small enough that the attributes cost
+    less than the decode. `phash` is the DCT hash of that picture. Positions (GPS) are never read.
 
     Raises: DataError with a short reason, for whatever is wrong; nothing else.
     """

@@ -1,0 +1,230 @@
+"""Embed a data set on this machine: threads read and decode ahead, the encoder takes batches, the store keeps them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from curator.errors import CuratorError, DataError
+from curator.io import images
+from curator.io.store import Store
+from curator.types import Dataset, Embedded, Embeddings, Encoder, Floats, Photo, Preprocessing
+
+FLUSH_IMAGES = 256
+FLUSH_SECONDS = 5.0
+"""What was embedded goes to the store after this many images or seconds: the most that a killed process loses."""
+
+MAX_JOBS = 16
+"""Threads that decode by default, at most: beyond this memory grows and disks do not get faster."""
+
+_PROGRESS_SECONDS = 0.1
+_FACT = "file."  # marks the columns of FileFacts in the store's rows; what measure() returns is marked _MEASURE
+_MEASURE = "measure."
+
+Measure = Callable[[Photo], Mapping[str, object]]
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def run(
+    dataset: Dataset,
+    encoder: Encoder,
+    measure: Measure,
+    store: Store,
+    *,
+    jobs: int = 0,
+    batch_size: int = 32,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Embedded:
+    """Decode, measure and embed every image once, or take it from the store.
+
+    Each file is read once; its content decides whether it is new, so a renamed file is not embedded again and identical
+    files are embedded once. `measure` runs in several threads at once. `jobs` decoding threads, 0 = one per processor.
+    `on_progress(n_done, n_all)` is called from this thread, at most every 0.1 s and at the end. The result does not
+    depend on `jobs`: batches are filled in the order of `dataset`. `n_new` counts contents, not files. In `facts`,
+    `jpeg_quality` is a float, NaN where there is none.
+
+    An image that cannot be read or measured (a DataError) is left out and named in `dataset.skipped`. On an interrupt,
+    or any other exception, what is embedded so far is stored before it travels on.
+
+    Raises: DataError if no image can be read; CuratorError if the store cannot be written.
+    """
+    start = time.monotonic()
+    work = _Run(dataset, encoder, measure, store, on_progress)
+    jobs = jobs if jobs > 0 else min(MAX_JOBS, _n_processors())
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="decode")
+    try:
+        loaded = _ahead(pool, work.load, range(len(dataset)), 2 * jobs)
+        decoded = _ahead(pool, work.decode, work.claim(loaded), batch_size + jobs)
+        for key, result in decoded:
+            work.take(key, result, batch_size)
+        work.encode()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        work.flush()
+    return work.result(start)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A decoded image on its way to the encoder: `input` for it, `row` for the store."""
+
+    input: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+    row: dict[str, object]
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run's books. Only `load` and `decode` are called from other threads, and they change nothing."""
+
+    dataset: Dataset
+    encoder: Encoder
+    measure: Measure
+    store: Store
+    on_progress: Callable[[int, int], None] | None
+    stored: frozenset[str] = frozenset()
+    claimed: set[str] = field(default_factory=set)
+    keys: dict[int, str] = field(default_factory=dict)  # row -> content
+    unread: dict[int, str] = field(default_factory=dict)  # row -> reason
+    bad: dict[str, str] = field(default_factory=dict)  # content -> reason
+    batch: list[tuple[str, _Measured]] = field(default_factory=list)
+    finished: list[tuple[str, Floats, dict[str, object]]] = field(default_factory=list)
+    n_new: int = 0
+    n_waiting: int = 0
+    flushed_at: float = 0.0
+    told_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.stored = self.store.keys()
+        self.flushed_at = time.monotonic()
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return self.encoder.info.preprocessing
+
+    def load(self, i: int) -> tuple[int, str, bytes | str]:
+        """(row, key, content), or (row, "", reason)."""
+        try:
+            content = images.read(self.dataset.path(i))
+        except DataError as error:
+            return i, "", str(error)
+        key = images.sha256(content)
+        return i, key, b"" if key in self.stored else content
+
+    def claim(self, loaded: Iterable[tuple[int, str, bytes | str]]) -> Iterator[tuple[str, bytes]]:
+        """The contents that are new, each once, in the order of the data set."""
+        for i, key, content in loaded:
+            if isinstance(content, str):
+                self.unread[i] = content
+            else:
+                self.keys[i] = key
+                if content and key not in self.claimed:
+                    self.claimed.add(key)
+                    self.n_waiting += 1
+                    yield key, content
+            self.tell()
+
+    def decode(self, claimed: tuple[str, bytes]) -> tuple[str, _Measured | str]:
+        """(key, what was measured), or (key, reason)."""
+        key, content = claimed
+        try:
+            photo = images.decode_bytes(content, self.preprocessing)
+            row = {_FACT + name: value for name, value in asdict(photo.facts).items()}
+            row[_FACT + "phash"] = photo.phash
+            row.update({_MEASURE + name: value for name, value in self.measure(photo).items()})
+        except DataError as error:
+            return key, str(error)
+        return key, _Measured(photo.input, row)
+
+    def take(self, key: str, result: _Measured | str, batch_size: int) -> None:
+        if isinstance(result, str):
+            self.bad[key] = result
+            self.n_waiting -= 1
+            return
+        self.batch.append((key, result))
+        if len(self.batch) >= batch_size:
+            self.encode()
+
+    def encode(self) -> None:
+        """Embed the batch, and store what is finished when it is time."""
+        batch, self.batch = self.batch, []
+        if batch:
+            vectors = self.encoder.encode(np.stack([m.input for _, m in batch]))
+            for (key, measured), vector in zip(batch, vectors, strict=True):
+                if np.isfinite(vector).all():
+                    self.finished.append((key, vector, measured.row))
+                else:
+                    self.bad[key] = "the encoder gave no finite vector"
+            self.n_waiting -= len(batch)
+        if len(self.finished) >= FLUSH_IMAGES or time.monotonic() - self.flushed_at > FLUSH_SECONDS:
+            self.flush()
+        self.tell()
+
+    def flush(self) -> None:
+        """Store what is finished."""
+        finished = self.finished
+        if finished:
+            rows = pd.DataFrame([row for _, _, row in finished])
+            rows[_FACT + "phash"] = np.asarray([row[_FACT + "phash"] for _, _, row in finished], dtype=np.uint64)
+            self.store.append([key for key, _, _ in finished], np.stack([v for _, v, _ in finished]), rows)
+            self.n_new += len(finished)
+            self.finished = []  # only now: an interrupt in the middle leaves them to be stored again
+        self.flushed_at = time.monotonic()
+
+    def tell(self, last: bool = False) -> None:
+        if self.on_progress and (last or time.monotonic() - self.told_at > _PROGRESS_SECONDS):
+            self.told_at = time.monotonic()
+            self.on_progress(len(self.keys) + len(self.unread) - self.n_waiting, len(self.dataset))
+
+    def result(self, start: float) -> Embedded:
+        """Everything in the order of the data set, all of it from the store: old and new rows cannot differ in form."""
+        reasons = {i: self.bad[key] for i, key in self.keys.items() if key in self.bad} | self.unread
+        failed = {str(self.dataset.ids[i]): reasons[i] for i in sorted(reasons)}
+        dataset = self.dataset.without(failed)
+        self.tell(last=True)
+        if not len(dataset):
+            why = "; ".join(f"{id!r}: {reason}" for id, reason in list(failed.items())[:3])
+            raise DataError(f"none of the {len(self.dataset)} images of {self.dataset.name} can be read ({why}).")
+        keys = [key for i, key in sorted(self.keys.items()) if i not in reasons]
+        found, vectors, frame = self.store.read(keys)
+        if not found.all():
+            raise CuratorError(
+                f"the cache {self.store.folder} lost {int((~found).sum())} images just stored. Run again."
+            )
+        frame.index = pd.Index(dataset.ids, name="id")
+        return Embedded(
+            dataset=dataset,
+            embeddings=Embeddings(dataset.ids, vectors, self.encoder.info),
+            rows=_part(frame, _MEASURE),
+            facts=_part(frame, _FACT),
+            n_new=self.n_new,
+            seconds=time.monotonic() - start,
+        )
+
+
+def _part(frame: pd.DataFrame, mark: str) -> pd.DataFrame:
+    """The columns that carry `mark`, without it."""
+    return frame[[c for c in frame.columns if c.startswith(mark)]].rename(columns=lambda c: c.removeprefix(mark))
+
+
+def _ahead(pool: ThreadPoolExecutor, work: Callable[[A], B], items: Iterable[A], depth: int) -> Iterator[B]:
+    """`map(work, items)` in order, with at most `depth` items under way or waiting to be taken."""
+    under_way: deque[Future[B]] = deque()
+    for item in items:
+        under_way.append(pool.submit(work, item))
+        if len(under_way) >= depth:
+            yield under_way.popleft().result()
+    while under_way:
+        yield under_way.popleft().result()
+
+
+def _n_processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
