@@ -1,0 +1,115 @@
+"""The pictures of an HTML report: each embedded once however often it is shown, and never too many bytes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from curator.errors import CuratorError
+
+Thumbnails = Callable[[str], bytes | None]
+# A banner or a pole is cropped to this, so that one odd picture cannot push the others off its row.
+WIDEST, NARROWEST = 2.2, 0.45
+_NO_PICTURE = (96, 72)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One showing of an image: `ref` is the embedded picture's element id, "" where there is none; size in pixels."""
+
+    id: str
+    caption: str
+    ref: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A row of pictures; `n_more` were left out."""
+
+    shots: tuple[Shot, ...]
+    n_more: int = 0
+
+
+@dataclass(slots=True)
+class Album:
+    """Collects the pictures a page shows, until `budget` bytes of base64 are spent; later ones become placeholders."""
+
+    budget: int
+    symbols: list[tuple[str, str, int, int]] = field(default_factory=list)
+    n_left_out: int = 0
+    _spent: int = 0
+    _by_digest: dict[bytes, tuple[str, int, int]] = field(default_factory=dict)
+    _by_image: dict[tuple[Thumbnails | None, str], tuple[str, int, int]] = field(default_factory=dict)
+
+    def strip(
+        self,
+        ids: Iterable[str],
+        thumbnails: Thumbnails | None,
+        limit: int,
+        captions: Callable[[str], str] | None = None,
+    ) -> Strip:
+        """The first `limit` of the images as a row; `captions` gives what stands under each."""
+        every = list(ids)
+        return Strip(
+            tuple(self.shot(i, thumbnails, captions(i) if captions else "") for i in every[:limit]),
+            max(0, len(every) - limit),
+        )
+
+    def shot(self, id: str, thumbnails: Thumbnails | None, caption: str = "") -> Shot:
+        """The image as it is shown; a placeholder if it cannot be read or the budget is spent."""
+        key = (thumbnails, id)
+        if key not in self._by_image:
+            self._by_image[key] = self._embed(id, thumbnails)
+        return Shot(id, caption, *self._by_image[key])
+
+    def _embed(self, id: str, thumbnails: Thumbnails | None) -> tuple[str, int, int]:
+        try:
+            data = thumbnails(id) if thumbnails else None
+        except (CuratorError, OSError):
+            data = None
+        size = picture_size(data) if data else None
+        if not data or size is None:
+            return ("", *_NO_PICTURE)
+        digest = hashlib.sha256(data).digest()
+        if digest in self._by_digest:
+            return self._by_digest[digest]
+        cost = 4 * len(data) // 3 + 200
+        if self._spent + cost > self.budget:
+            self.n_left_out += 1
+            return ("", *_NO_PICTURE)
+        self._spent += cost
+        mime, width, height = size
+        ratio = min(max(width / height, NARROWEST), WIDEST)
+        width = round(height * ratio)
+        found = (f"p{len(self.symbols) + 1}", width, height)
+        uri = f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
+        self.symbols.append((found[0], uri, width, height))
+        self._by_digest[digest] = found
+        return found
+
+
+def picture_size(data: bytes) -> tuple[str, int, int] | None:
+    """The MIME type, width and height a JPEG or PNG declares; None for anything else, so that only pictures are embedded.
+
+    >>> picture_size(b"GIF89a") is None
+    True
+    """
+    if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
+        width, height = struct.unpack(">II", data[16:24])
+        return ("image/png", width, height) if width and height else None
+    if data[:2] != b"\xff\xd8":
+        return None
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        # A frame header (SOF0..SOF15) but for the three codes in that range that mean something else.
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return ("image/jpeg", width, height) if width and height else None
+        at += 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
+    return None
