@@ -124,11 +124,8 @@ def decode(path: str | os.PathLike[str], preprocessing: Preprocessing) -> Photo:
 def read(path: str | os.PathLike[str]) -> bytes:
     """The file's bytes. Raises: DataError with a short reason (missing, no permission, empty, not a regular file)."""
     try:
-        # A named pipe would block for ever, and a device has no end.
-        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
+        with open(path, "rb", opener=_open_without_waiting) as file:
             status = os.fstat(file.fileno())
-            if stat.S_ISDIR(status.st_mode):
-                raise DataError("a folder, not a file")
             if not stat.S_ISREG(status.st_mode):
                 raise DataError("not a regular file")
             if status.st_size > MAX_BYTES:
@@ -136,6 +133,8 @@ def read(path: str | os.PathLike[str]) -> bytes:
             data = file.read()
     except FileNotFoundError:
         raise DataError("no such file") from None
+    except IsADirectoryError:
+        raise DataError("a folder, not a file") from None
     except PermissionError:
         raise DataError("no permission to read") from None
     except OSError as error:
@@ -145,6 +144,10 @@ def read(path: str | os.PathLike[str]) -> bytes:
     if not data:
         raise DataError("0 bytes")
     return data
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a named pipe would block for ever
 
 
 def sha256(data: bytes) -> str:

@@ -104,8 +104,17 @@ def _frame(path: str, as_text: tuple[str, ...]) -> pd.DataFrame:
         raise InputError(f"{name} is no table curator reads: give a .csv, .parquet or .jsonl file, or a folder.")
     try:
         if suffix == ".csv":
-            # Converters keep "NA" or "007" as they are written; a class may well be called so.
-            return pd.read_csv(path, encoding="utf-8-sig", converters=dict.fromkeys(as_text, str), index_col=False)
+            frame = pd.read_csv(path, encoding="utf-8-sig", index_col=False)
+            # Read again as they are written: a class may be called "NA" or "007".
+            text = pd.read_csv(
+                path,
+                encoding="utf-8-sig",
+                index_col=False,
+                usecols=lambda column: str(column).strip() in as_text,
+                dtype=str,
+                keep_default_na=False,
+            )
+            return frame.assign(**{str(c): text[c] for c in text.columns})
         if suffix == ".parquet":
             stored = pd.read_parquet(path)
             return stored.reset_index(drop=all(n is None for n in stored.index.names))
