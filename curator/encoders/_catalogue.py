@@ -1,0 +1,119 @@
+"""What open_clip knows (architectures, pretrained tags, preprocessing), read from its own files without importing torch."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import json
+import sys
+import types
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from curator.errors import InputError, MissingExtraError
+from curator.types import Preprocessing
+
+Config = dict[str, Any]
+
+
+@cache
+def _folder() -> Path:
+    spec = importlib.util.find_spec("open_clip")
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError("open_clip is not installed; run `pip install open-clip-torch`.")
+    return Path(spec.submodule_search_locations[0])
+
+
+@cache
+def _light(module: str) -> Any:
+    """One of open_clip's plain-data modules, by its own code but without open_clip's __init__, which imports torch."""
+    parent = types.ModuleType("_curator_open_clip")
+    parent.__path__ = [str(_folder())]
+    sys.modules.setdefault(parent.__name__, parent)
+    # pretrained.py takes safetensors.torch where it finds it, and that alone would import torch.
+    halted = "safetensors.torch" not in sys.modules
+    if halted:
+        sys.modules["safetensors.torch"] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module(f"{parent.__name__}.{module}")
+    finally:
+        if halted:
+            sys.modules.pop("safetensors.torch", None)
+
+
+def architectures() -> tuple[str, ...]:
+    """The names of all architectures, those added by `open_clip.add_model_config` included."""
+    loaded = sys.modules.get("open_clip")
+    if loaded is not None:
+        return tuple(loaded.list_models())
+    return tuple(sorted(path.stem for path in (_folder() / "model_configs").glob("*.json")))
+
+
+def architecture(name: str, others: Iterable[str] = ()) -> Config:
+    """The model configuration of an architecture.
+
+    Raises:
+        InputError: there is none of that name; `others` are further names to have been meant.
+    """
+    known = architectures()
+    if name not in known:
+        raise InputError(f"no model architecture is called {name!r}; {_meant(name, (*known, *others))}")
+    loaded = sys.modules.get("open_clip")
+    if loaded is not None:
+        return dict(loaded.get_model_config(name))
+    return dict(json.loads((_folder() / "model_configs" / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def tags(name: str) -> Mapping[str, Config]:
+    """Pretrained tag -> where its weights are and how its pictures are prepared, for one architecture."""
+    return dict(_light("pretrained")._PRETRAINED.get(name, {}))
+
+
+def tag(name: str, wanted: str) -> Config:
+    """One entry of `tags`. Raises InputError when the architecture has no such tag."""
+    found = tags(name)
+    key = wanted.lower().replace("-", "_")
+    if key not in found:
+        if not found:
+            raise InputError(f"{name} has no pretrained weights; pass your own as --model {name}:/path/to/checkpoint.")
+        raise InputError(f"{name} has no pretrained weights called {wanted!r}; {_meant(key, found)}")
+    return found[key]
+
+
+def preprocessing(model: Config, given: Config) -> Preprocessing:
+    """How pictures are prepared: `given` over open_clip's defaults, at the size of the architecture `model`.
+
+    Raises:
+        InputError: the model takes pictures that are not square, which curator's decoder does not make.
+    """
+    constants = _light("constants")
+    size = model["vision_cfg"].get("image_size", 224)
+    sides = tuple(size) if isinstance(size, (list, tuple)) else (size, size)
+    if len(set(sides)) != 1:
+        raise InputError(f"this model takes pictures of {sides[1]} x {sides[0]}; only square ones are supported.")
+    # open_clip calls every interpolation but bilinear bicubic when it prepares a picture for a trained model.
+    return Preprocessing(
+        size=int(sides[0]),
+        resize_to=int(sides[0]),
+        mode=given.get("resize_mode") or "shortest",
+        interpolation="bilinear" if given.get("interpolation") == "bilinear" else "bicubic",
+        mean=_triple(given.get("mean") or constants.OPENAI_DATASET_MEAN),
+        std=_triple(given.get("std") or constants.OPENAI_DATASET_STD),
+        fill=int(given.get("fill_color") or 0),
+    )
+
+
+def _triple(value: Any) -> tuple[float, float, float]:
+    red, green, blue = value if isinstance(value, (list, tuple)) else (value,) * 3
+    return float(red), float(green), float(blue)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    by_lower = {k.lower(): k for k in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(repr(by_lower[k]) for k in near)}?"
+    return f"there are {len(by_lower)}, such as {', '.join(list(by_lower.values())[:5])}."

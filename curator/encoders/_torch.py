@@ -1,0 +1,154 @@
+"""The one door to torch: imported late, its failures told in words a user can act on, devices chosen."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curator.errors import InputError, MissingExtraError
+from curator.types import Floats, Preprocessing
+
+MEND_TORCH = "pip install --force-reinstall torch torchvision"
+
+
+def explain_import_error(text: str) -> tuple[str, str]:
+    """(what is wrong, the command that mends it) for the text of a failed import of torch, torchvision or open_clip.
+
+    The usual case is a torch and a torchvision of different builds: a CPU-only torch beside the registry's CUDA
+    torchvision, whose compiled operators then cannot register.
+    """
+    if re.search(r"operator torchvision::\w+ does not exist|Couldn't load custom C\+\+ ops", text):
+        return "torch and torchvision are of different builds (torchvision's operators do not load)", MEND_TORCH
+    missing = re.search(r"No module named '([\w.]+)'", text)
+    if missing:
+        package = {"open_clip": "open-clip-torch"}.get(missing[1].split(".")[0], missing[1].split(".")[0])
+        return f"{missing[1]} is not installed", f"pip install {package}"
+    last = next((line for line in reversed(text.strip().splitlines()) if line.strip()), "no message").strip()
+    return f"the import failed: {last}", MEND_TORCH
+
+
+def load(module: str) -> Any:
+    """Import `module` (torch, timm or open_clip).
+
+    Raises:
+        MissingExtraError: it is not installed or its parts do not fit together; the message names the pip command.
+    """
+    try:
+        return import_module(module)
+    except (ImportError, OSError, RuntimeError) as error:
+        wrong, mend = explain_import_error(str(error))
+        raise MissingExtraError(f"{module} cannot be used: {wrong}; run `{mend}`.") from error
+
+
+def choose_device(device: str) -> str:
+    """`auto`, `cpu`, `cuda` or `cuda:N` -> the torch device to use. Imports torch only where a GPU driver is seen.
+
+    Raises:
+        InputError: an unknown device, or CUDA asked for where there is none.
+    """
+    if device == "cpu":
+        return "cpu"
+    if device != "auto" and not re.fullmatch(r"cuda(:\d+)?", device):
+        raise InputError(f"no device is called {device!r}; choose auto, cpu or cuda.")
+    driver = shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia/version").exists()
+    if driver:
+        torch = load("torch")
+        count = int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
+        if device == "auto":
+            return "cuda" if count else "cpu"
+        if int(device.partition(":")[2] or 0) < count:
+            return device
+    if device == "auto":
+        return "cpu"
+    raise InputError(f"--device {device}: no such CUDA device here; use --device cpu, or see `curator doctor`.")
+
+
+@contextmanager
+def exporting() -> Iterator[None]:
+    """Have attention computed by plain operators, which an exporter can translate, without gradients and without talk.
+
+    An export that fails dumps its whole graph from C++ (torch switches that log on and cannot be asked not to): it is
+    sent to stderr, and stderr to nowhere for as long as the export takes.
+    """
+    torch = load("torch")
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    with suppress(AttributeError):
+        torch._C._jit_set_onnx_log_output_stream("stderr")
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        with quiet(), torch.no_grad():
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back the warnings and log lines of exporters and model builders: none of them is for our user."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def normalising(forward: Callable[[Any], tuple[Any, ...]], owner: Any, preprocessing: Preprocessing) -> Any:
+    """A torch module (b, size, size, 3) uint8 -> `forward` of the normalised (b, 3, size, size) float32.
+
+    Normalising inside the graph keeps a quarter of the bytes on the way in. `owner` is the module whose weights
+    `forward` uses, so that moving the result to a device moves them too.
+    """
+    torch = load("torch")
+
+    class Normalising(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.owner = owner
+            self.register_buffer("mean", torch.tensor(preprocessing.mean).view(1, 3, 1, 1))
+            self.register_buffer("std", torch.tensor(preprocessing.std).view(1, 3, 1, 1))
+
+        def forward(self, pixels: Any) -> tuple[Any, ...]:
+            x = pixels.permute(0, 3, 1, 2).to(torch.float32) / 255.0
+            return forward((x - self.mean) / self.std)
+
+    return Normalising().eval()
+
+
+class TorchGraph:
+    """Runs a module on a device: half precision (autocast) on CUDA, float32 on a CPU."""
+
+    def __init__(self, module: Any, outputs: tuple[str, ...], device: str, threads: int) -> None:
+        self._torch = load("torch")
+        self._module, self._outputs, self._device = module.to(device), outputs, device
+        if device == "cpu" and threads:
+            self._torch.set_num_threads(threads)
+
+    def run(self, inputs: NDArray[np.uint8], names: tuple[str, ...]) -> tuple[Floats, ...]:
+        """The outputs called `names`, float32, for (b, size, size, 3) uint8."""
+        torch = self._torch
+        cuda = self._device.startswith("cuda")
+        with torch.inference_mode(), torch.autocast("cuda", dtype=torch.float16, enabled=cuda):
+            tensor = torch.from_numpy(np.array(inputs, copy=True)).to(self._device)
+            found = dict(zip(self._outputs, self._module(tensor), strict=True))
+        return tuple(found[name].float().cpu().numpy() for name in names)
