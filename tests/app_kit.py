@@ -1,0 +1,197 @@
+"""A small audit built by hand and a MongoDB of its own, for the tests that need the App."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw
+
+from curator.exporters.mongodb import find_database
+from curator.types import (
+    Audit,
+    AuditRun,
+    Cell,
+    Clusters,
+    Column,
+    Dataset,
+    DuplicateGroup,
+    Embeddings,
+    EncoderInfo,
+    Finding,
+    LabelError,
+    Measures,
+    Preprocessing,
+    Recommendation,
+)
+
+COLUMNS = (
+    Column("background.colour", "tags", "context", "have a {value} background", "on something other than {value}"),
+    Column("light.brightness", "number", "image", "have brightness {value}", "with brightness not {value}", "0..1"),
+    Column("exif.present", "flag", "file", "carry EXIF data|carry no EXIF data", "of the other kind"),
+    Column("exif.camera", "category", "file", "were taken with a {value}", "taken with something other than a {value}"),
+)
+COLOURS = {"green": (60, 150, 60), "white": (235, 235, 240), "brown": (120, 80, 40)}
+CLASS_COLOURS = {"bunny": (150, 110, 90), "hen": (200, 60, 30)}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def own_mongod(folder: Path) -> Iterator[str]:
+    """A mongod of the test's own, so that no user's database is ever asked; yields its URI."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mongod, port = find_database().where, free_port()
+    flags = ["--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"]
+    server = subprocess.Popen([mongod, *flags, "--logpath", str(folder / "log")], stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(300):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert server.poll() is None, (folder / "log").read_text()[-2000:]
+            time.sleep(0.1)
+        yield f"mongodb://127.0.0.1:{port}"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(30)
+
+
+def use_database(uri: str, name: str) -> None:
+    """Point FiftyOne of this process at a database, whether or not it was imported before."""
+    os.environ |= {"FIFTYONE_DATABASE_URI": uri, "FIFTYONE_DATABASE_NAME": name, "FIFTYONE_DO_NOT_TRACK": "true"}
+    if "fiftyone" in sys.modules:
+        import fiftyone as fo
+        from fiftyone.core.odm import database
+
+        database._disconnect()
+        database._connection_kwargs.clear()
+        fo.config.database_uri, fo.config.database_name = uri, name
+
+
+def _picture(path: Path, label: str, colour: str, size: int = 96) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new("RGB", (size, size), COLOURS[colour])
+    at = int.from_bytes(path.name.encode(), "big") % 30 + size // 5
+    ImageDraw.Draw(image).ellipse((at, at, at + size // 3, at + size // 3), fill=CLASS_COLOURS[label])
+    image.save(path, quality=85)
+
+
+def _dataset(root: Path, name: str, rows: list[tuple[str, str]], labelled: bool) -> tuple[Dataset, Measures]:
+    ids, colours, labels = [], [], []
+    for i, (label, colour) in enumerate(rows):
+        id = f"{label}/{colour} {i:03d}.jpg" if labelled else f"{label}-{colour}-{i:03d}.jpg"
+        _picture(root / id, label, colour)
+        ids.append(id)
+        colours.append(colour)
+        labels.append(label)
+    classes = ("bunny", "hen")
+    n = len(ids)
+    frame = pd.DataFrame(
+        {
+            "background.colour": colours,
+            "light.brightness": [None if i == 1 else i / n for i in range(n)],
+            "exif.present": [i % 2 == 0 for i in range(n)],
+            "exif.camera": [None] * (n - 1) + ["a camera"],
+        },
+        index=ids,
+    )
+    dataset = Dataset(
+        name=name,
+        root=str(root),
+        ids=np.array(ids),
+        labels=np.array([classes.index(label) if labelled else -1 for label in labels]),
+        classes=classes,
+        splits=np.array(["train" if i % 4 else "test" for i in range(n)] if labelled else [""] * n),
+        metadata=pd.DataFrame(index=ids),
+    )
+    return dataset, Measures(frame, COLUMNS)
+
+
+def make_run(folder: Path, n_per_class: int = 12) -> AuditRun:
+    """An audit of bunnies on green and hens that are not: 3 of 4 bunnies have the value, 1 of 6 hens. One finding has a
+    number, one a flag; one pair of duplicates is a leak; one label is doubted."""
+    rows = [("bunny", "green" if i % 4 else "white") for i in range(n_per_class)]
+    rows += [("hen", "brown" if i % 6 else "green") for i in range(n_per_class)]
+    dataset, measures = _dataset(folder / "data", "small", rows, labelled=True)
+    vectors = np.random.default_rng(0).normal(size=(len(dataset), 16)).astype(np.float32)
+    vectors[:n_per_class, 0] += 4
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    encoder = EncoderInfo("pixels", "pixels", 16, False, "sha256:0", Preprocessing(16, 16))
+    ids = dataset.ids.tolist()
+
+    def finding(class_name: str, attribute: str, value: str) -> Finding:
+        return Finding(
+            class_name, attribute, value, measures.column(attribute).kind, n_per_class, n_per_class * 3 // 4,
+            0.75, (0.5, 0.9), 0.17, (0.05, 0.4), 0.58, (0.3, 0.8), 0.001, 0.01, "high",
+            f"75% [50, 90] of {class_name} have {value}, against 17% [5, 40] elsewhere.",
+        )  # fmt: skip
+
+    twins = DuplicateGroup("perceptual", (ids[0], ids[1]))
+    return AuditRun(
+        dataset=dataset,
+        encoder=encoder,
+        embeddings=Embeddings(dataset.ids, vectors, encoder),
+        measures=measures,
+        clusters=Clusters(
+            np.array([0] * n_per_class + [1] * (n_per_class - 1) + [-1]),
+            np.eye(2, 16, dtype=np.float32),
+            ("lawn", "yard"),
+        ),
+        duplicates=(twins,),
+        leaks=(twins,),
+        label_errors=(LabelError(ids[-1], "hen", "bunny", 0.9),),
+        audit=Audit(
+            (
+                finding("bunny", "background.colour", "green"),
+                finding("hen", "light.brightness", "0.6 or above"),
+                finding("bunny", "exif.present", "yes"),
+            ),
+            "shortcuts found",
+            0.1,
+            9,
+        ),
+        settings={},
+        seed=0,
+        versions={},
+        fingerprint="sha256:1",
+        n_new=len(dataset),
+        seconds=1.0,
+    )
+
+
+def make_pool(folder: Path) -> tuple[Dataset, Measures, Recommendation]:
+    """Six unlabelled images, of which two white bunnies are recommended, the second in the list first."""
+    rows = [
+        ("bunny", "white"),
+        ("bunny", "white"),
+        ("bunny", "green"),
+        ("hen", "brown"),
+        ("hen", "green"),
+        ("hen", "white"),
+    ]
+    pool, measures = _dataset(folder / "pool", "pool", rows, labelled=False)
+    chosen = (str(pool.ids[1]), str(pool.ids[0]))
+    recommendation = Recommendation(
+        ids=chosen,
+        labels=("bunny", "bunny"),
+        label_sources=("predicted", "predicted"),
+        cells=(0, 0),
+        reasons=("bunny on something other than green",) * 2,
+        plan=(Cell("bunny", "background.colour", "green", False, 3, 8, 2),),
+        shopping_list=("3 bunny photographs on something other than green",),
+    )
+    return pool, measures, recommendation
