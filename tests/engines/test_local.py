@@ -1,0 +1,222 @@
+"""The local engine: everything once, in order, and one bad file never stops a run."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from curator import encoders
+from curator.engines import local
+from curator.errors import DataError
+from curator.io.scan import scan
+from curator.io.store import Store
+
+N = 23
+
+
+class Counting:
+    """The pixels encoder, keeping count of the pictures it was given."""
+
+    def __init__(self, cache) -> None:
+        self._encoder = encoders.resolve("pixels", cache=cache)[0]
+        self.info = self._encoder.info
+        self.batches: list[int] = []
+
+    def encode(self, inputs):
+        self.batches.append(len(inputs))
+        return self._encoder.encode(inputs)
+
+    def encode_text(self, prompts):
+        return self._encoder.encode_text(prompts)
+
+    def concepts(self, vectors):
+        return self._encoder.concepts(vectors)
+
+
+def picture(seed: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (20, 30, 3), dtype=np.uint8))
+
+
+def measure(photo):
+    return {"mean": float(photo.pixels.mean()), "wide": photo.facts.width > photo.facts.height, "note": None}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    data = tmp_path / "data"
+    for k in range(N):
+        (data / f"class {k % 3}").mkdir(parents=True, exist_ok=True)
+        picture(k).save(data / f"class {k % 3}" / f"{k:02}.png")
+    return data
+
+
+@pytest.fixture
+def encoder(tmp_path):
+    return Counting(tmp_path)
+
+
+def store(folder, name: str = "store") -> Store:
+    return Store(folder.parent / name)
+
+
+def same(a, b) -> None:
+    assert a.dataset.ids.tolist() == b.dataset.ids.tolist()
+    assert np.array_equal(a.embeddings.vectors, b.embeddings.vectors)
+    pd.testing.assert_frame_equal(a.rows, b.rows)
+    pd.testing.assert_frame_equal(a.facts, b.facts)
+
+
+def test_every_row_is_about_its_own_image(folder, encoder):
+    from curator.io import images
+
+    dataset = scan(str(folder))
+    out = local.run(dataset, encoder, measure, store(folder), batch_size=4)
+    assert out.dataset.ids.tolist() == dataset.ids.tolist()
+    assert (out.n_new, out.embeddings.encoder) == (N, encoder.info)
+    assert out.rows.columns.tolist() == ["mean", "wide", "note"]
+    assert out.rows.index.tolist() == out.facts.index.tolist() == dataset.ids.tolist()
+    assert out.facts["phash"].dtype == np.uint64
+    for i in range(N):
+        photo = images.decode(dataset.path(i), encoder.info.preprocessing)
+        assert np.allclose(out.embeddings.vectors[i], encoder.encode(photo.input[None])[0], atol=1e-6)
+        assert out.rows["mean"].iloc[i] == photo.pixels.mean()
+        assert out.facts["sha256"].iloc[i] == photo.facts.sha256
+        assert int(out.facts["phash"].iloc[i]) == photo.phash
+
+
+def test_jobs_and_a_warm_store_change_nothing(folder, encoder):
+    dataset = scan(str(folder))
+    first = local.run(dataset, encoder, measure, store(folder, "1"), jobs=1, batch_size=5)
+    assert encoder.batches == [5, 5, 5, 5, 3]
+    same(first, local.run(dataset, encoder, measure, store(folder, "4"), jobs=4, batch_size=5))
+    encoder.batches.clear()
+    again = local.run(dataset, encoder, measure, store(folder, "1"))
+    assert (again.n_new, encoder.batches) == (0, [])
+    same(first, again)
+
+
+def test_only_new_contents_are_embedded(folder, encoder):
+    dataset = scan(str(folder))
+    local.run(dataset, encoder, measure, store(folder))
+    os.rename(folder / "class 0" / "00.png", folder / "class 1" / "renamed.png")
+    picture(500).save(folder / "class 2" / "new.png")
+    picture(501).save(folder / "class 2" / "02.png")
+    encoder.batches.clear()
+    out = local.run(scan(str(folder)), encoder, measure, store(folder))
+    assert (out.n_new, sum(encoder.batches), len(out.dataset)) == (2, 2, N + 1)
+
+
+def test_identical_files_are_embedded_once(folder, encoder):
+    for k in range(5):
+        picture(1).save(folder / f"class {k % 3}" / f"copy {k}.png")
+    out = local.run(scan(str(folder)), encoder, measure, store(folder), jobs=4)
+    assert (out.n_new, sum(encoder.batches), len(out.dataset)) == (N, N, N + 5)
+    copies = out.facts["sha256"] == out.facts.loc["class 1/01.png", "sha256"]
+    assert copies.sum() == 6
+    assert len(np.unique(out.embeddings.vectors[copies.to_numpy()], axis=0)) == 1
+
+
+def test_bad_files_are_skipped_with_their_reason_in_order(folder, encoder):
+    whole = (folder / "class 0" / "00.png").read_bytes()
+    (folder / "class 2" / "cut.png").write_bytes(whole[:900])
+    (folder / "class 0" / "same cut.png").write_bytes(whole[:900])
+    (folder / "class 1" / "empty.jpg").touch()
+    dataset = scan(str(folder))
+    (folder / "class 1" / "01.png").unlink()
+    for jobs in (1, 4):
+        out = local.run(dataset, encoder, measure, store(folder, str(jobs)), jobs=jobs)
+        assert [(s.id, s.reason) for s in out.dataset.skipped] == [
+            ("class 0/same cut.png", "truncated PNG at byte 900"),
+            ("class 1/01.png", "no such file"),
+            ("class 1/empty.jpg", "0 bytes"),
+            ("class 2/cut.png", "truncated PNG at byte 900"),
+        ]
+        assert len(out.dataset) == len(out.rows) == N - 1
+
+
+def test_an_image_that_cannot_be_measured_is_skipped_and_a_bug_is_not_hidden(folder, encoder):
+    def fussy(photo):
+        if photo.pixels[0, 0, 0] > 128:
+            raise DataError("too bright")
+        return {}
+
+    dataset = scan(str(folder))
+    out = local.run(dataset, encoder, fussy, store(folder))
+    bright = [k for k in range(N) if np.asarray(picture(k))[0, 0, 0] > 128]
+    assert 0 < len(bright) < N
+    assert {s.id for s in out.dataset.skipped} == {f"class {k % 3}/{k:02}.png" for k in bright}
+    assert out.rows.shape == (N - len(bright), 0)
+    with pytest.raises(ZeroDivisionError):
+        local.run(dataset, encoder, lambda photo: {"x": 1 // 0}, store(folder, "other"))
+
+
+def test_a_vector_that_is_not_finite_costs_its_image_only(folder, encoder):
+    real = encoder.encode
+
+    def broken(inputs):
+        vectors = real(inputs).copy()
+        vectors[0] = np.nan
+        return vectors
+
+    encoder.encode = broken
+    out = local.run(scan(str(folder)), encoder, measure, store(folder), batch_size=N)
+    assert [s.reason for s in out.dataset.skipped] == ["the encoder gave no finite vector"]
+    assert len(out.dataset) == N - 1
+
+
+def test_no_readable_image_is_an_error_with_the_first_reasons(folder, encoder):
+    dataset = scan(str(folder))
+    for k in range(N):
+        (folder / f"class {k % 3}" / f"{k:02}.png").write_bytes(b"<html>")
+    with pytest.raises(DataError, match=rf"none of the {N} images of data can be read .*00\.png.*looks like HTML"):
+        local.run(dataset, encoder, measure, store(folder))
+
+
+def test_what_was_embedded_before_a_failure_is_kept(folder, encoder):
+    real = encoder.encode
+
+    def fails_late(inputs):
+        if len(encoder.batches) == 3:
+            raise RuntimeError("out of memory")
+        return real(inputs)
+
+    encoder.encode = fails_late
+    dataset = scan(str(folder))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        local.run(dataset, encoder, measure, store(folder), batch_size=4)
+    assert len(store(folder).keys()) == 12
+    encoder.encode = real
+    assert local.run(dataset, encoder, measure, store(folder)).n_new == N - 12
+
+
+def test_a_damaged_store_is_mended(folder, encoder):
+    dataset = scan(str(folder))
+    first = local.run(dataset, encoder, measure, store(folder))
+    next((folder.parent / "store").glob("*.npy")).write_bytes(b"\x00" * 100)
+    again = local.run(dataset, encoder, measure, store(folder))
+    assert again.n_new == N
+    same(first, again)
+
+
+def test_progress_grows_and_ends_at_all(folder, encoder, monkeypatch):
+    monkeypatch.setattr(local, "_PROGRESS_SECONDS", -1.0)
+    (folder / "class 1" / "empty.jpg").touch()
+    told = []
+    local.run(scan(str(folder)), encoder, measure, store(folder), batch_size=4, on_progress=lambda *t: told.append(t))
+    assert told[-1] == (N + 1, N + 1)
+    done = [n for n, _ in told]
+    assert done == sorted(done)
+    assert len(set(done)) >= 4
+
+
+def test_rows_follow_the_data_set_given(folder, encoder):
+    dataset = scan(str(folder))
+    some = dataset.take([7, 3, 11])
+    out = local.run(some, encoder, measure, store(folder))
+    assert out.rows.index.tolist() == some.ids.tolist()
+    whole = local.run(dataset, encoder, measure, store(folder))
+    assert np.array_equal(whole.embeddings.vectors[[7, 3, 11]], out.embeddings.vectors)
+    assert replace(whole, seconds=0.0).take([7, 3, 11]).facts.equals(out.facts)
