@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ from curator.types import AuditRun, Finding, GroupAccuracy, Interval, ProbeRepor
 
 MAX_BYTES = 5_000_000
 LONGEST_TEXT = 600
+_INTERVAL = re.compile(r"(\[\d+, \d+\])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +143,14 @@ def _finding(
 ) -> FindingView:
     bars = [Bar(f.class_name, f.share_in_class, f.share_in_class_ci, True)]
     if f.share_elsewhere is not None:
-        bars.append(Bar("all other images", f.share_elsewhere, f.share_elsewhere_ci, False))
+        bars.append(Bar("elsewhere", f.share_elsewhere, f.share_elsewhere_ci, False))
     return FindingView(
         number,
         f,
         tuple(bars),
         advice(run, f),
-        album.strip(f.example_ids, thumbnails, limits.strip),
-        album.strip(f.counterexample_ids, thumbnails, limits.strip),
+        album.strip(f.example_ids, thumbnails, limits.strip, total=f.n_with),
+        album.strip(f.counterexample_ids, thumbnails, limits.strip, total=f.n_class - f.n_with),
     )
 
 
@@ -197,7 +199,7 @@ def _groups(probe: ProbeReport) -> list[tuple[str, str, int, list[GroupAccuracy 
 
 def _patterns(run: AuditRun, thumbnails: Thumbnails, album: Album, limits: Limits) -> list[tuple[str, list[Any]]]:
     return [
-        (name, [(p, album.strip(p.example_ids, thumbnails, min(4, limits.strip))) for p in patterns[:6]])
+        (name, [(p, album.strip(p.example_ids[:4], thumbnails, limits.strip)) for p in patterns[:6]])
         for name, patterns in islice(run.audit.shared_patterns.items(), limits.groups)
         if patterns
     ]
@@ -210,7 +212,7 @@ def _clusters(
     out = []
     for c in largest[: limits.groups]:
         c["classes"] = sorted(c["classes"].items(), key=lambda item: -item[1])
-        out.append((c, album.strip(c["example_ids"], thumbnails, min(5, limits.strip))))
+        out.append((c, album.strip(c["example_ids"][:5], thumbnails, limits.strip)))
     return out
 
 
@@ -230,6 +232,17 @@ def _inert(value: Any) -> Any:
     return wording.visible(value, LONGEST_TEXT) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _quiet(sentence: str) -> Markup:
+    """A finding's sentence with its intervals set back: they are there to be looked up, not read aloud."""
+    parts = _INTERVAL.split(wording.visible(sentence, LONGEST_TEXT))
+    return Markup("").join(Markup('<span class="ci">{}</span>').format(p) if i % 2 else p for i, p in enumerate(parts))
+
+
+def _breakable(path: str) -> Markup:
+    """A path that breaks after its folders before it breaks within a name."""
+    return Markup("/<wbr>").join(wording.visible(path, LONGEST_TEXT).split("/"))
+
+
 @cache
 def _environment() -> jinja2.Environment:
     env = jinja2.Environment(
@@ -242,6 +255,7 @@ def _environment() -> jinja2.Environment:
     )
     words = (wording.percent, wording.with_interval, wording.points, wording.odds, wording.probability)
     env.filters |= {f.__name__: f for f in words}
+    env.filters |= {"quiet": _quiet, "breakable": _breakable}
     env.filters["n"] = lambda number: f"{number:,}"
     env.globals |= {"count": wording.count, "arm_words": wording.arm_words, "expected_gain": wording.expected_gain}
     return env

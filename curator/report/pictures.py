@@ -52,12 +52,15 @@ class Album:
         thumbnails: Thumbnails | None,
         limit: int,
         captions: Callable[[str], str] | None = None,
+        total: int = 0,
     ) -> Strip:
-        """The first `limit` of the images as a row; `captions` gives what stands under each."""
+        """The first `limit` of the images as a row, out of `total` if there are more than ids; `captions` gives what
+        stands under each.
+        """
         every = list(ids)
         return Strip(
             tuple(self.shot(i, thumbnails, captions(i) if captions else "") for i in every[:limit]),
-            max(0, len(every) - limit),
+            max(0, max(total, len(every)) - limit) if every else 0,
         )
 
     def shot(self, id: str, thumbnails: Thumbnails | None, caption: str = "") -> Shot:

@@ -32,16 +32,17 @@ def _spelled(char: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A fraction in whole per cent; what is nearly nothing or nearly all is not rounded to it.
+    """A fraction in whole per cent; what is nearly nothing or nearly all is not rounded to it, as in the sentences.
 
     >>> percent(0.934), percent(0.002), percent(0.998), percent(1.0)
-    ('93%', '<1%', '>99%', '100%')
+    ('93%', '1%', '99%', '100%')
     """
-    if 0 < share < 0.005:
-        return "<1%"
-    if 0.995 <= share < 1:
-        return ">99%"
-    return f"{100 * share:.0f}%"
+    return f"{_whole(share)}%"
+
+
+def _whole(share: float) -> int:
+    whole = round(100 * share)
+    return 99 if whole >= 100 and share < 1 else 1 if whole <= 0 < share else whole
 
 
 def with_interval(share: float, ci: Interval | None) -> str:
@@ -50,7 +51,7 @@ def with_interval(share: float, ci: Interval | None) -> str:
     >>> with_interval(0.934, (0.871, 0.962))
     '93% [87, 96]'
     """
-    return percent(share) if ci is None else f"{percent(share)} [{100 * ci[0]:.0f}, {100 * ci[1]:.0f}]"
+    return percent(share) if ci is None else f"{percent(share)} [{_whole(ci[0])}, {_whole(ci[1])}]"
 
 
 def points(difference: float, ci: Interval | None = None) -> str:
@@ -107,9 +108,9 @@ def arm_words(name: str) -> str:
     """What an arm of the linear probe was trained on."""
     known = {
         "before": "before",
-        "recommended": "with the recommended images",
-        "random": "with as many random images",
-        "reweighted": "reweighted, no new images",
+        "recommended": "recommended images",
+        "random": "random images",
+        "reweighted": "reweighted",
     }
     return known.get(name, name)
 

@@ -1,0 +1,157 @@
+"""What the terminal shows: the verdict first, then sentences, worst first, in at most 80 columns.
+
+Names are printed as text, never as markup, and control characters in them are spelled out. Colour is left to the
+console: rich uses none where there is no terminal or where NO_COLOR is set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.text import Text
+
+from curator.report import wording
+from curator.types import AuditRun, Finding, ProbeReport, Recommendation
+
+WIDTH = 80
+LONGEST = 600
+MOST_LINES = 10
+_STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
+_VERDICTS = {"shortcuts found": "bold red", "none found": "bold green", "too few images to tell": "bold yellow"}
+_PROOFS = {"fixed": "bold green", "improved": "bold green", "no evidence of improvement": "bold yellow"}
+
+
+def print_audit(run: AuditRun, console: Console, limit: int = MOST_LINES) -> None:
+    """The verdict, what the user must know, the `limit` worst findings as sentences, and what else turned up."""
+    audit, data = run.audit, run.dataset
+    _say(console, f"{audit.verdict[0].upper()}{audit.verdict[1:]}", style=_VERDICTS[audit.verdict])
+    counts = [
+        wording.count(len(data), "image"),
+        wording.count(len(data.classes), "class", "classes"),
+        wording.count(audit.n_tests, "test"),
+    ]
+    _say(console, f"{data.name}: {', '.join(counts)}; encoder {run.encoder.name}.", style="dim")
+    for note in dict.fromkeys(n for n in (run.encoder.note, *run.notes) if n):
+        _say(console, f"Note: {note}", style="yellow")
+    for finding in audit.findings[:limit]:
+        console.print()
+        _finding(console, finding)
+    if len(audit.findings) > limit:
+        console.print()
+        _say(console, f"{wording.count(len(audit.findings) - limit, 'more finding')} in audit.json.", style="dim")
+    also = [
+        (
+            run.leaks,
+            "group of duplicates lies in more than one split",
+            "groups of duplicates lie in more than one split",
+        ),
+        (run.duplicates, "group of duplicates", "groups of duplicates"),
+        (run.label_errors, "doubtful label", "doubtful labels"),
+        (data.skipped, "file skipped", "files skipped"),
+    ]
+    lines = [wording.count(len(what), one, many) for what, one, many in also if what]
+    if lines:
+        console.print()
+        _say(console, f"Also: {'; '.join(lines)}.")
+    for skipped in data.skipped[:3]:
+        _say(console, f"skipped {wording.visible(skipped.id, 60)}: {skipped.reason}", indent=2, style="dim")
+    if len(data.skipped) > 3:
+        _say(console, f"and {len(data.skipped) - 3:,} more", indent=2, style="dim")
+
+
+def _finding(console: Console, finding: Finding) -> None:
+    line = Text(f"{finding.severity.upper():<6}  ", style=_STYLES[finding.severity])
+    line.append(_encodable(console, finding.sentence), style="not bold not dim default")
+    _put(console, line, hang=8)
+    more = []
+    if finding.q is not None:
+        more.append(f"q {wording.probability(finding.q)}")
+    if finding.reliance is not None:
+        r = finding.reliance
+        more.append(f"a probe loses {wording.with_interval(r.gap, r.gap_ci)} of accuracy without it")
+    if finding.same_as:
+        rest = len(finding.same_as) - 3
+        more.append(f"also seen as {', '.join(finding.same_as[:3])}{f' and {rest} more' if rest > 0 else ''}")
+    if more:
+        _say(console, "; ".join(more), indent=8, style="dim")
+
+
+def print_recommendation(rec: Recommendation, console: Console, limit: int = MOST_LINES) -> None:
+    """How many images fill which cells of the plan, the expected gain, and the shopping list."""
+    missing = sum(c.missing for c in rec.plan)
+    lacking = f"; {wording.count(missing, 'image')} the pool does not have" if missing else ""
+    _say(console, f"{wording.count(len(rec.ids), 'image')} to add{lacking}", style="bold")
+    gain = wording.expected_gain(rec)
+    if gain:
+        _say(console, gain)
+    n_predicted = rec.label_sources.count("predicted")
+    if n_predicted:
+        _say(console, f"The labels of {n_predicted:,} of them are predicted: look before you add.", style="yellow")
+    if rec.plan:
+        console.print()
+    for cell in rec.plan[:limit]:
+        name = f"{wording.visible(cell.class_name, 40)}, {wording.visible(cell.value_name, 40)}"
+        _say(console, f"{cell.got:>4} of {cell.want} for {name} (there are {cell.have})", indent=2, hang=5)
+    _rest(console, len(rec.plan) - limit, "cell", "recommend.json")
+    if rec.shopping_list:
+        console.print()
+        _say(console, "Not in the pool, go and find:", style="bold")
+        _list(console, rec.shopping_list[:limit])
+        _rest(console, len(rec.shopping_list) - limit, "line", "recommend.json")
+
+
+def print_validation(report: ProbeReport, console: Console) -> None:
+    """The verdict of the linear probe and the worst group's accuracy in each arm."""
+    _say(console, f"{report.verdict[0].upper()}{report.verdict[1:]}", style=_PROOFS[report.verdict])
+    if report.gain_over_random is not None:
+        _say(console, f"Over random images of the same number: {wording.points(*report.gain_over_random)}.")
+    for note in report.notes:
+        _say(console, f"Note: {note}", style="yellow")
+    console.print()
+    _say(console, "Accuracy of the worst group, with its 95 % interval:", style="bold")
+    for name, arm in report.arms.items():
+        group = arm.worst_group
+        who = f"{wording.visible(group.class_name, 30)}, {wording.visible(group.value, 30)}"
+        share = wording.with_interval(group.accuracy, group.ci)
+        _say(console, f"{wording.arm_words(name):<20}{share:<15} {who} (n = {group.n:,})", indent=2, hang=36)
+
+
+def _list(console: Console, lines: Iterable[str]) -> None:
+    for line in lines:
+        _say(console, f"- {line}", indent=2, hang=2)
+
+
+def _rest(console: Console, n: int, noun: str, where: str) -> None:
+    if n > 0:
+        _say(console, f"{wording.count(n, f'more {noun}')} in {where}.", indent=2, style="dim")
+
+
+def _say(console: Console, text: str, *, indent: int = 0, hang: int = 0, style: str = "") -> None:
+    _put(console, Text(_encodable(console, text), style=style), indent=indent, hang=hang)
+
+
+def _encodable(console: Console, text: str) -> str:
+    """The text with what the console's encoding lacks spelled out, so that a name cannot stop the report."""
+    encoding = console.encoding or "utf-8"
+    return wording.visible(text, LONGEST).replace("−", "-").encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _put(console: Console, text: Text, *, indent: int = 0, hang: int = 0) -> None:
+    """Print one paragraph, wrapped; lines after the first are `hang` further in."""
+    width = min(WIDTH, console.width) - indent
+    lines = list(text.wrap(console, width))
+    if hang and len(lines) > 1:
+        # What follows the first line is narrower: wrap it anew.
+        rest = text[len(lines[0].plain) :]
+        rest = rest[len(rest.plain) - len(rest.plain.lstrip()) :]
+        lines = lines[:1]
+    else:
+        rest = Text()
+    for line in lines:
+        line.rstrip()
+        console.print(
+            Text(" " * indent).append_text(line), highlight=False, no_wrap=True, overflow="ignore", crop=False
+        )
+    if rest:
+        _put(console, rest, indent=indent + hang)

@@ -1,0 +1,250 @@
+"""The report: complete in one file, inert whatever the names hold, small whatever was found."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from report_example import BUNNY, CLASSES, EVIL, EVIL_ID, ids_of, jpeg, make_recommendation
+
+from curator.report.html import MAX_BYTES, render
+from curator.report.pictures import Album, picture_size
+from curator.types import Audit, AuditRun, DuplicateGroup, LabelError, ProbeReport, Recommendation, Skipped
+
+Thumbnails = Callable[[str], bytes | None]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, the text, and whether the tags close in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.crossed: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {k: v or "" for k, v in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {k: v or "" for k, v in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.crossed.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+@pytest.fixture
+def full(run: AuditRun, thumbnails: Thumbnails, recommendation: Recommendation, probe: ProbeReport) -> str:
+    return render(run, thumbnails, recommendation=recommendation, probe=probe, pool_thumbnails=jpeg)
+
+
+def test_the_first_screen_answers(full: str) -> None:
+    page = Page(full)
+    start = " ".join(page.text.split("Findings\n")[0].split())
+    for said in ("3 shortcuts found", "95% [76, 99] of bunny have a green background", "What to do"):
+        assert said in " ".join(page.text.split())
+    assert "curator" in start
+    assert "Add bunny photographs on something other than green." in page.text
+    assert page.text.index("CLIP could not be fetched") < page.text.index("Could it be chance?")
+
+
+def test_it_loads_nothing(full: str) -> None:
+    page = Page(full)
+    policy = next(m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:;")
+    assert page.all("script") == []
+    assert "url(" not in full
+    assert "@import" not in full
+    for tag, attrs in page.elements:
+        for name in ("src", "href", "srcset", "action", "data", "poster", "xlink:href"):
+            if name in attrs:
+                assert attrs[name].startswith("data:" if tag in {"image", "link"} else "#"), (tag, name)
+
+
+def test_every_link_leads_somewhere(full: str) -> None:
+    page = Page(full)
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    targets = [a["href"][1:] for _, a in page.elements if a.get("href", "").startswith("#")]
+    targets += [i for _, a in page.elements for i in a.get("aria-labelledby", "").split()]
+    assert len(targets) > 30
+    assert set(targets) <= set(ids)
+
+
+def test_it_is_well_formed_and_its_headings_are_in_order(full: str) -> None:
+    page = Page(full)
+    assert page.crossed == []
+    assert page.open == []
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(b <= a + 1 for a, b in pairwise(levels))
+    assert all("aria-hidden" in svg or svg["role"] == "img" for svg in page.all("svg"))
+
+
+def test_names_are_inert(full: str) -> None:
+    page = Page(full)
+    assert page.all("img") == []
+    assert not [a for _, attrs in page.elements for a in attrs if a.startswith("on")]
+    assert EVIL in page.text
+    assert not set(full) & set("\x1b\u202e\udcff\u200f")
+    assert "\\u202egpj\\x1b[31m\\udcff" in page.text
+    full.encode("utf-8")
+
+
+def test_each_picture_is_embedded_once(run: AuditRun, thumbnails: Thumbnails) -> None:
+    once = Page(render(run, thumbnails, recommendation=make_recommendation(), pool_thumbnails=jpeg))
+    pictures = [i["href"] for i in once.all("image")]
+    assert len(pictures) > 20
+    assert len(pictures) == len(set(pictures))
+    assert len(once.all("use")) > len(pictures)
+    for uri in pictures:
+        assert base64.b64decode(uri.removeprefix("data:image/jpeg;base64,"))[:2] == b"\xff\xd8"
+    one = Page(render(run, lambda _: jpeg("always the same")))
+    assert len(one.all("image")) == 1
+
+
+def test_a_picture_that_cannot_be_read_is_said(run: AuditRun) -> None:
+    def broken(key: str) -> bytes | None:
+        if key.startswith("hen"):
+            raise OSError("gone")
+        return b"<svg onload=alert(1)>" if key.startswith("sheep") else jpeg(key)
+
+    page = Page(render(run, broken))
+    shown = [a for tag, a in page.elements if a.get("class") == "gone"]
+    assert any("hen/img 000.jpg" in a["aria-label"] for a in shown)
+    assert any("sheep/img 000.jpg" in a["aria-label"] for a in shown)
+    assert all(i["href"].startswith("data:image/jpeg") for i in page.all("image"))
+
+
+def test_bars_are_as_long_as_the_shares(full: str) -> None:
+    bars = re.findall(r'<rect class="fill[^"]*" x="0" y="\d+" width="([\d.]+)%"', full)
+    assert bars[:4] == ["95.0", "5.0", "95.0", "5.0"]
+    assert "bunny: 95% [76, 99]; elsewhere: 5% [2, 14]. Whiskers are 95 % intervals." in full
+
+
+def test_dots_stand_where_the_arms_do(full: str) -> None:
+    assert re.findall(r'<circle class="dot[^"]*" cx="([\d.]+)%"', full) == ["42.0", "81.0", "49.0", "60.0"]
+    assert "+32 points [+18, +45]" in Page(full).text
+
+
+def test_a_class_alone_is_compared_with_nothing(run: AuditRun, thumbnails: Thumbnails) -> None:
+    alone = replace(run.audit.findings[2], class_name="hen")
+    page = render(replace(run, audit=Audit((alone,), "too few images to tell", None, 0)), thumbnails)
+    text = Page(page).text
+    assert "Too few images to tell" in text
+    assert "There is no other class to compare with" in text
+    assert "Could it be chance?" not in text
+    assert page.count('class="fill main"') == 2
+    assert page.count('class="fill"') == 0
+
+
+def test_nothing_found_is_said_with_its_limits(run: AuditRun, thumbnails: Thumbnails) -> None:
+    text = Page(render(replace(run, audit=Audit((), "none found", 0.2, 312)), thumbnails)).text
+    assert "No shortcut found" in text
+    assert "312 pairs of class and attribute value were tested over 80 images" in " ".join(text.split())
+
+
+def test_the_same_audit_gives_the_same_page(run: AuditRun, thumbnails: Thumbnails, probe: ProbeReport) -> None:
+    assert render(run, thumbnails, probe=probe) == render(replace(run, seconds=1.0), thumbnails, probe=probe)
+
+
+def test_it_stays_under_five_megabytes(run: AuditRun) -> None:
+    noise = jpeg("x") + bytes(range(256)) * 120
+
+    def large(key: str) -> bytes:
+        return noise + key.encode("utf-8", "surrogateescape")
+
+    long_name = EVIL * 200
+    findings = tuple(
+        replace(BUNNY, value=f"{i} {long_name}", sentence=f"{i} {long_name}", same_as=(long_name,) * 50)
+        for i in range(10_000)
+    )
+    groups = tuple(DuplicateGroup("exact", (ids_of(0)[i % 20], f"{i}{long_name}")) for i in range(10_000))
+    doubts = tuple(LabelError(i, long_name, long_name, 0.9) for i in ids_of(1) * 500)
+    page = render(
+        replace(
+            run,
+            audit=replace(run.audit, findings=findings),
+            duplicates=groups,
+            leaks=groups,
+            label_errors=doubts,
+            dataset=replace(run.dataset, skipped=tuple(Skipped(f"{i}{long_name}", long_name) for i in range(10_000))),
+            settings={str(i): long_name for i in range(10_000)},
+        ),
+        large,
+    )
+    assert len(page.encode()) <= MAX_BYTES
+    text = " ".join(Page(page).text.split())
+    assert "10,000 shortcuts found" in text
+    assert re.search(r"9,\d\d\d more are in audit.json", text)
+
+
+def test_the_album_counts_what_it_leaves_out() -> None:
+    album = Album(budget=4 * len(jpeg("a")) // 3 + 400)
+    strip = album.strip(["a", "b", "a"], jpeg, 3, total=10)
+    assert [bool(s.ref) for s in strip.shots] == [True, False, True]
+    assert (album.n_left_out, strip.n_more) == (1, 7)
+
+
+def test_a_pictures_size_is_read_from_its_header() -> None:
+    assert picture_size(jpeg("a", (120, 90))) == ("image/jpeg", 120, 90)
+    assert picture_size(jpeg("a")[:20]) is None
+    assert picture_size(b"") is None
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
+def test_a_browser_shows_it_without_complaint(full: str, tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    file = tmp_path / "report.html"
+    file.write_text(full, "utf-8")
+    trouble: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            for width, scheme in ((390, "light"), (1280, "dark")):
+                page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+                page.on("console", lambda m: trouble.append(f"console: {m.text}"))
+                page.on("dialog", lambda d: (trouble.append(f"dialog: {d.message}"), d.dismiss()))
+                page.on("pageerror", lambda e: trouble.append(f"error: {e}"))
+                page.on("request", lambda r: r.url.startswith(("file:", "data:")) or trouble.append(f"load: {r.url}"))
+                page.goto(file.as_uri())
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                assert page.locator("h1").bounding_box()["y"] < 800  # type: ignore[index]
+                assert page.locator("svg.bars").first.bounding_box()["y"] < 800  # type: ignore[index]
+                # A picture that is only referred to is really drawn: the report has no <img> to fail visibly.
+                assert page.evaluate("document.querySelector('.shot use').getBoundingClientRect().width") > 20
+                page.keyboard.press("Tab")
+                assert page.evaluate("document.activeElement.className") == "skip"
+                shot = page.screenshot(path=tmp_path / f"{width}.png", full_page=True)
+                assert len(shot) > 20_000
+        finally:
+            browser.close()
+    assert trouble == []
+    assert EVIL_ID not in full
+    assert CLASSES[3] not in full

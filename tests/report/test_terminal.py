@@ -1,0 +1,92 @@
+"""The terminal: the verdict first, 80 columns, and no name that can act."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from report_example import BUNNY, EVIL, finding
+from rich.console import Console
+
+from curator.report.terminal import print_audit, print_recommendation, print_validation
+from curator.types import AuditRun, ProbeReport, Recommendation
+
+
+def console(*, terminal: bool = False, width: int = 120, encoding: str = "utf-8") -> tuple[Console, io.BytesIO]:
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding, write_through=True)
+    return Console(file=file, force_terminal=terminal, width=width, _environ={}), raw
+
+
+def printed(run: AuditRun, **how: object) -> str:
+    out, raw = console(**how)  # type: ignore[arg-type]
+    print_audit(run, out)
+    return raw.getvalue().decode(out.encoding)
+
+
+def test_the_verdict_comes_first_and_the_worst_finding_next(run: AuditRun) -> None:
+    text = printed(run)
+    assert text.splitlines()[0] == "Shortcuts found"
+    assert text.index("HIGH    95% [76, 99] of bunny") < text.index("MEDIUM  45%") < text.index("LOW     19 of 20")
+    assert "Note: CLIP could not be fetched" in text
+    assert "skipped bunny/cut.jpg: truncated JPEG at byte 4096" in text
+
+
+def test_no_line_is_wider_than_80_columns(run: AuditRun, recommendation: Recommendation, probe: ProbeReport) -> None:
+    out, raw = console(width=200)
+    print_audit(run, out)
+    print_recommendation(recommendation, out)
+    print_validation(probe, out)
+    lines = raw.getvalue().decode().splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert [line for line in lines if line != line.rstrip()] == []
+    narrow = printed(run, width=40).splitlines()
+    assert max(len(line) for line in narrow) <= 40
+
+
+def test_names_are_printed_as_text(run: AuditRun) -> None:
+    evil = finding("[bold red]x[/]\x1b[2J\u202e", "a.b", "[link=http://x]", "high", sentence="[red]95%[/] \x1b[2J of x")
+    text = printed(replace(run, audit=replace(run.audit, findings=(evil,))), terminal=False)
+    assert "[red]95%[/] \\x1b[2J of x" in text
+    assert not set(text) & set("\x1b\u202e\udcff")
+    assert EVIL in " ".join(text.split())
+
+
+@pytest.mark.parametrize(("terminal", "coloured"), [(True, True), (False, False)])
+def test_colour_is_for_terminals(run: AuditRun, terminal: bool, coloured: bool) -> None:
+    assert ("\x1b[" in printed(run, terminal=terminal)) is coloured
+
+
+def test_a_poor_encoding_loses_no_line(run: AuditRun) -> None:
+    audit = replace(run.audit, findings=(replace(BUNNY, sentence="95% of Häschen 兎 − have it."),))
+    text = printed(replace(run, audit=audit), encoding="ascii")
+    assert "95% of H\\xe4schen \\u514e - have it." in text
+
+
+def test_many_findings_are_counted_not_listed(run: AuditRun) -> None:
+    text = printed(replace(run, audit=replace(run.audit, findings=(BUNNY,) * 500)))
+    assert text.count("HIGH") == 10
+    assert "490 more findings in audit.json." in text
+
+
+def test_a_recommendation_says_what_the_pool_lacks(recommendation: Recommendation) -> None:
+    out, raw = console()
+    print_recommendation(recommendation, out)
+    text = raw.getvalue().decode()
+    assert text.startswith("5 images to add; 26 images the pool does not have\n")
+    assert "4 of 30 for bunny, not green (there are 1)" in text
+    assert "- 26 bunny photographs on something other than green: snow, sand, a floor" in text
+    assert "+21 points [+10, +33]" in text.replace("\n", " ")
+
+
+def test_the_probe_shows_each_arm(probe: ProbeReport) -> None:
+    out, raw = console()
+    print_validation(probe, out)
+    text = raw.getvalue().decode()
+    assert text.startswith("Improved\nOver random images of the same number: +32 points [+18, +45].\n")
+    for line in (
+        "before              42% [30, 52]    bunny, not green (n = 40)",
+        "recommended images  81% [69, 91]    bunny, not green (n = 40)",
+    ):
+        assert line in text
