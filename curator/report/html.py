@@ -105,7 +105,7 @@ def _page(
         "other_findings": audit.findings[limits.findings : limits.findings + limits.rows],
         "n_unlisted": max(0, len(audit.findings) - limits.findings - limits.rows),
         "verdict": verdict_words(run),
-        "notes": [n for n in (run.encoder.note, *run.notes) if n],
+        "notes": list(dict.fromkeys(n for n in (run.encoder.note, *run.notes) if n))[: limits.groups],
         "counts": list(islice(run.dataset.class_counts().items(), limits.rows)),
         "plan": recommendation and _plan(recommendation, pool_thumbnails, album, limits),
         "rec": recommendation,

@@ -140,6 +140,12 @@ def test_a_picture_that_cannot_be_read_is_said(run: AuditRun) -> None:
     assert all(i["href"].startswith("data:image/jpeg") for i in page.all("image"))
 
 
+def test_what_is_left_out_is_counted(full: str) -> None:
+    of_bunny = full.split('id="finding-1"')[1].split("</article>")[0]
+    assert of_bunny.count('<figure class="shot') == 8 + 1
+    assert "and 11 more" in of_bunny
+
+
 def test_bars_are_as_long_as_the_shares(full: str) -> None:
     bars = re.findall(r'<rect class="fill[^"]*" x="0" y="\d+" width="([\d.]+)%"', full)
     assert bars[:4] == ["95.0", "5.0", "95.0", "5.0"]
@@ -178,25 +184,31 @@ def test_it_stays_under_five_megabytes(run: AuditRun) -> None:
     def large(key: str) -> bytes:
         return noise + key.encode("utf-8", "surrogateescape")
 
-    long_name = EVIL * 200
+    long_name = '"' * 5000
+    long_ids = tuple(f"{i}{long_name}" for i in range(30))
     findings = tuple(
-        replace(BUNNY, value=f"{i} {long_name}", sentence=f"{i} {long_name}", same_as=(long_name,) * 50)
+        replace(
+            BUNNY,
+            value=f"{i} {long_name}",
+            sentence=f"{i} {long_name}",
+            same_as=(long_name,) * 50,
+            example_ids=long_ids,
+        )
         for i in range(10_000)
     )
     groups = tuple(DuplicateGroup("exact", (ids_of(0)[i % 20], f"{i}{long_name}")) for i in range(10_000))
     doubts = tuple(LabelError(i, long_name, long_name, 0.9) for i in ids_of(1) * 500)
-    page = render(
-        replace(
-            run,
-            audit=replace(run.audit, findings=findings),
-            duplicates=groups,
-            leaks=groups,
-            label_errors=doubts,
-            dataset=replace(run.dataset, skipped=tuple(Skipped(f"{i}{long_name}", long_name) for i in range(10_000))),
-            settings={str(i): long_name for i in range(10_000)},
-        ),
-        large,
+    monstrous = replace(
+        run,
+        audit=replace(run.audit, findings=findings),
+        duplicates=groups,
+        leaks=groups,
+        label_errors=doubts,
+        dataset=replace(run.dataset, skipped=tuple(Skipped(f"{i}{long_name}", long_name) for i in range(10_000))),
+        settings={str(i): long_name for i in range(10_000)},
+        notes=(long_name,) * 1000,
     )
+    page = render(monstrous, large)
     assert len(page.encode()) <= MAX_BYTES
     text = " ".join(Page(page).text.split())
     assert "10,000 shortcuts found" in text

@@ -147,6 +147,15 @@ def test_the_audits_bytes_depend_on_the_data_alone(tmp_path: Path, run: AuditRun
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b.json", "deep"]
 
 
+def test_who_reads_the_old_file_goes_on_reading_it(tmp_path: Path) -> None:
+    target = tmp_path / "x.json"
+    dump({"a": 1}, target)
+    with open(target, encoding="utf-8") as reader:
+        dump({"b": 2}, target)
+        assert json.load(reader) == {"a": 1}
+    assert json.loads(target.read_text("utf-8")) == {"b": 2}
+
+
 def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path) -> None:
     target = tmp_path / "x.json"
     dump({"a": 1}, target)
