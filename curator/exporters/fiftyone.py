@@ -25,6 +25,8 @@ MARK = "curator"
 MAP_KEY, SIMILARITY_KEY = "curator_map", "curator_similarity"
 MAX_SIMILARITY = 10_000
 """Images up to which the App can sort by similarity; the vectors are stored in the database for it."""
+COLOURS = {"high": "#d62728", "medium": "#ff7f0e", "low": "#e5c100"}
+OTHER, ADD = "#7f7f7f", "#2ca02c"
 _CONNECT_TIMEOUT_MS = 5000
 
 
@@ -129,7 +131,8 @@ def to_fiftyone(
         "fingerprint": run.fingerprint,
         "root": run.dataset.root,
     }
-    _arrange(fo, dataset, all_fields, run.dataset.classes)
+    worst = [fields[finding.attribute].name for finding in run.audit.findings[:1]]
+    _arrange(fo, dataset, all_fields, run.dataset.classes, [name for name in worst if name in present])
     _map(dataset, [image.path for image in images[: len(run.dataset)]], run.embeddings.vectors)
     dataset.persistent = True
     return dataset
@@ -221,29 +224,31 @@ def _save_views(fo: Any, dataset: Any, findings: list[FindingMark], tags: list[s
     Views follow tags and fields, not fixed ids: what the user tags next is in them at once.
     """
     here, has_tag = fo.ViewField, fo.ViewField("tags")
-    views: list[tuple[str, Any, str]] = []
+    views: list[tuple[str, Any, str, str]] = []
     for mark in findings:
         of_class = dataset.match(
             (here("ground_truth.label") == mark.finding.class_name) & (here("source") == "data")
         ).sort_by([(has_tag.contains([mark.conflicting_tag]), -1), ("filepath", 1)])
-        views.append((mark.name, of_class, mark.finding.sentence))
+        views.append((mark.name, of_class, mark.finding.sentence, COLOURS[mark.finding.severity]))
         if mark.conflicting.any():
             broken = dataset.match_tags(mark.conflicting_tag).sort_by("filepath")
-            views.append((f"{mark.name} · conflicting", broken, "Images of the class that break the shortcut."))
+            views.append((f"{mark.name} · conflicting", broken, "Images of the class that break the shortcut.", OTHER))
     if RECOMMENDED in tags:
-        views.append(("recommended", dataset.match_tags(RECOMMENDED).sort_by("rank"), "What to add, the best first."))
+        views.append(
+            ("recommended", dataset.match_tags(RECOMMENDED).sort_by("rank"), "What to add, the best first.", ADD)
+        )
     if DUPLICATE in tags or LEAK in tags:
         twins = dataset.match_tags([DUPLICATE, LEAK]).sort_by([("duplicate_group", 1), ("filepath", 1)])
-        views.append(("duplicates and leaks", twins, "The same picture more than once, or in two splits."))
+        views.append(("duplicates and leaks", twins, "The same picture more than once, or in two splits.", OTHER))
     if LABEL_ERROR in tags:
         doubtful = dataset.match_tags(LABEL_ERROR).sort_by("suggested.confidence", reverse=True)
-        views.append(("label errors", doubtful, "Labels that the probe doubts, the most doubtful first."))
+        views.append(("label errors", doubtful, "Labels that the probe doubts, the most doubtful first.", OTHER))
     saved: list[str] = []
-    for k, (name, view, description) in enumerate(views, start=1):
+    for k, (name, view, description, colour) in enumerate(views, start=1):
         # The App addresses a view by the ASCII part of its name, which another may have or which may be empty.
         for attempt in (name, f"{name} ({k})", f"curator view {k}", f"curator view {k} of {len(views)}"):
             try:
-                dataset.save_view(attempt, view, description=description)
+                dataset.save_view(attempt, view, description=description, color=colour)
             except ValueError:
                 continue
             saved.append(attempt)
@@ -251,17 +256,19 @@ def _save_views(fo: Any, dataset: Any, findings: list[FindingMark], tags: list[s
     return saved
 
 
-def _arrange(fo: Any, dataset: Any, fields: list[Field], classes: tuple[str, ...]) -> None:
-    """The sidebar by families of attributes, only the first groups open; one colour per class."""
+def _arrange(fo: Any, dataset: Any, fields: list[Field], classes: tuple[str, ...], shown: list[str]) -> None:
+    """The sidebar by families of attributes, only the first groups open; on the thumbnails the labels and the fields
+    `shown`, one colour per value."""
     groups: dict[str, list[str]] = {"tags": ["tags"], "labels": ["ground_truth", "suggested"]}
     for f in fields:
         groups.setdefault(f.group, []).append(f.name)
-    groups["other"] = [p for p in dataset.get_field_schema() if not any(p in paths for paths in groups.values())]
+    groups["metadata"] = [p for p in dataset.get_field_schema() if not any(p in paths for paths in groups.values())]
     first = ("tags", "labels", "audit", "recommendation")
     dataset.app_config.sidebar_groups = [
         fo.SidebarGroupDocument(name=group, paths=paths, expanded=group in first)
         for group, paths in sorted(groups.items(), key=lambda g: first.index(g[0]) if g[0] in first else len(first))
     ]
+    dataset.app_config.active_fields = fo.ActiveFields(paths=["ground_truth", "suggested", *shown])
     dataset.app_config.color_scheme = fo.ColorScheme(color_by="value")
     dataset.default_classes = list(classes)
     dataset.save()
