@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -104,17 +105,7 @@ def _frame(path: str, as_text: tuple[str, ...]) -> pd.DataFrame:
         raise InputError(f"{name} is no table curator reads: give a .csv, .parquet or .jsonl file, or a folder.")
     try:
         if suffix == ".csv":
-            frame = pd.read_csv(path, encoding="utf-8-sig", index_col=False)
-            # Read again as they are written: a class may be called "NA" or "007".
-            text = pd.read_csv(
-                path,
-                encoding="utf-8-sig",
-                index_col=False,
-                usecols=lambda column: str(column).strip() in as_text,
-                dtype=str,
-                keep_default_na=False,
-            )
-            return frame.assign(**{str(c): text[c] for c in text.columns})
+            return _csv(path, as_text)
         if suffix == ".parquet":
             stored = pd.read_parquet(path)
             return stored.reset_index(drop=all(n is None for n in stored.index.names))
@@ -130,6 +121,23 @@ def _frame(path: str, as_text: tuple[str, ...]) -> pd.DataFrame:
         # The parsers raise many kinds of error on a file that is not what its name says; the user needs one line.
         why = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(f"{name} cannot be read as {suffix[1:]} ({why}). Save it again as UTF-8 {suffix}.") from None
+
+
+def _csv(path: str, as_text: tuple[str, ...]) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        # Rows with more fields than the header would be cut with a warning: the columns are then not what they are called.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        frame = pd.read_csv(path, encoding="utf-8-sig", index_col=False)
+    # Read again as they are written: a class may be called "NA" or "007".
+    text = pd.read_csv(
+        path,
+        encoding="utf-8-sig",
+        index_col=False,
+        usecols=lambda column: str(column).strip() in as_text,
+        dtype=str,
+        keep_default_na=False,
+    )
+    return frame.assign(**{str(c): text[c] for c in text.columns})
 
 
 def _objects(lines: Iterator[str]) -> Iterator[dict[str, object]]:

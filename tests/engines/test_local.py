@@ -24,9 +24,11 @@ class Counting:
         self._encoder = encoders.resolve("pixels", cache=cache)[0]
         self.info = self._encoder.info
         self.batches: list[int] = []
+        self.given: list[np.ndarray] = []
 
     def encode(self, inputs):
         self.batches.append(len(inputs))
+        self.given.extend(inputs)
         return self._encoder.encode(inputs)
 
     def encode_text(self, prompts):
@@ -85,6 +87,15 @@ def test_every_row_is_about_its_own_image(folder, encoder):
         assert out.rows["mean"].iloc[i] == photo.pixels.mean()
         assert out.facts["sha256"].iloc[i] == photo.facts.sha256
         assert int(out.facts["phash"].iloc[i]) == photo.phash
+
+
+def test_batches_are_filled_in_the_order_of_the_data_set(folder, encoder):
+    from curator.io import images
+
+    dataset = scan(str(folder))
+    local.run(dataset, encoder, measure, store(folder), jobs=3, batch_size=2)
+    want = [images.decode(dataset.path(i), encoder.info.preprocessing).input for i in range(N)]
+    assert np.array_equal(encoder.given, want)
 
 
 def test_jobs_and_a_warm_store_change_nothing(folder, encoder):

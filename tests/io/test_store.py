@@ -113,7 +113,7 @@ def test_of_two_forms_the_latest_counts(tmp_path, caplog):
     assert "of another form" in caplog.text
 
 
-def test_a_reader_never_sees_half_a_shard(tmp_path, monkeypatch):
+def test_a_reader_never_sees_half_a_shard(tmp_path, monkeypatch, caplog):
     store = Store(tmp_path)
     store.append(*entries("k1"))
     moved = []
@@ -131,6 +131,7 @@ def test_a_reader_never_sees_half_a_shard(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert len(moved) == 1
     check(Store(tmp_path), "k1")
+    assert not caplog.records
     assert not list(tmp_path.glob(".tmp-*"))
 
 

@@ -136,6 +136,7 @@ def test_a_path_listed_twice_counts_once_and_both_labels_are_told(folder):
         ("t.csv", "", "t.csv is empty"),
         ("t.csv", "path,label\n", "t.csv has no rows"),
         ("t.csv", 'path,label\n"img/a.jpg,x\n', "cannot be read as csv"),
+        ("t.csv", "path,label\nimg/a.jpg,x,y\nimg/b c.jpg,z\n", "cannot be read as csv"),
         ("t.csv", "path,label\nimg/none.jpg,x\n", r"no usable image in .*img/none.jpg: no such file"),
         ("t.parquet", "no parquet", "cannot be read as parquet"),
         ("t.jsonl", '{"path": "img/a.jpg"}\n{"path": \n', "line 2"),
