@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from app_kit import free_port, make_pool, make_run, own_mongod, use_database
@@ -23,7 +24,7 @@ from curator import app
 from curator.errors import InputError, MissingExtraError
 from curator.exporters import marks, mongodb
 from curator.exporters.fiftyone import load_fiftyone, principal_plane, to_fiftyone
-from curator.types import Column
+from curator.types import Column, Measures
 
 try:
     mongodb.find_database()
@@ -222,6 +223,18 @@ def test_fields_are_named_apart() -> None:
         "ground.truth": "ground_truth_2",
         "é.é": "attribute",
     }
+
+
+@needs_database
+def test_many_flags_of_a_family_are_one_list(fo: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    names = [f"concept.thing {k}" for k in range(9)]
+    columns = tuple(Column(name, "flag", "context", "show it|do not", "") for name in names)
+    frame = pd.DataFrame({name: [i % 9 == k for i in range(24)] for k, name in enumerate(names)}, index=run.dataset.ids)
+    dataset = to_fiftyone(replace(run, measures=run.measures.join(Measures(frame, columns))), "concepts")
+    lists = dict(zip(ids_of(dataset), dataset.values("concept"), strict=True))
+    assert [lists[id] for id in run.dataset.ids.tolist()] == [[f"thing {i % 9}"] for i in range(24)]
+    assert not dataset.has_sample_field("concept_thing_0")
 
 
 def _fake_mongod(folder: Path, says: str) -> None:

@@ -114,7 +114,7 @@ def to_fiftyone(
         here = {image.path for image in images}
         images += [i for i in marks.pool_images(recommendation, pool, pool_measures, fields) if i.path not in here]
     present = {name for image in images for name in image.fields}
-    all_fields = [f for f in (*marks.own_fields(with_pool), *fields.values()) if f.name in present]
+    all_fields = [f for f in dict.fromkeys((*marks.own_fields(with_pool), *fields.values())) if f.name in present]
     tags = sorted({tag for image in images for tag in image.tags})
 
     _drop_gone(dataset, old, {image.path for image in images})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,9 @@ MAX_FINDINGS = 20
 """Findings that get tags and views, worst first: more than that cannot be read in a menu."""
 MAX_POOL = 20_000
 """A pool of more images than this is shown without those that were not recommended."""
+
+MANY_FLAGS = 8
+"""A family of more yes/no columns than this (the prompts of CLIP) is one list of what holds, not a field for each."""
 
 CONFLICTING, DUPLICATE, LEAK, LABEL_ERROR, RECOMMENDED = (
     "conflicting",
@@ -115,23 +119,40 @@ def finding_marks(run: AuditRun) -> list[FindingMark]:
     return marks
 
 
+def family_of(attribute: str) -> str:
+    """The part of an attribute's name before the first dot."""
+    return attribute.partition(".")[0]
+
+
 def attribute_fields(columns: Collection[Column], taken: Collection[str]) -> dict[str, Field]:
     """Attribute -> the field that holds it: `background.colour` becomes `background_colour`.
 
-    No two attributes share a field, and none takes a name in `taken` or one of FiftyOne's own.
+    Only the flags of a family with more than `MANY_FLAGS` of them share a field, the list of those that hold. No field
+    takes a name in `taken` or one of FiftyOne's own.
     """
     out: dict[str, Field] = {}
     used = {*taken, *RESERVED, *_FIELD_GROUPS, *_POOL_GROUPS}
+    flags = Counter(family_of(name) for name in {c.name for c in columns if c.form == "flag"})
+    lists: dict[str, Field] = {}
     for column in columns:
         if column.name in out:
             continue
-        name = re.sub(r"\W+", "_", column.name, flags=re.ASCII).strip("_").lower() or "attribute"
+        family = family_of(column.name)
+        is_listed = column.form == "flag" and flags[family] > MANY_FLAGS
+        if is_listed and family in lists:
+            out[column.name] = lists[family]
+            continue
+        name = (
+            re.sub(r"\W+", "_", family if is_listed else column.name, flags=re.ASCII).strip("_").lower() or "attribute"
+        )
         name = f"a_{name}" if name[0].isdigit() else name
         unique, k = name, 2
         while unique in used:
             unique, k = f"{name}_{k}", k + 1
         used.add(unique)
-        out[column.name] = Field(unique, column.form, column.name.split(".")[0])
+        out[column.name] = Field(unique, "tags" if is_listed else column.form, family)
+        if is_listed:
+            lists[family] = out[column.name]
     return out
 
 
@@ -157,6 +178,12 @@ def _measured(measures: Measures, ids: list[str], fields: Mapping[str, Field]) -
     frame = measures.frame.reindex(ids)
     for column in measures.columns:
         target = fields[column.name]
+        if column.form == "flag" and target.form == "tags":
+            for row, holds in zip(rows, frame[column.name].tolist(), strict=True):
+                listed = row.setdefault(target.name, [])
+                if _plain(holds, "flag"):
+                    listed.append(column.name.partition(".")[2])
+            continue
         for row, value in zip(rows, frame[column.name].tolist(), strict=True):
             if (plain := _plain(value, target.form)) is not None:
                 row[target.name] = plain
