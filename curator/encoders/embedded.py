@@ -104,7 +104,7 @@ class Embedded:
 
     def encode(self, inputs: NDArray[np.uint8]) -> Floats:
         """(b, 224, 224, 3) uint8 -> (b, 1280) float32 of unit norm."""
-        return _onnx.unit(self._run(inputs, "pooled")[0])
+        return _onnx.unit(self._run(inputs, "pooled")[0]) if len(inputs) else np.empty((0, DIM), np.float32)
 
     def patches(self, inputs: NDArray[np.uint8]) -> tuple[Floats, Floats]:
         """Features of the places of a picture: (b, 7, 7, 1280) of 32 px each, (b, 14, 14, 112) of 16 px; float32, raw.

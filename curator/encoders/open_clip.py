@@ -44,6 +44,7 @@ class Description:
     checkpoint: str
     n_bytes: int
     mtime_ns: int
+    config_mtime_ns: int
     sha256: str
 
     @property
@@ -53,12 +54,13 @@ class Description:
         return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def is_current(self) -> bool:
-        """Whether the checkpoint is still the file that was hashed."""
+        """Whether the checkpoint, and the configuration beside it, are still the files that were read."""
         try:
             stat = os.stat(self.checkpoint)
         except OSError:
             return False
-        return (stat.st_size, stat.st_mtime_ns) == (self.n_bytes, self.mtime_ns)
+        same = (stat.st_size, stat.st_mtime_ns) == (self.n_bytes, self.mtime_ns)
+        return same and _config_mtime_ns(Path(self.checkpoint)) == self.config_mtime_ns
 
 
 class OpenClip:
@@ -90,6 +92,8 @@ class OpenClip:
             raise InputError(
                 f"this model takes (n, {size}, {size}, 3) uint8 pictures, not {inputs.shape} {inputs.dtype}."
             )
+        if not len(inputs):
+            return np.empty((0, self._info.dim), np.float32)
         if self._graph is None:
             self._graph = _onnx.image_tower(
                 self._folder / "image.onnx",
@@ -201,7 +205,14 @@ def describe(spec: str, cache: Path) -> Description:
     with checkpoint.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     about = Description(
-        name, model, _catalogue.preprocessing(model, given), str(checkpoint), stat.st_size, stat.st_mtime_ns, sha256
+        name=name,
+        model=model,
+        preprocessing=_catalogue.preprocessing(model, given),
+        checkpoint=str(checkpoint),
+        n_bytes=stat.st_size,
+        mtime_ns=stat.st_mtime_ns,
+        config_mtime_ns=_config_mtime_ns(checkpoint),
+        sha256=sha256,
     )
     text = json.dumps({"schema": "curator.encoder/1", **asdict(about)}, indent=1)
     _cache.try_to_write(path, lambda part: Path(part).write_text(text, encoding="utf-8"))
@@ -251,7 +262,7 @@ def _find_local(name: str, file: Path) -> tuple[str, dict[str, Any], dict[str, A
                 name,
                 model,
                 dict(json.loads(beside.read_text(encoding="utf-8")).get("preprocess_cfg", {})),
-                file.resolve(),
+                file.absolute(),
             )
         except (ValueError, AttributeError) as error:
             raise InputError(f"{beside} is no JSON object ({error}).") from error
@@ -259,7 +270,15 @@ def _find_local(name: str, file: Path) -> tuple[str, dict[str, Any], dict[str, A
     # (SigLIP: another mean, squashed pictures), theirs is right, and open_clip's default is not.
     keys = ("mean", "std", "interpolation", "resize_mode")
     options = [{k: entry[k] for k in keys if k in entry} for entry in _catalogue.tags(name).values()]
-    return name, model, options[0] if options and all(o == options[0] for o in options) else {}, file.resolve()
+    return name, model, options[0] if options and all(o == options[0] for o in options) else {}, file.absolute()
+
+
+def _config_mtime_ns(checkpoint: Path) -> int:
+    """When the configuration beside a checkpoint was last changed; 0 where there is none."""
+    try:
+        return (checkpoint.parent / _hub.CONFIG).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _read_description(path: Path) -> Description | None:
