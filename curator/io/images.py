@@ -54,6 +54,7 @@ _RESAMPLING = {
     "box": Image.Resampling.BOX,
 }
 _MAX_RESIZED_ASPECT = 16
+_BLOCK_PIXELS = 1 << 22
 _one_large = threading.Lock()
 
 
@@ -266,21 +267,25 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """16-bit, 32-bit and float grey values as 0..255; what is not finite becomes black."""
-    v = values.astype(np.float64)
-    finite = np.isfinite(v)
-    v = np.where(finite, v, 0.0)
-    low, high = (float(v[finite].min()), float(v[finite].max())) if finite.any() else (0.0, 0.0)
+    """16-bit, 32-bit and float grey values (h, w) as 0..255; what is not finite becomes black."""
+    out = np.empty(values.shape, np.uint8)
+    step = max(1, _BLOCK_PIXELS // values.shape[1])  # as float64 the whole of a large picture would be gigabytes
+    blocks = [slice(y, y + step) for y in range(0, len(values), step)]
+    ends = [(float(v.min()), float(v.max())) for b in blocks if len(v := values[b][np.isfinite(values[b])])]
+    low, high = min((e[0] for e in ends), default=0.0), max((e[1] for e in ends), default=0.0)
     is_float = np.issubdtype(values.dtype, np.floating)
+    shift, factor = 0.0, 1.0  # 8-bit values in a wide type
     if is_float and low >= 0 and high <= 1:
-        v = v * 255.0
-    elif low >= 0 and high <= 255 and values.dtype.itemsize > 2:
-        pass  # 8-bit values in a wide type
-    elif not is_float and low >= 0 and high <= 65535:
-        v = v / 257.0
-    else:
-        v = np.where(finite, (v - low) * (255.0 / max(high - low, 1e-12)), 0.0)
-    return np.clip(np.rint(v), 0, 255).astype(np.uint8)
+        factor = 255.0
+    elif not is_float and low >= 0 and high <= 65535 and (high > 255 or values.dtype.itemsize == 2):
+        factor = 1 / 257.0
+    elif low < 0 or high > 255:
+        shift, factor = low, 255.0 / max(high - low, 1e-12)
+    for b in blocks:
+        with np.errstate(all="ignore"):
+            v = np.clip(np.rint((values[b].astype(np.float64) - shift) * factor), 0, 255)
+            out[b] = np.where(np.isfinite(values[b]), v, 0.0)
+    return out
 
 
 def _upright(opened: Image.Image, rgb: Image.Image) -> Image.Image:

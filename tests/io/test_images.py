@@ -134,6 +134,15 @@ def test_what_is_not_finite_becomes_black():
     assert not images.decode_bytes(encoded(Image.fromarray(values * np.nan), "TIFF"), P).pixels.any()
 
 
+def test_one_value_everywhere_and_more_rows_than_a_block_are_scaled_as_one(monkeypatch):
+    flat = images.decode_bytes(encoded(Image.fromarray(np.full((5, 4), 3e5, np.float32)), "TIFF"), P)
+    assert not flat.pixels.any()
+    monkeypatch.setattr(images, "_BLOCK_PIXELS", 100)
+    ramp = np.linspace(-3, 9, 40 * 48).reshape(40, 48).astype(np.float32)
+    photo = images.decode_bytes(encoded(Image.fromarray(ramp), "TIFF"), P)
+    assert np.abs(photo.pixels[..., 0] - (ramp + 3) / 12 * 255).max() <= 0.51
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_transparency_is_laid_over_white(mode):
     image = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
