@@ -47,10 +47,10 @@ def test_it_sees_where_a_colour_is_and_which_way_stripes_run():
 
 
 def test_the_hue_bins_are_where_they_are_said_to_be():
-    """Pure red is hue 0, green hue 1/3, blue hue 2/3: of 8 bins the first, third and sixth."""
-    vectors = encode(plain(255, 0, 0), plain(0, 255, 0), plain(0, 0, 255))
-    hues = vectors[:, : 9 * pixels.HUES].reshape(3, 9, pixels.HUES)
-    assert [sorted(set(np.flatnonzero(h > 0) % 8)) for h in hues.reshape(3, -1)] == [[0], [2], [5]]
+    """Pure red is hue 0, green hue 1/3, blue hue 2/3: of 8 bins the first, third and sixth; a rose the last."""
+    vectors = encode(plain(255, 0, 0), plain(0, 255, 0), plain(0, 0, 255), plain(255, 0, 64))
+    hues = vectors[:, : 9 * pixels.HUES].reshape(4, 9, pixels.HUES)
+    assert [sorted(set(np.flatnonzero(h > 0) % 8)) for h in hues.reshape(4, -1)] == [[0], [2], [5], [7]]
 
 
 def test_names_and_text_are_declined():
