@@ -56,7 +56,9 @@ def pairs(phash: NDArray[np.uint64], embeddings: Embeddings, settings: Duplicate
     return (i[look], j[look]), (i[near], j[near])
 
 
-def groups(ids: Ids, sha256: Sequence[str], phash: NDArray[np.uint64], embeddings: Embeddings, settings: DuplicateSettings) -> tuple[DuplicateGroup, ...]:
+def groups(
+    ids: Ids, sha256: Sequence[str], phash: NDArray[np.uint64], embeddings: Embeddings, settings: DuplicateSettings
+) -> tuple[DuplicateGroup, ...]:
     """Groups of images that show the same picture, each with the strongest evidence that joins all of it.
 
     Transitive: a group may hold two images that only a third connects. Sorted by first id.

@@ -17,9 +17,8 @@ def _measure(photo: Photo) -> dict[str, Value]:
     if min(pixels.shape[:2]) < 16:
         return {"border.frame": "none"}
     edge = max(1, round(0.015 * min(pixels.shape[:2])))
-    ring = np.concatenate([
-        pixels[:edge].reshape(-1, 3), pixels[-edge:].reshape(-1, 3), pixels[:, :edge].reshape(-1, 3), pixels[:, -edge:].reshape(-1, 3)
-    ])  # fmt: skip
+    edges = pixels[:edge], pixels[-edge:], pixels[:, :edge], pixels[:, -edge:]
+    ring = np.concatenate([side.reshape(-1, 3) for side in edges])
     if ring.std(0).max() > _FLAT or pixels.std() <= _FLAT:
         return {"border.frame": "none"}
     colour = np.median(ring, axis=0).astype(np.uint8)

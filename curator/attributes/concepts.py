@@ -82,7 +82,9 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings) -> Measure
             continue
         attribute = f"concept.{prompt}"
         frame[attribute] = scores[:, j] >= cut
-        columns.append(Column(attribute, "flag", kind, f"show {prompt}|do not show {prompt}", f"that do not show {prompt}"))
+        columns.append(
+            Column(attribute, "flag", kind, f"show {prompt}|do not show {prompt}", f"that do not show {prompt}")
+        )
     if not columns:
         return nothing
     return Measures(pd.DataFrame(frame, index=embedded.rows.index), tuple(columns))

@@ -1,0 +1,16 @@
+"""The images that the probe as it stands gets most wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curator.recommending import Candidates
+
+
+def choose(candidates: Candidates, k: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """By doubt, most first. Source: the idea of Just Train Twice (Liu et al. 2021)."""
+    return np.argsort(-candidates.doubt, kind="stable")[:k]
+
+
+STRATEGY = choose

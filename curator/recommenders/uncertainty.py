@@ -1,0 +1,16 @@
+"""The images whose label is least sure."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curator.recommending import Candidates
+
+
+def choose(candidates: Candidates, k: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """By confidence, least first. Source: uncertainty sampling (Lewis and Gale 1994)."""
+    return np.argsort(candidates.confidence, kind="stable")[:k]
+
+
+STRATEGY = choose
