@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -44,6 +43,14 @@ COLOURS = {"green": (60, 150, 60), "white": (235, 235, 240), "brown": (120, 80, 
 CLASS_COLOURS = {"bunny": (150, 110, 90), "hen": (200, 60, 30)}
 
 
+_ENDS_WITH_US = """
+import subprocess, sys
+with subprocess.Popen(sys.argv[1:]) as mongod:
+    sys.stdin.read()  # ends when the tests do, however they do
+    mongod.terminate()
+"""
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -56,17 +63,23 @@ def own_mongod(folder: Path) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     mongod, port = find_database().where, free_port()
     flags = ["--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"]
-    server = subprocess.Popen([mongod, *flags, "--logpath", str(folder / "log")], stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        [sys.executable, "-c", _ENDS_WITH_US, mongod, *flags, "--logpath", str(folder / "log")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
     try:
         for _ in range(300):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
-            assert server.poll() is None, (folder / "log").read_text()[-2000:]
             time.sleep(0.1)
+        else:
+            raise AssertionError((folder / "log").read_text()[-2000:])
         yield f"mongodb://127.0.0.1:{port}"
     finally:
-        server.send_signal(signal.SIGTERM)
+        assert server.stdin is not None
+        server.stdin.close()
         server.wait(30)
 
 

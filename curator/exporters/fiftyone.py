@@ -23,8 +23,8 @@ from curator.types import AuditRun, Dataset, Floats, Measures, Recommendation
 MARK = "curator"
 """The key of `dataset.info` by which a data set made here is known."""
 MAP_KEY, SIMILARITY_KEY = "curator_map", "curator_similarity"
-MAX_SIMILARITY = 10_000
-"""Images up to which the App can sort by similarity; the vectors are stored in the database for it."""
+MAX_SIMILARITY = 1_000_000
+"""Numbers (images x dimensions) up to which the App can sort by similarity: FiftyOne keeps them as text, about 3 s."""
 COLOURS = {"high": "#d62728", "medium": "#ff7f0e", "low": "#e5c100"}
 OTHER, ADD = "#7f7f7f", "#2ca02c"
 _CONNECT_TIMEOUT_MS = 5000
@@ -283,16 +283,6 @@ def _map(dataset: Any, paths: list[str], vectors: Floats) -> None:
     by_path = dict(zip(*dataset.values(["filepath", "id"]), strict=True))
     ids = [by_path[path] for path in paths]
     view = dataset.select(ids, ordered=True)
-    fob.compute_visualization(view, points=principal_plane(vectors), brain_key=MAP_KEY, progress=False)
-    if len(paths) <= MAX_SIMILARITY:
+    fob.compute_visualization(view, points=marks.principal_plane(vectors), brain_key=MAP_KEY, progress=False)
+    if vectors.size <= MAX_SIMILARITY:
         fob.compute_similarity(view, embeddings=vectors.astype(np.float32), brain_key=SIMILARITY_KEY, progress=False)
-
-
-def principal_plane(vectors: Floats) -> Floats:
-    """(n, d) -> (n, 2): coordinates along the two principal axes. The largest weight of each axis is positive, so that
-    the same vectors give the same map everywhere."""
-    centred = vectors - vectors.mean(axis=0, keepdims=True)
-    _, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64))
-    plane = axes[:, :-3:-1]
-    plane = plane * np.sign(plane[np.abs(plane).argmax(axis=0), np.arange(plane.shape[1])])
-    return np.asarray(centred @ plane, dtype=np.float32)

@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import eigh
 
 from curator.errors import InputError
 from curator.indicators import has_value, phrase
-from curator.types import AuditRun, Column, Dataset, Finding, Mask, Measures, Recommendation
+from curator.types import AuditRun, Column, Dataset, Finding, Floats, Mask, Measures, Recommendation
 
 MAX_FINDINGS = 20
 """Findings that get tags and views, worst first: more than that cannot be read in a menu."""
@@ -254,3 +255,18 @@ def pool_images(
         if recommendation.label_sources[k] == "predicted":
             image.suggested = (recommendation.labels[k], None)
     return images
+
+
+def principal_plane(vectors: Floats) -> Floats:
+    """(n, d), both at least 2 -> (n, 2): coordinates along the two principal axes.
+
+    The largest weight of each axis is positive, so that the same vectors give the same map everywhere.
+    """
+    centred = (vectors - vectors.mean(axis=0, keepdims=True)).astype(np.float64)
+    is_wide = centred.shape[0] < centred.shape[1]  # then the axes come from the smaller matrix, of images x images
+    square = centred @ centred.T if is_wide else centred.T @ centred
+    _, found = eigh(square, subset_by_index=[len(square) - 2, len(square) - 1])
+    axes = centred.T @ found if is_wide else found
+    axes = axes[:, ::-1] / np.maximum(np.linalg.norm(axes[:, ::-1], axis=0), np.finfo(np.float64).tiny)
+    axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), [0, 1]] < 0, -1, 1)
+    return np.asarray(centred @ axes, dtype=np.float32)
