@@ -20,6 +20,12 @@ _SAME = 0.1
 _TRAVELS = 0.3
 """Correlation within the classes from which two values count as tied to one another. Chosen low: it only allows the
 second question, whether anything is left without the stronger one's class."""
+_FEW = 12
+"""Images of a lone class below which no test against a pool is leaned on; also the most descriptions that are given."""
+_MOST_OF_FEW = 0.75
+"""A description says what three of four share."""
+_LIFT = 0.1
+"""A shared pattern is listed when it is this much more common than elsewhere: "are JPEG files" tells nobody anything."""
 _MOST = 0.6
 """A pattern is shared by a class when this fraction of its images have it."""
 
@@ -119,7 +125,8 @@ def _hits(table: Table, tests: _Tests, settings: AuditSettings) -> list[_Hit]:
         if low > settings.min_effect:
             effect = counts[0] / counts[1] - counts[2] / counts[3]
             hits.append(_Hit(int(c), v, float(tests.p[c, t]), float(tests.q[c, t]), effect, (float(low), float(high))))
-    return sorted(hits, key=lambda h: (-h.effect_ci[0], h.class_idx, h.indicator))
+    # Rounded, or the last bit decides which of two mirrored hits ("yes" of one class, "no" of the other) leads.
+    return sorted(hits, key=lambda h: (-round(h.effect_ci[0], 9), h.indicator, h.class_idx))
 
 
 def _left_given(hit: _Hit, other: _Hit, indicators: Indicators, labels: Ints) -> float:
@@ -143,32 +150,43 @@ def _left_without(hit: _Hit, other: _Hit, indicators: Indicators, labels: Ints) 
     return float(stats.newcombe(v[inside].sum(), inside.sum(), v[outside].sum(), outside.sum())[0])
 
 
-def _is_same(hit: _Hit, leader: _Hit, indicators: Indicators, labels: Ints, settings: AuditSettings) -> bool:
-    """Whether the hit says nothing that the stronger leader has not said already.
+def _is_same(hit: _Hit, group: list[_Hit], indicators: Indicators, labels: Ints, settings: AuditSettings) -> bool:
+    """Whether the hit says nothing that the group's leader, its strongest hit, has not said already.
 
     Of the same class: nothing is left once the leader's value is held still. Of another class: the two values are tied to
     one another inside the classes, and nothing is left without the leader's class ("hens are not on grass" because the
-    bunnies are).
+    bunnies are). Values of one attribute are tied by what they are; where a class has a value without exception, nothing
+    inside it could show that.
     """
+    leader = group[0]
+    attribute = indicators.attribute[hit.indicator]
     if hit.class_idx == leader.class_idx:
-        if indicators.attribute[hit.indicator] == indicators.attribute[leader.indicator]:
+        if attribute == indicators.attribute[leader.indicator]:
             return True
         return _left_given(hit, leader, indicators, labels) <= settings.min_effect
+    if _left_without(hit, leader, indicators, labels) > settings.min_effect:
+        return False
+    if any(attribute == indicators.attribute[h.indicator] for h in group):
+        return True
     both = (labels >= 0) & indicators.known[:, hit.indicator] & indicators.known[:, leader.indicator]
     tie = stats.association_within(
         indicators.values[both, hit.indicator], indicators.values[both, leader.indicator], labels[both]
     )
-    return abs(tie) >= _TRAVELS and _left_without(hit, leader, indicators, labels) <= settings.min_effect
+    return abs(tie) >= _TRAVELS
 
 
 def _fold(hits: list[_Hit], indicators: Indicators, labels: Ints, settings: AuditSettings) -> list[list[_Hit]]:
-    """Groups of hits that are one shortcut each; the first of a group is the one that reads best."""
+    """Groups of hits that are one shortcut each; the first of a group is the one that reads best.
+
+    A hit that several groups could explain joins the one that speaks of its attribute.
+    """
     groups: list[list[_Hit]] = []
     for hit in hits:
-        for group in groups:
-            if _is_same(hit, group[0], indicators, labels, settings):
-                group.append(hit)
-                break
+        fitting = [group for group in groups if _is_same(hit, group, indicators, labels, settings)]
+        attribute = indicators.attribute[hit.indicator]
+        own = [g for g in fitting if any(indicators.attribute[h.indicator] == attribute for h in g)]
+        if fitting:
+            (own or fitting)[0].append(hit)
         else:
             groups.append([hit])
     for group in groups:
@@ -287,8 +305,7 @@ def audit(
     present = int((np.bincount(labels[labels >= 0], minlength=n_rows) > 0).sum())
     shared = shared_patterns(indicators, labels, classes)
     if present < 2:
-        findings = tuple(f for f in _descriptions(indicators, table, labels, classes) if f is not None)
-        return Audit(findings, "too few images to tell", None, 0, shared)
+        return Audit(_descriptions(indicators, table, classes, where), "too few images to tell", None, 0, shared)
     tests = _test(table, indicators, settings)
     groups = _reported(_fold(_hits(table, tests, settings), indicators, labels, settings), classes)
     findings = tuple(_finding(g[0], g[1:], table, indicators, classes, settings, where) for g in groups)
@@ -296,6 +313,9 @@ def audit(
     verdict: Verdict = "shortcuts found" if findings else "none found"
     if not findings and not _could_tell(labels, n_rows, tests.p.size, settings):
         verdict = "too few images to tell"
+    if not findings and len(classes) == 1 and int((labels == 0).sum()) < _FEW:
+        # Against a pool a handful of images seldom reaches significance; what they share is still worth saying.
+        verdict, ordered = "too few images to tell", list(_descriptions(indicators, table, classes, where))
     expected = expected_false_findings(indicators, labels, n_rows, classes, settings, rng)
     return Audit(tuple(ordered), verdict, expected, int(tests.p.size), shared)
 
@@ -337,22 +357,47 @@ def expected_false_findings(
     return total / settings.n_permutations
 
 
-def _descriptions(indicators: Indicators, table: Table, labels: Ints, classes: tuple[str, ...]) -> list[Finding | None]:
-    """For a class with nothing to compare with: what most of its images share of their surroundings, no statistics."""
-    out: list[Finding | None] = []
+def _descriptions(indicators: Indicators, table: Table, classes: tuple[str, ...], where: str) -> tuple[Finding, ...]:
+    """Where nothing can be tested: what most images of a class share of their surroundings, and no p-value.
+
+    With something to compare with (a pool), its share and the difference are given too.
+    """
+    out = []
+    other_with, other_known = table.elsewhere
     for c, name in enumerate(classes):
-        for v in range(len(indicators)):
-            column = indicators.columns[v]
+        for v, column in enumerate(indicators.columns):
             k, n = int(table.with_[c, v]), int(table.known[c, v])
-            if column.kind != "context" or column.form == "number" or n < 2 or k < 0.75 * n:
+            k2, n2 = int(other_with[c, v]), int(other_known[c, v])
+            if column.kind != "context" or column.form == "number" or n < 2 or k < _MOST_OF_FEW * n:
                 continue
-            share = _share(k, n)
-            text = f"{k} of {n} {name} {indicators.phrase(v)}; there is nothing to compare them with."
+            here, there = _share(k, n), _share(k2, n2)
+            low, high = stats.newcombe(k, n, k2, n2)
+            against = (
+                f"against {percent(there[0])}% [{percent(there[1])}, {percent(there[2])}] {where}; {n} images are too few to tell"
+                if n2
+                else "there is nothing to compare them with"
+            )
             out.append(
-                Finding(name, column.name, indicators.value_names[v], column.kind, n, k, share[0], share[1:],
-                        None, None, None, None, None, None, "low", text)
-            )  # fmt: skip
-    return sorted((f for f in out if f), key=lambda f: (-f.share_in_class, f.id))[:12]  # type: ignore[return-value]
+                Finding(
+                    class_name=name,
+                    attribute=column.name,
+                    value=indicators.value_names[v],
+                    kind=column.kind,
+                    n_class=n,
+                    n_with=k,
+                    share_in_class=here[0],
+                    share_in_class_ci=here[1:],
+                    share_elsewhere=there[0] if n2 else None,
+                    share_elsewhere_ci=there[1:] if n2 else None,
+                    effect=here[0] - there[0] if n2 else None,
+                    effect_ci=(float(low), float(high)) if n2 else None,
+                    p=None,
+                    q=None,
+                    severity="low",
+                    sentence=f"{k} of {n} {name} {indicators.phrase(v)}{',' if n2 else ';'} {against}.",
+                )
+            )
+    return tuple(sorted(out, key=lambda f: (-(f.effect if f.effect is not None else f.share_in_class), f.id))[:_FEW])
 
 
 def shared_patterns(
@@ -374,6 +419,8 @@ def shared_patterns(
                 continue
             others = known & ~inside & (labels >= 0)
             lift = share - (float(indicators.values[others, v].mean()) if others.any() else 0.0)
+            if lift < _LIFT:
+                continue
             ids = tuple(indicators.ids[np.flatnonzero(inside & indicators.values[:, v])[:6]])
             pattern = SharedPattern(
                 indicators.phrase(v), column.name, indicators.value_names[v], column.kind, share, ids
