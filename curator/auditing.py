@@ -74,10 +74,11 @@ class _Tests:
     q: NDArray[np.float64]
 
 
-def _test(table: Table, indicators: Indicators, settings: AuditSettings) -> _Tests:
+def _test(table: Table, n_classes: int, indicators: Indicators, settings: AuditSettings) -> _Tests:
     """Exact one-sided p for every class x value. The cuts of one number are one test, Bonferroni over the cuts.
 
     A one-sided test in each direction is there already: both sides of a cut, both answers of a flag, and every value.
+    Rows from `n_classes` on (a pool) are compared with, not tested.
     """
     other_with, other_known = table.elsewhere
     k_all, n_all = table.with_ + other_with, table.known + other_known
@@ -88,7 +89,7 @@ def _test(table: Table, indicators: Indicators, settings: AuditSettings) -> _Tes
         | (table.known == 0)
         | (other_known == 0)
     )
-    p = np.where(rare, 1.0, p)
+    p = np.where(rare, 1.0, p)[:n_classes]
     best, adjusted = [], []
     for members in indicators.tests():
         pick = members[np.argmin(p[:, members], axis=1)]
@@ -306,12 +307,12 @@ def audit(
     shared = shared_patterns(indicators, labels, classes)
     if present < 2:
         return Audit(_descriptions(indicators, table, classes, where), "too few images to tell", None, 0, shared)
-    tests = _test(table, indicators, settings)
-    groups = _reported(_fold(_hits(table, tests, settings), indicators, labels, settings), classes)
+    tests = _test(table, len(classes), indicators, settings)
+    groups = _fold(_hits(table, tests, settings), indicators, labels, settings)
     findings = tuple(_finding(g[0], g[1:], table, indicators, classes, settings, where) for g in groups)
     ordered = sorted(findings, key=lambda f: (_SEVERITY_ORDER[f.severity], -(f.effect_ci or (0.0, 0.0))[0], f.id))
     verdict: Verdict = "shortcuts found" if findings else "none found"
-    if not findings and not _could_tell(labels, n_rows, tests.p.size, settings):
+    if not findings and not _could_tell(labels, len(classes), tests.p.size, settings):
         verdict = "too few images to tell"
     if not findings and len(classes) == 1 and int((labels == 0).sum()) < _FEW:
         # Against a pool a handful of images seldom reaches significance; what they share is still worth saying.
@@ -320,15 +321,11 @@ def audit(
     return Audit(tuple(ordered), verdict, expected, int(tests.p.size), shared)
 
 
-def _reported(groups: list[list[_Hit]], classes: tuple[str, ...]) -> list[list[_Hit]]:
-    return [g for g in groups if g[0].class_idx < len(classes)]
-
-
-def _could_tell(labels: Ints, n_rows: int, n_tests: int, settings: AuditSettings) -> bool:
+def _could_tell(labels: Ints, n_classes: int, n_tests: int, settings: AuditSettings) -> bool:
     """Whether a perfect shortcut (all of the class, none elsewhere) would come out significant in the best class."""
-    sizes = np.bincount(labels[labels >= 0], minlength=n_rows)
+    sizes = np.bincount(labels[labels >= 0], minlength=n_classes)
     n = int(sizes.sum())
-    best = min(float(stats.exact_greater(k, k, k, n)) for k in sizes if k)
+    best = min((float(stats.exact_greater(k, k, k, n)) for k in sizes[:n_classes] if k), default=1.0)
     return best * max(n_tests, 1) <= settings.alpha
 
 
@@ -352,8 +349,8 @@ def expected_false_findings(
         shuffled = labels.copy()
         shuffled[known] = rng.permutation(labels[known])
         table = count(indicators, shuffled, n_rows)
-        hits = _hits(table, _test(table, indicators, settings), settings)
-        total += len(_reported(_fold(hits, indicators, shuffled, settings), classes))
+        hits = _hits(table, _test(table, len(classes), indicators, settings), settings)
+        total += len(_fold(hits, indicators, shuffled, settings))
     return total / settings.n_permutations
 
 
@@ -373,7 +370,8 @@ def _descriptions(indicators: Indicators, table: Table, classes: tuple[str, ...]
             here, there = _share(k, n), _share(k2, n2)
             low, high = stats.newcombe(k, n, k2, n2)
             against = (
-                f"against {percent(there[0])}% [{percent(there[1])}, {percent(there[2])}] {where}; {n} images are too few to tell"
+                f"against {percent(there[0])}% [{percent(there[1])}, {percent(there[2])}] {where}; "
+                f"{n} images are too few to tell"
                 if n2
                 else "there is nothing to compare them with"
             )

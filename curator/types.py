@@ -503,3 +503,13 @@ class AuditRun:
     n_new: int
     seconds: float
     notes: tuple[str, ...] = ()
+    facts: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Width and height in pixels by image id."""
+        if "width" not in self.facts:
+            return {}
+        return {
+            str(i): (int(w), int(h))
+            for i, w, h in zip(self.facts.index, self.facts["width"], self.facts["height"], strict=True)
+        }

@@ -30,9 +30,13 @@ class PhotoFamily:
 
 @dataclass(frozen=True, slots=True)
 class SetFamily:
-    """Columns derived from the whole data set; no columns where there is nothing to derive them from."""
+    """Columns derived from the whole data set; no columns where there is nothing to derive them from.
 
-    derive: Callable[[Embedded, Encoder, Settings], Measures]
+    `derive(embedded, encoder, settings, reference)`: thresholds come from `reference`, so that a pool or a test set is
+    read by the same ones as the data set it is compared with.
+    """
+
+    derive: Callable[[Embedded, Encoder, Settings, Embedded], Measures]
 
 
 FAMILIES: Registry[PhotoFamily | SetFamily] = Registry("curator.attributes", "FAMILY", "attribute family")
@@ -57,12 +61,12 @@ def fingerprint() -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
-def measures(embedded: Embedded, encoder: Encoder, settings: Settings) -> Measures:
-    """All attributes of a data set: the per-photo ones from its rows, then the derived ones."""
+def measures(embedded: Embedded, encoder: Encoder, settings: Settings, reference: Embedded | None = None) -> Measures:
+    """All attributes of a data set: the per-photo ones from its rows, then the derived ones (see `SetFamily`)."""
     columns = tuple(column for _, family in photo_families() for column in family.columns)
     frame = embedded.rows.reindex(columns=[c.name for c in columns])
     out = Measures(frame if len(columns) else pd.DataFrame(index=embedded.rows.index), columns)
     for _, family in FAMILIES:
         if isinstance(family, SetFamily):
-            out = out.join(family.derive(embedded, encoder, settings))
+            out = out.join(family.derive(embedded, encoder, settings, reference or embedded))
     return out

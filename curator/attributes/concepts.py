@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from curator.attributes import SetFamily
 from curator.config import Settings
 from curator.errors import InputError
-from curator.types import Column, Embedded, Encoder, Kind, Measures
+from curator.types import Column, Embedded, Encoder, Floats, Kind, Measures
 from curator.vectors import unit
 
 VOCABULARY = Path(__file__).with_name("concepts.txt")
@@ -64,7 +64,7 @@ def two_sides(scores: NDArray[np.float64]) -> tuple[float, float]:
     return float((x[best] + x[best + 1]) / 2), float(between[best] / x.var())
 
 
-def _derive(embedded: Embedded, encoder: Encoder, settings: Settings) -> Measures:
+def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference: Embedded) -> Measures:
     nothing = Measures(pd.DataFrame(index=embedded.rows.index), ())
     if not encoder.info.text or not len(embedded.embeddings):
         return nothing
@@ -72,12 +72,10 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings) -> Measure
     prompts = read_vocabulary(path)
     texts = [template.format(prompt) for prompt, _ in prompts for template in TEMPLATES]
     towers = unit(encoder.encode_text(texts).reshape(len(prompts), len(TEMPLATES), -1).mean(1))
-    scores = embedded.embeddings.vectors @ towers.T
-    # Each image's mean over all prompts is how wordy it looks, not what it shows.
-    scores = scores - scores.mean(1, keepdims=True)
+    scores, usual = _scores(embedded, towers), _scores(reference, towers)
     frame, columns = {}, []
     for j, (prompt, kind) in enumerate(prompts):
-        cut, explained = two_sides(scores[:, j].astype(float))
+        cut, explained = two_sides(usual[:, j].astype(float))
         if explained < _SEPARATED:
             continue
         attribute = f"concept.{prompt}"
@@ -88,6 +86,12 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings) -> Measure
     if not columns:
         return nothing
     return Measures(pd.DataFrame(frame, index=embedded.rows.index), tuple(columns))
+
+
+def _scores(embedded: Embedded, towers: Floats) -> Floats:
+    scores = embedded.embeddings.vectors @ towers.T
+    # Each image's mean over all prompts is how wordy it looks, not what it shows.
+    return np.asarray(scores - scores.mean(1, keepdims=True), np.float32)
 
 
 FAMILY = SetFamily(_derive)

@@ -12,7 +12,7 @@ _FEW = 10
 """A number column with at most this many different values is read as names: a site code, a camera id."""
 
 
-def _derive(embedded: Embedded, encoder: Encoder, settings: Settings) -> Measures:
+def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference: Embedded) -> Measures:
     frame, columns = {}, []
     for name in embedded.dataset.metadata.columns:
         values = embedded.dataset.metadata[name]

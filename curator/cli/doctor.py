@@ -1,0 +1,42 @@
+"""`curator doctor`: what works here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_MARKS = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red")}
+
+
+@click.command()
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for embeddings and models  [default: the user's cache].",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, alone, on stdout.")
+@click.pass_context
+def command(ctx: click.Context, cache: Path | None, as_json: bool) -> None:
+    """Say what works here (weights, MongoDB, GPU, network, versions) and how to mend the rest. Exit code 1 if a part fails.
+
+    \b
+    Example:
+      curator doctor
+    """
+    from curator import diagnosing
+    from curator.pipeline.workbench import default_cache
+    from curator.report.json import dumps
+
+    checks = diagnosing.diagnose(cache or default_cache())
+    if as_json:
+        rows = [{"name": c.name, "status": c.status, "found": c.found, "mend": c.mend} for c in checks]
+        click.echo(dumps({"schema": "curator.doctor/1", "checks": rows}), nl=False)
+    else:
+        for check in checks:
+            mark, colour = _MARKS[check.status]
+            click.echo(f"{click.style(mark, fg=colour)}  {check.name}: {check.found}")
+            if check.mend:
+                click.echo(f"      {check.mend}")
+    if any(check.status == "fail" for check in checks):
+        ctx.exit(1)

@@ -1,0 +1,81 @@
+"""`curator export`: balanced, leak-free splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from curator.cli.options import Common, common, emit
+
+
+@click.command()
+@click.argument("data")
+@click.argument("destination", metavar="DEST", type=click.Path(path_type=Path))
+@click.option("--format", "format_", default="imagefolder", show_default=True, help="imagefolder, csv or parquet.")
+@click.option(
+    "--split",
+    "fractions",
+    multiple=True,
+    metavar="NAME=FRACTION",
+    help="May be repeated  [default: train=0.7 val=0.15 test=0.15].",
+)
+@click.option(
+    "--link",
+    default="copy",
+    show_default=True,
+    type=click.Choice(["copy", "hardlink", "symlink"]),
+    help="How an image folder gets its files.",
+)
+@click.option(
+    "--attribute",
+    metavar="CLASS:ATTRIBUTE=VALUE",
+    help="What is balanced within each class  [default: the worst finding].",
+)
+@click.option("--force", is_flag=True, help="Replace DEST if it is there.")
+@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+@common
+def command(
+    common: Common, data: str, destination: Path, format_: str, fractions: tuple[str, ...], link: str, attribute: str | None,
+    force: bool, dry_run: bool,
+) -> None:  # fmt: skip
+    """Write DATA out into DEST in splits that are balanced over class x value, duplicates on one side.
+
+    \b
+    Example:
+      curator export sample_data/bunnies/train balanced --format imagefolder
+    """
+    from curator import pipeline
+    from curator.report.json import dumps, splits_json
+
+    settings = {"fractions": _fractions(fractions)} if fractions else {}
+    with common.bench(split=settings) as bench:
+        run, plan, n = pipeline.export(
+            data, destination, bench, format=format_, attribute=attribute, link=link, force=force, dry_run=dry_run,  # type: ignore[arg-type]
+        )  # fmt: skip
+    content = splits_json(plan)
+    console = common.console()
+    console.print("Images per cell and split:")
+    for cell in plan.got.index:
+        counts = ", ".join(f"{split} {int(plan.got.loc[cell, split])}" for split in plan.got.columns)
+        console.print(f"  {' · '.join(str(part) for part in cell)}: {counts}", markup=False)
+    done = f"would write {len(plan.assignment)} images" if dry_run else f"wrote {n} images and splits.json"
+    console.print(f"{done} to {destination} ({format_})", markup=False)
+    emit(content, common)
+
+
+def _fractions(texts: tuple[str, ...]) -> dict[str, float]:
+    from curator.errors import InputError
+
+    out = {}
+    for text in texts:
+        name, equals, number = text.partition("=")
+        try:
+            out[name.strip()] = float(number)
+        except ValueError:
+            equals = ""
+        if not equals or not name.strip():
+            raise InputError(
+                f"--split {text!r} is not NAME=FRACTION; an example is --split train=0.8 --split test=0.2."
+            )
+    return out

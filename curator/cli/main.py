@@ -1,0 +1,68 @@
+"""The `curator` command: the group, and the one place where errors become a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from curator import __version__
+from curator.errors import CuratorError
+
+COMMANDS = {
+    "audit": "Find the shortcuts in DATA.",
+    "recommend": "Say which images of a pool to add.",
+    "validate": "Prove with a linear probe that adding them worked.",
+    "export": "Write balanced, leak-free splits.",
+    "browse": "Open the FiftyOne App on the audited set.",
+    "embed": "Embed DATA into the cache, nothing else.",
+    "doctor": "Say what works here, and how to mend the rest.",
+}
+ERROR, MET, INTERRUPTED = 1, 3, 130
+
+
+class _Lazy(click.Group):
+    """Imports a command's module when it is called; the list of commands needs none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"curator.cli.{cmd_name}").command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CuratorError as e:
+            line = " ".join(str(e).split())
+            click.echo(f"Error: {line.encode('utf-8', 'backslashreplace').decode()}", err=True)
+            ctx.exit(ERROR)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("Interrupted. What was embedded so far is kept; the same command goes on from there.", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="curator")
+def cli() -> None:
+    """Find the shortcuts in an image data set, say which images to add, and prove that adding them worked.
+
+    DATA is a folder of class folders (also under train/ val/ test/) or a .csv, .parquet or .jsonl table with the columns
+    path and label. It is never written to.
+
+    Exit codes: 0 done, 1 an error you can act on, 2 usage, 3 --fail-on was met, 130 interrupted.
+    """
+    # No library below us may report home.
+    for name in ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK", "FIFTYONE_DO_NOT_TRACK"):
+        os.environ.setdefault(name, "1")
+
+
+def main() -> None:
+    """For `python -m curator`."""
+    sys.exit(cli.main(standalone_mode=True))

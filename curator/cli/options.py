@@ -1,0 +1,211 @@
+"""Flags that several commands share, and what they become."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from curator.config import Settings
+    from curator.pipeline import Workbench
+    from curator.types import AuditRun
+
+Command = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The common flags of one call."""
+
+    model: str
+    out: Path | None
+    cache: Path | None
+    config: Path | None
+    seed: int
+    jobs: int
+    device: str
+    as_json: bool
+    max_skipped: float
+    quiet: bool
+    verbose: int
+    path_column: str
+    label_column: str
+    allow_outside: bool
+
+    def settings(self, **overrides: Any) -> Settings:
+        """The settings file with the flags on top; a flag left out (None) changes nothing."""
+        from curator.config import read_settings, updated
+
+        settings = read_settings(self.config)
+        for stage, values in overrides.items():
+            given = {key: value for key, value in values.items() if value is not None}
+            settings = replace(settings, **{stage: updated(getattr(settings, stage), given, "--")})
+        return settings
+
+    @contextmanager
+    def bench(self, **overrides: Any) -> Iterator[Workbench]:
+        """The workbench, with a progress bar where there is a terminal to see it."""
+        from curator.pipeline import Workbench
+
+        settings = self.settings(**overrides)
+        logging.basicConfig(
+            level=[logging.WARNING, logging.INFO, logging.DEBUG][min(self.verbose, 2)], format="%(message)s"
+        )
+        with _progress(self.quiet) as progress:
+            yield Workbench.open(
+                self.model, cache=self.cache, device=self.device, jobs=self.jobs, settings=settings, seed=self.seed,
+                max_skipped=self.max_skipped, path_column=self.path_column, label_column=self.label_column,
+                allow_outside=self.allow_outside, progress=progress,
+            )  # fmt: skip
+
+    def folder(self, run: AuditRun) -> Path:
+        """Where results go: --out, or curator-out/NAME; made if need be.
+
+        Raises:
+            InputError: it lies inside DATA, which is never written to.
+        """
+        from curator.errors import InputError
+
+        out = self.out or Path("curator-out") / run.dataset.name
+        root = Path(run.dataset.root).resolve()
+        # A table's folder is the user's working folder as often as not; only its images are DATA.
+        if root in [out.resolve(), *out.resolve().parents] and not _holds_table(root, run):
+            raise InputError(f"{out} lies inside the data ({root}), which is never written to; choose another --out.")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise InputError(f"cannot write to {out} ({e.strerror}); choose another --out.") from e
+        return out
+
+    def console(self) -> Console:
+        """Where results are printed; silent under -q and --json."""
+        from rich.console import Console
+
+        return Console(quiet=self.quiet or self.as_json, highlight=False, soft_wrap=False)
+
+
+def _holds_table(root: Path, run: AuditRun) -> bool:
+    return any((root / f"{run.dataset.name}{suffix}").is_file() for suffix in (".csv", ".parquet", ".jsonl"))
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    if quiet or not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield show
+
+
+def common(command: Command) -> Command:
+    """Add the common flags; the command gets them as `common: Common`."""
+
+    @click.option(
+        "--model",
+        default="auto",
+        show_default=True,
+        metavar="NAME",
+        help="auto, embedded, pixels, ARCH/PRETRAINED, hf-hub:..., or ARCH:/path/to/checkpoint.",
+    )
+    @click.option(
+        "--out",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for results  [default: curator-out/NAME].",
+    )
+    @click.option(
+        "--cache",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for embeddings and models  [default: the user's cache].",
+    )
+    @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings in TOML.")
+    @click.option("--seed", default=0, show_default=True, help="Same seed, same answer.")
+    @click.option("--jobs", default=0, help="Threads  [default: one per core].")
+    @click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        help="Where the encoder runs.",
+    )
+    @click.option(
+        "--max-skipped",
+        default=0.05,
+        show_default=True,
+        type=click.FloatRange(0, 1),
+        help="Fraction of unreadable images that is an error.",
+    )
+    @click.option("--path-column", default="path", show_default=True, help="Column of a table with the image paths.")
+    @click.option("--label-column", default="label", show_default=True, help="Column of a table with the labels.")
+    @click.option("--allow-outside", is_flag=True, help="Let a table name images outside its folder.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, alone, on stdout.")
+    @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+    @click.option("-v", "--verbose", count=True, help="Say more; twice for debugging.")
+    @functools.wraps(command)
+    def wrapped(**kwargs: Any) -> Any:
+        names = Common.__dataclass_fields__
+        flags = Common(**{name: kwargs.pop(name) for name in names})
+        return command(common=flags, **kwargs)
+
+    return wrapped
+
+
+def save(name: str, content: dict[str, Any], out: Path) -> Path:
+    """Write one JSON file of the contract."""
+    from curator.report.json import dump
+
+    dump(content, out / name)
+    return out / name
+
+
+def emit(content: dict[str, Any], common: Common) -> None:
+    """Print the result alone on stdout, under --json."""
+    if common.as_json:
+        from curator.report.json import dumps
+
+        click.echo(dumps(content), nl=False)
+
+
+def write_report(run: AuditRun, out: Path, **more: Any) -> Path:
+    """Write report.html; `more` goes to `curator.report.html.render`."""
+    from curator.io.images import thumbnail
+    from curator.report.html import render
+    from curator.report.serialise import write_text
+
+    position = {str(i): k for k, i in enumerate(run.dataset.ids)}
+
+    def picture(id: str) -> bytes | None:
+        return thumbnail(run.dataset.path(position[id])) if id in position else None
+
+    write_text(render(run, picture, **more), out / "report.html")
+    return out / "report.html"
+
+
+def pool_pictures(pool: Any) -> Callable[[str], bytes | None]:
+    """Thumbnails of a pool's images by id."""
+    from curator.io.images import thumbnail
+
+    position = {str(i): k for k, i in enumerate(pool.ids)}
+    return lambda id: thumbnail(pool.path(position[id])) if id in position else None

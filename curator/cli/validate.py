@@ -1,0 +1,60 @@
+"""`curator validate`: the linear probe before and after, with controls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from curator.cli.options import Common, common, emit, pool_pictures, save, write_report
+
+
+@click.command()
+@click.argument("data")
+@click.option("--pool", required=True, help="The pool that the images to add come from; with labels, if you have them.")
+@click.option(
+    "--plan",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A recommendation.csv  [default: recommend now].",
+)
+@click.option("--test", help="Labelled images to examine the probe on  [default: a test split, or a held-out part].")
+@click.option(
+    "--budget", type=click.IntRange(min=1), help="How many images to add at most, without --plan  [default: 30]."
+)
+@click.option("--strategy", help="How to choose, without --plan  [default: coverage].")
+@click.option(
+    "--attribute",
+    metavar="CLASS:ATTRIBUTE=VALUE",
+    help="The shortcut that groups are made of  [default: the worst finding].",
+)
+@common
+def command(
+    common: Common, data: str, pool: str, plan: Path | None, test: str | None, budget: int | None, strategy: str | None,
+    attribute: str | None,
+) -> None:  # fmt: skip
+    """Prove with a linear probe that adding the recommended images worked.
+
+    Four arms: before, with the recommended images, with as many random ones of the same pool, and reweighted without any.
+    Writes validation.json, and report.html with the proof in it.
+
+    \b
+    Example:
+      curator validate sample_data/bunnies/train --pool sample_data/bunnies/pool_labels.csv \\
+        --plan curator-out/train/recommendation.csv --test sample_data/bunnies/test
+    """
+    from curator import pipeline
+    from curator.report import json as files
+    from curator.report import terminal
+
+    with common.bench(recommend={"budget": budget, "strategy": strategy}) as bench:
+        advice, report = pipeline.validate(data, pool, bench, plan=plan, test=test, attribute=attribute)
+    out = common.folder(advice.run)
+    content = files.validation_json(report)
+    save("validation.json", content, out)
+    written = write_report(
+        advice.run, out, recommendation=None if plan else advice.recommendation, probe=report,
+        pool_thumbnails=pool_pictures(advice.pool.dataset),
+    )  # fmt: skip
+    terminal.print_validation(report, common.console())
+    common.console().print(f"\nReport: {written.resolve()}", soft_wrap=True, markup=False)
+    emit(content, common)

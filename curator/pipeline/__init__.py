@@ -1,0 +1,11 @@
+"""The one place where stages, store and progress meet: what each command does, as a function."""
+
+from __future__ import annotations
+
+from curator.pipeline.audit import audit
+from curator.pipeline.export import export
+from curator.pipeline.recommend import Advice, recommend
+from curator.pipeline.validate import validate
+from curator.pipeline.workbench import Workbench
+
+__all__ = ["Advice", "Workbench", "audit", "export", "recommend", "validate"]

@@ -1,0 +1,191 @@
+"""`curator audit`: read, embed, measure, cluster, test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from curator import auditing, clustering, duplicates, indicators, probing, reliance
+from curator.indicators import Indicators
+from curator.pipeline.workbench import Workbench, fingerprint, one_class, versions
+from curator.types import Audit, AuditRun, Clusters, Embedded, Finding, Ints, LabelError, Measures
+
+_PROBE_C = 0.1
+"""Inverse regularisation of the probe behind reliance and label errors: the middle of the grid that `validate` tries."""
+_FITS = 0.15
+"""Mean probability from which one of an encoder's thousand names is said of a cluster."""
+
+
+def audit(data: str | Path, bench: Workbench | None = None, *, pool: str | Path | None = None) -> AuditRun:
+    """Find what tells the classes apart besides what they are.
+
+    `pool` is compared with where `data` has one class only. With named splits, findings are about the images called
+    train; duplicates and leaks are looked for in all. `bench` defaults to `Workbench.open()`.
+    """
+    bench = bench or Workbench.open()
+    embedded = bench.embed(one_class(bench.scan(data)))
+    other = bench.embed(bench.scan(pool)) if pool is not None else None
+    return audit_embedded(embedded, bench, other)
+
+
+def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None = None) -> AuditRun:
+    """The audit of images that are embedded already."""
+    settings = bench.settings
+    bench.progress("auditing", 0, 1)
+    measures = bench.measures(embedded)
+    data = embedded.dataset
+    notes = list(bench.notes)
+    labels = data.labels
+    if "train" in data.splits and (data.splits != "train").any():
+        labels = np.where(data.splits == "train", labels, -1).astype(np.int32)
+        notes.append(
+            f"Findings are about the {int((labels >= 0).sum())} images of the train split, as a network would see them."
+        )
+    table = indicators.build(measures, settings.audit.cuts)
+    found = _test(embedded, labels, measures, table, bench, pool)
+    trusted = _probabilities(embedded, labels, bench)
+    found = _with_evidence(found, embedded, labels, table, trusted, bench)
+    groups = duplicates.groups(
+        data.ids,
+        list(embedded.facts["sha256"]),
+        embedded.facts["phash"].to_numpy(np.uint64),
+        embedded.embeddings,
+        settings.duplicates,
+    )
+    bench.progress("auditing", 1, 1)
+    return AuditRun(
+        dataset=data,
+        encoder=bench.encoder.info,
+        embeddings=embedded.embeddings,
+        measures=measures,
+        clusters=_clusters(embedded, table, bench),
+        duplicates=groups,
+        leaks=duplicates.leaks(groups, data.ids, data.splits),
+        label_errors=_label_errors(embedded, labels, trusted),
+        audit=found,
+        settings=settings.as_dict(),
+        seed=bench.seed,
+        versions=versions(),
+        fingerprint=fingerprint(embedded),
+        n_new=embedded.n_new,
+        seconds=embedded.seconds,
+        notes=tuple(notes),
+        facts=embedded.facts,
+    )
+
+
+def _test(
+    embedded: Embedded, labels: Ints, measures: Measures, table: Indicators, bench: Workbench, pool: Embedded | None
+) -> Audit:
+    classes = embedded.dataset.classes
+    rng = bench.rng("audit")
+    if pool is None or len(classes) > 1:
+        return auditing.audit(table, labels, classes, bench.settings.audit, rng)
+    # The pool stands in for the missing other class: same columns, read by the data set's thresholds.
+    theirs = bench.measures(pool, embedded)
+    frame = pd.concat([measures.frame, theirs.frame.rename(index=lambda i: f"(pool) {i}")])
+    joined = indicators.build(
+        Measures(frame[[c.name for c in measures.columns]], measures.columns), bench.settings.audit.cuts
+    )
+    both = np.concatenate([labels, np.full(len(pool.dataset), len(classes), np.int32)])
+    return auditing.audit(joined, both, classes, bench.settings.audit, rng, where="in the pool")
+
+
+def _probabilities(embedded: Embedded, labels: Ints, bench: Workbench) -> np.ndarray | None:
+    """Out-of-fold class probabilities of the labelled images; None where the classes are too few or too small."""
+    known = labels >= 0
+    sizes = np.bincount(labels[known], minlength=1)
+    if (sizes > 0).sum() < 2 or sizes[sizes > 0].min() < 5:
+        return None
+    n_classes = len(embedded.dataset.classes)
+    out = np.zeros((len(labels), n_classes))
+    out[known] = probing.out_of_fold(embedded.embeddings.vectors[known], labels[known], n_classes, _PROBE_C, bench.seed)
+    return out
+
+
+def _with_evidence(
+    audit: Audit,
+    embedded: Embedded,
+    labels: Ints,
+    table: Indicators,
+    probabilities: np.ndarray | None,
+    bench: Workbench,
+) -> Audit:
+    """The findings with reliance, and with images to look at: typical ones that follow the rule, and those that break it."""
+    return replace(
+        audit, findings=tuple(_evidence(f, embedded, labels, table, probabilities, bench) for f in audit.findings)
+    )
+
+
+def _evidence(
+    finding: Finding,
+    embedded: Embedded,
+    labels: Ints,
+    table: Indicators,
+    probabilities: np.ndarray | None,
+    bench: Workbench,
+) -> Finding:
+    column = next((c for c in table.columns if c.name == finding.attribute), None)
+    if column is None or finding.value not in [
+        n for c, n in zip(table.columns, table.value_names, strict=True) if c is column
+    ]:
+        return finding  # a cut that only the pool's numbers have
+    classes = embedded.dataset.classes
+    with_, without = auditing.members(finding, table, labels, classes)
+    vectors = embedded.embeddings.vectors
+    n = bench.settings.audit.n_examples
+    shown = []
+    for mask in (with_, without):
+        rows = np.flatnonzero(mask)
+        shown.append(tuple(str(embedded.dataset.ids[rows[k]]) for k in clustering.medoids(vectors[rows], n)))
+    finding = auditing.with_examples(finding, *shown)
+    if probabilities is None or finding.effect is None:
+        return finding
+    v = table.index(finding.attribute, finding.value)
+    used = (labels >= 0) & table.known[:, v]
+    gap = reliance.accuracy_gap(
+        probabilities[used],
+        labels[used],
+        classes.index(finding.class_name),
+        table.values[used, v],
+        bench.rng(f"reliance {finding.id}"),
+    )
+    return replace(finding, reliance=gap)
+
+
+def _label_errors(embedded: Embedded, labels: Ints, probabilities: np.ndarray | None) -> tuple[LabelError, ...]:
+    if probabilities is None:
+        return ()
+    known = np.flatnonzero(labels >= 0)
+    ids = [str(i) for i in embedded.dataset.ids[known]]
+    return probing.label_errors(ids, labels[known], embedded.dataset.classes, probabilities[known])
+
+
+def _clusters(embedded: Embedded, table: Indicators, bench: Workbench) -> Clusters:
+    """Clusters, each called by what the encoder can name and by the surroundings that set it apart."""
+    found = clustering.cluster(embedded.embeddings, bench.settings.audit.clusters, bench.seed)
+    things, scores = bench.encoder.concepts(embedded.embeddings.vectors)
+    columns = [
+        j
+        for j, c in enumerate(table.columns)
+        if c.kind == "context" and (c.form == "tags" or table.value_names[j] == "yes")
+    ]
+    places = [table.phrase(j).removeprefix("have a ").removeprefix("show ") for j in columns]
+    named = clustering.name_clusters(found, places, table.values[:, columns].astype(float)) if columns else found
+    if not things or not len(scores):
+        return named
+    # A name must fit the cluster's images, not only fit them better than others: the best of 1000 always does that.
+    fits = [
+        j
+        for j in range(len(things))
+        if any(scores[found.assignment == c, j].mean() >= _FITS for c in range(len(found.names)))
+    ]
+    by_thing = clustering.name_clusters(found, [things[j] for j in fits], scores[:, fits])
+    names = (
+        ", ".join(filter(None, (a.split(", ")[0], b.split(", ")[0])))
+        for a, b in zip(by_thing.names, named.names, strict=True)
+    )
+    return replace(found, names=tuple(names))

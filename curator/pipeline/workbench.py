@@ -1,0 +1,139 @@
+"""What every command needs: an encoder, a cache, settings, a seed, and someone to tell how far it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from curator import __version__, attributes, encoders
+from curator.config import Settings
+from curator.engines import local
+from curator.errors import DataError
+from curator.io.scan import scan
+from curator.io.store import Store
+from curator.types import Dataset, Embedded, Encoder, Measures
+
+Progress = Callable[[str, int, int], None]
+"""(what is being done, how much of it is done, how much there is)."""
+
+_VERSIONS = (
+    "curator-audit",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+    "pillow",
+    "onnxruntime",
+    "open-clip-torch",
+    "torch",
+)
+
+
+def default_cache() -> Path:
+    """The platform's cache folder for curator."""
+    return Path(platformdirs.user_cache_dir("curator"))
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Nobody is watching."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """The things that stay the same while one command runs. `open` makes one from names.
+
+    `max_skipped`: the fraction of images that may be unreadable before the run is an error.
+    """
+
+    encoder: Encoder
+    cache: Path
+    settings: Settings = field(default_factory=Settings)
+    seed: int = 0
+    jobs: int = 0
+    max_skipped: float = 0.05
+    path_column: str = "path"
+    label_column: str = "label"
+    allow_outside: bool = False
+    notes: tuple[str, ...] = ()
+    progress: Progress = _silent
+
+    @classmethod
+    def open(
+        cls, model: str = "auto", *, cache: Path | None = None, device: str = "auto", jobs: int = 0, **rest: object
+    ) -> Workbench:
+        """Resolve the encoder by name (see `curator.encoders.resolve`) and keep everything else as given."""
+        folder = cache or default_cache()
+        encoder, notes = encoders.resolve(model, cache=folder, device=device, jobs=jobs)
+        return cls(encoder=encoder, cache=folder, jobs=jobs, notes=notes, **rest)  # type: ignore[arg-type]
+
+    def rng(self, stage: str) -> np.random.Generator:
+        """A generator of the stage's own, so that one stage's draws do not depend on another's."""
+        return np.random.default_rng([self.seed, int.from_bytes(hashlib.sha256(stage.encode()).digest()[:4], "big")])
+
+    def scan(self, data: str | Path) -> Dataset:
+        """Read DATA's list of images and labels."""
+        return scan(
+            str(data), path_column=self.path_column, label_column=self.label_column, allow_outside=self.allow_outside
+        )
+
+    def embed(self, dataset: Dataset) -> Embedded:
+        """Decode, measure and embed what the store does not have.
+
+        Raises:
+            DataError: more than `max_skipped` of the images could not be used.
+        """
+        store = Store.for_(self.cache, self.encoder.info.fingerprint, attributes.fingerprint())
+        name = f"reading {dataset.name}"
+        out = local.run(
+            dataset, self.encoder, attributes.measure, store,
+            jobs=self.jobs, on_progress=lambda done, total: self.progress(name, done, total),
+        )  # fmt: skip
+        skipped = out.dataset.skipped
+        n = len(out.dataset) + len(skipped)
+        if len(skipped) > self.max_skipped * n:
+            raise DataError(
+                f"{len(skipped)} of {n} images cannot be used (the first: {skipped[0].id}: {skipped[0].reason}); "
+                f"at most {self.max_skipped:.0%} are allowed, mend them or raise --max-skipped."
+            )
+        return out
+
+    def measures(self, embedded: Embedded, reference: Embedded | None = None) -> Measures:
+        """All attributes, read by the thresholds of `reference`."""
+        return attributes.measures(embedded, self.encoder, self.settings, reference)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {"curator-audit": __version__}
+    for name in _VERSIONS[1:]:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def fingerprint(embedded: Embedded) -> str:
+    """Changes when an image, a label, a split or a metadata value does; not with the folder it lies in."""
+    data = embedded.dataset
+    digest = hashlib.sha256()
+    columns = [data.metadata[c].astype(str).to_numpy() for c in data.metadata.columns]
+    digest.update(repr((list(data.metadata.columns), data.classes)).encode("utf-8", "surrogateescape"))
+    names = data.label_names()
+    for i, sha256 in enumerate(embedded.facts["sha256"]):
+        row = (str(data.ids[i]), names[i], str(data.splits[i]), str(sha256), *(str(c[i]) for c in columns))
+        digest.update(repr(row).encode("utf-8", "surrogateescape"))
+    return f"sha256:{digest.hexdigest()}"
+
+
+def one_class(dataset: Dataset) -> Dataset:
+    """A data set without labels is taken as one class, named after where it lies."""
+    if dataset.classes:
+        return dataset
+    return replace(dataset, labels=np.zeros(len(dataset), np.int32), classes=(dataset.name,))
