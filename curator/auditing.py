@@ -336,13 +336,13 @@ def expected_false_findings(
     classes: tuple[str, ...],
     settings: AuditSettings,
     rng: np.random.Generator,
-) -> float:
+) -> float | None:
     """Mean number of findings after shuffling the labels: what this very audit cries on this data when nothing is there.
 
-    Error: standard error about sqrt(mean / n_permutations).
+    None where no shuffle was asked for. Error: standard error about sqrt(mean / n_permutations).
     """
     if settings.n_permutations == 0:
-        return 0.0
+        return None
     known = np.flatnonzero(labels >= 0)
     total = 0
     for _ in range(settings.n_permutations):
@@ -395,7 +395,8 @@ def _descriptions(indicators: Indicators, table: Table, classes: tuple[str, ...]
                     sentence=f"{k} of {n} {name} {indicators.phrase(v)}{',' if n2 else ';'} {against}.",
                 )
             )
-    return tuple(sorted(out, key=lambda f: (-(f.effect if f.effect is not None else f.share_in_class), f.id))[:_FEW])
+    # Stable: among equals, the order of the indicators stands, and that is by weight.
+    return tuple(sorted(out, key=lambda f: -(f.effect if f.effect is not None else f.share_in_class))[:_FEW])
 
 
 def shared_patterns(
