@@ -141,32 +141,23 @@ def _left_given(hit: _Hit, other: _Hit, indicators: Indicators, labels: Ints) ->
     return stats.stratified_difference(k1, n1, k2, n2)[1]
 
 
-def _left_without(hit: _Hit, other: _Hit, indicators: Indicators, labels: Ints) -> float:
-    """Lower bound of the hit's effect among the images that are not of the other's class; -1 with nothing to compare."""
+def _left_without(hit: _Hit, others: set[int], indicators: Indicators, labels: Ints) -> float | None:
+    """Lower bound of the hit's effect among the images of none of the other classes; None with nothing to compare."""
     v = indicators.values[:, hit.indicator]
-    usable = indicators.known[:, hit.indicator] & (labels >= 0) & (labels != other.class_idx)
+    usable = indicators.known[:, hit.indicator] & (labels >= 0) & ~np.isin(labels, list(others))
     inside, outside = usable & (labels == hit.class_idx), usable & (labels != hit.class_idx)
     if not inside.any() or not outside.any():
-        return -1.0
+        return None
     return float(stats.newcombe(v[inside].sum(), inside.sum(), v[outside].sum(), outside.sum())[0])
 
 
-def _is_same(hit: _Hit, group: list[_Hit], indicators: Indicators, labels: Ints, settings: AuditSettings) -> bool:
-    """Whether the hit says nothing that the group's leader, its strongest hit, has not said already.
+def _is_tied(hit: _Hit, group: list[_Hit], indicators: Indicators, labels: Ints) -> bool:
+    """Whether the hit's value goes with the group's inside the classes.
 
-    Of the same class: nothing is left once the leader's value is held still. Of another class: the two values are tied to
-    one another inside the classes, and nothing is left without the leader's class ("hens are not on grass" because the
-    bunnies are). Values of one attribute are tied by what they are; where a class has a value without exception, nothing
-    inside it could show that.
+    Values of one attribute are tied by what they are; where a class has a value without exception, nothing inside it
+    could show that.
     """
-    leader = group[0]
-    attribute = indicators.attribute[hit.indicator]
-    if hit.class_idx == leader.class_idx:
-        if attribute == indicators.attribute[leader.indicator]:
-            return True
-        return _left_given(hit, leader, indicators, labels) <= settings.min_effect
-    if _left_without(hit, leader, indicators, labels) > settings.min_effect:
-        return False
+    attribute, leader = indicators.attribute[hit.indicator], group[0]
     if any(attribute == indicators.attribute[h.indicator] for h in group):
         return True
     both = (labels >= 0) & indicators.known[:, hit.indicator] & indicators.known[:, leader.indicator]
@@ -176,6 +167,35 @@ def _is_same(hit: _Hit, group: list[_Hit], indicators: Indicators, labels: Ints,
     return abs(tie) >= _TRAVELS
 
 
+def _said_by(
+    hit: _Hit, groups: list[list[_Hit]], indicators: Indicators, labels: Ints, settings: AuditSettings
+) -> list[list[_Hit]]:
+    """The groups whose leader, their strongest hit, has said already what the hit says.
+
+    Of the same class: nothing is left once the leader's value is held still. Of another class: the values are tied, and
+    nothing is left without the leader's class ("hens are not on grass" because the bunnies are), or without the classes
+    of all such leaders, where that leaves something to compare with.
+    """
+    attribute = indicators.attribute[hit.indicator]
+    out, tied = [], []
+    for group in groups:
+        leader = group[0]
+        if hit.class_idx == leader.class_idx:
+            same = attribute == indicators.attribute[leader.indicator]
+            if same or _left_given(hit, leader, indicators, labels) <= settings.min_effect:
+                out.append(group)
+        elif _is_tied(hit, group, indicators, labels):
+            tied.append(group)
+            left = _left_without(hit, {leader.class_idx}, indicators, labels)
+            if left is None or left <= settings.min_effect:
+                out.append(group)
+    if not out and len(tied) > 1:
+        left = _left_without(hit, {group[0].class_idx for group in tied}, indicators, labels)
+        if left is not None and left <= settings.min_effect:
+            return tied
+    return out
+
+
 def _fold(hits: list[_Hit], indicators: Indicators, labels: Ints, settings: AuditSettings) -> list[list[_Hit]]:
     """Groups of hits that are one shortcut each; the first of a group is the one that reads best.
 
@@ -183,7 +203,7 @@ def _fold(hits: list[_Hit], indicators: Indicators, labels: Ints, settings: Audi
     """
     groups: list[list[_Hit]] = []
     for hit in hits:
-        fitting = [group for group in groups if _is_same(hit, group, indicators, labels, settings)]
+        fitting = _said_by(hit, groups, indicators, labels, settings)
         attribute = indicators.attribute[hit.indicator]
         own = [g for g in fitting if any(indicators.attribute[h.indicator] == attribute for h in g)]
         if fitting:
