@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -86,7 +87,7 @@ def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> In
     """Every value of every attribute as a column: tags and categories by name, flags as yes and no, numbers cut at the
     quantiles `cuts` of all images (whatever their class, so that the labels do not choose the cut).
 
-    Values had by fewer than `min_support` images, or lacking in fewer, cannot be told from chance and are left out.
+    Values had by fewer than `min_support` images cannot be told from chance and are left out.
     """
     n = len(measures.frame)
     values: list[Mask] = []
@@ -96,7 +97,7 @@ def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> In
     thresholds: list[float] = []
     for column in measures.columns:
         series = measures.frame[column.name]
-        here = series.notna().to_numpy()
+        here = _known(series, column)
         for name, cut in _values(column, series, cuts):
             mask = has_value(series, column, name, cut)
             # A class of one needs the values that everyone shares, so only rarity drops a value here.
@@ -124,28 +125,33 @@ def _values(column: Column, series: pd.Series, cuts: Sequence[float]) -> list[tu
     if column.form == "flag":
         return [("yes", nothing), ("no", nothing)]
     if column.form == "number":
-        numbers = present.astype(float)
-        if numbers.nunique() < 2:
+        numbers = _numbers(present)
+        numbers = numbers[np.isfinite(numbers)]
+        if len(numbers) == 0 or numbers.min() == numbers.max():
             return []
+        # Three digits of the spread, not of the value: years and coordinates differ in their last digits only.
+        digits = 2 - int(np.floor(np.log10(numbers.max() - numbers.min())))
         out: dict[str, float] = {}
         for cut in np.quantile(numbers, list(cuts)):
-            threshold = float(f"{cut:.3g}")
-            for name in (f"below {threshold:g}", f"{threshold:g} or above"):
+            threshold = round(float(cut), digits) + 0.0  # no -0
+            written = f"{threshold:.{max(0, digits)}f}"
+            written = written.rstrip("0").rstrip(".") if "." in written else written
+            for name in (f"below {written}", f"{written} or above"):
                 out.setdefault(name, threshold)
         return list(out.items())
-    words = present.astype(str)
-    if column.form == "tags":
-        words = words.str.split("|").explode()
-    common = words[words != ""].value_counts()
-    ordered = sorted(common.items(), key=lambda item: (-int(item[1]), str(item[0])))
-    return [(str(name), nothing) for name, _ in ordered[:_MAX_VALUES]]
+    # Tags come in order of weight: of two that are equally common, the one that more often leads goes first.
+    lists = [text.split("|") if column.form == "tags" else [text] for text in present.astype(str)]
+    common = Counter(word for words in lists for word in words if word)
+    leads = Counter(words[0] for words in lists)
+    ordered = sorted(common, key=lambda word: (-common[word], -leads[word], word))
+    return [(word, nothing) for word in ordered[:_MAX_VALUES]]
 
 
 def has_value(series: pd.Series, column: Column, value: str, cut: float) -> Mask:
     """Which images have the value; those not measured do not."""
     if column.form == "number":
-        numbers = pd.to_numeric(series, errors="coerce").to_numpy(float, na_value=np.nan)
-        return np.asarray(numbers < cut if value.startswith("below") else numbers >= cut, np.bool_)
+        numbers = _numbers(series)
+        return np.asarray(numbers < cut if value.startswith("below ") else numbers >= cut, np.bool_)
     present = series.notna().to_numpy()
     if column.form == "flag":
         truth = series.fillna(False).astype(bool).to_numpy()
@@ -156,8 +162,23 @@ def has_value(series: pd.Series, column: Column, value: str, cut: float) -> Mask
     return np.asarray(present & (words == value).to_numpy(bool), np.bool_)
 
 
+def _numbers(series: pd.Series) -> NDArray[np.float64]:
+    return pd.to_numeric(series, errors="coerce").to_numpy(float, na_value=np.nan)
+
+
+def _known(series: pd.Series, column: Column) -> Mask:
+    # A word in a column of numbers is no measurement.
+    return ~np.isnan(_numbers(series)) if column.form == "number" else series.notna().to_numpy(bool)
+
+
 def read(measures: Measures, attribute: str, value: str, cut: float) -> tuple[Mask, Mask]:
-    """One value on other images (a pool, a test set): which have it, and where it was measured."""
+    """One value on other images (a pool, a test set): which have it, and where it was measured.
+
+    A value with a cut is read as a number whatever the other set takes the column for: with few different numbers it
+    calls them names.
+    """
     column = measures.column(attribute)
+    if not np.isnan(cut):
+        column = replace(column, form="number")
     series = measures.frame[attribute]
-    return has_value(series, column, value, cut), series.notna().to_numpy(bool)
+    return has_value(series, column, value, cut), _known(series, column)
