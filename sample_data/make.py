@@ -230,7 +230,7 @@ def paint_copies(kit: Kit, copies: Iterable[Copy], root: Path) -> Iterator[Row]:
 
 
 def make_bunnies(kit: Kit, root: Path) -> None:
-    """The data set: train and test in class folders, the flat pool, and truth.csv."""
+    """The data set: train and test in class folders, the flat pool, truth.csv and pool_labels.csv."""
     train = shoot_classes(kit, "train", N_TRAIN, N_TRAIN_ON_GRASS)
     test = shoot_classes(kit, "test", N_TEST, N_TEST_ON_GRASS)
     pool, copies = plan_pool(kit, train)
@@ -241,6 +241,11 @@ def make_bunnies(kit: Kit, root: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["file", "class", "scene", "cutout", "x0", "y0", "x1", "y1", "duplicate_of"])
         writer.writerows([r.file, r.label, r.scene, r.cutout, *r.box, r.duplicate_of] for r in rows)
+    # The pool as it is after somebody has looked at each picture: the same images, with their labels.
+    with (root / "pool_labels.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "label"])
+        writer.writerows([r.file, r.label] for r in rows if r.file.startswith("pool/"))
 
 
 def make_story(kit: Kit, out: Path) -> None:
