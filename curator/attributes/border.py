@@ -19,7 +19,8 @@ def _measure(photo: Photo) -> dict[str, Value]:
     edge = max(1, round(0.015 * min(pixels.shape[:2])))
     edges = pixels[:edge], pixels[-edge:], pixels[:, :edge], pixels[:, -edge:]
     ring = np.concatenate([side.reshape(-1, 3) for side in edges])
-    if ring.std(0).max() > _FLAT or pixels.std() <= _FLAT:
+    # Per channel: the three channels of one strong colour differ by more than any edge does.
+    if ring.std(0).max() > _FLAT or pixels.std((0, 1)).max() <= _FLAT:
         return {"border.frame": "none"}
     colour = np.median(ring, axis=0).astype(np.uint8)
     return {"border.frame": NAMES[int(name_map(colour[None, None])[0, 0])]}
@@ -32,4 +33,5 @@ FAMILY = PhotoFamily(
         ),
     ),
     measure=_measure,
+    version=2,
 )
