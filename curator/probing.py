@@ -166,7 +166,7 @@ class Groups:
         """Accuracy per group of `right` (..., n) under image weights (..., n): (..., groups)."""
         w = np.ones(right.shape[-1]) if weights is None else weights
         # Weighted means of ones may end a hair above 1.
-        return np.minimum(1.0, (right * w) @ self.masks.T / np.maximum(w @ self.masks.T, 1e-12))
+        return np.asarray(np.minimum(1.0, (right * w) @ self.masks.T / np.maximum(w @ self.masks.T, 1e-12)))
 
 
 @dataclass(frozen=True, slots=True)
