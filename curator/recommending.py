@@ -139,13 +139,12 @@ def recommend(
     )  # fmt: skip
     order = sorted((place, c) for c, rows in enumerate(chosen) for place in range(len(rows)))
     ranked = [(chosen[c][place], c) for place, c in order]
-    keys = list(eligible)
     return Recommendation(
         ids=tuple(str(pool.ids[row]) for row, _ in ranked),
         labels=tuple(classes[pool.labels[row]] for row, _ in ranked),
         label_sources=tuple(pool.label_source for _ in ranked),
         cells=tuple(c for _, c in ranked),
-        reasons=tuple(_reason(targets[keys[c][0]], cells[c], pool, row) for row, c in ranked),
+        reasons=tuple(_reason(cells[c], pool, row) for row, c in ranked),
         plan=cells,
         shopping_list=shopping_list(cells, targets, labels, classes),
     )
@@ -164,17 +163,16 @@ def _eligible(
     return out
 
 
-def _reason(target: Target, cell: Cell, pool: Pool, row: int) -> str:
-    label = (
-        cell.class_name
-        if pool.label_source == "given"
-        else f"looks like {cell.class_name} ({pool.confidence[row]:.0%} sure)"
-    )
-    return f"{label} {description(target, cell)}; the set has {cell.have}"
+def _reason(cell: Cell, pool: Pool, row: int) -> str:
+    sure = "" if pool.label_source == "given" else f"; looks like {cell.class_name}, {pool.confidence[row]:.0%} sure"
+    return f"fills {cell.class_name} x {cell.value_name}, of which the set has {cell.have}{sure}"
 
 
 def description(target: Target, cell: Cell) -> str:
     """The cell in words, after the class: "on something other than green", "that have a green background"."""
+    if target.column.form == "flag":
+        # Where "no" is what tells the class, what breaks the rule is "yes": the column's own words know one side only.
+        return f"that {phrase(target.column, 'yes' if cell.has_value == (target.value == 'yes') else 'no')}"
     if cell.has_value:
         return f"that {phrase(target.column, target.value)}"
     return target.column.without.replace("{value}", target.value)
