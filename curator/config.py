@@ -41,6 +41,7 @@ class AuditSettings:
             raise InputError("settings: 0 <= min_effect <= medium <= high <= 1 is needed.")
         if any(not 0 < c < 1 for c in self.cuts):
             raise InputError(f"settings: cuts are quantiles between 0 and 1; found {list(self.cuts)}.")
+        _at_least(0, min_support=self.min_support, n_permutations=self.n_permutations, clusters=self.clusters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,20 @@ class RecommendSettings:
 @dataclass(frozen=True, slots=True)
 class ValidateSettings:
     """The probe: `c_grid` inverse regularisations to choose from, `n_random` draws of the random arm, `n_bootstrap`
-    resamples behind every interval, `min_group` images for a group to count."""
+    resamples behind every interval, `min_group` images for a group to count. Under 19 random draws nothing can be called
+    an improvement: see `probing.compare`."""
 
     c_grid: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
-    n_random: int = 20
+    n_random: int = 40
     n_bootstrap: int = 1000
     min_group: int = 5
     test_frac: float = 0.3
+
+    def __post_init__(self) -> None:
+        _fraction("test_frac", self.test_frac)
+        _at_least(1, n_random=self.n_random, n_bootstrap=self.n_bootstrap, min_group=self.min_group)
+        if not self.c_grid or not all(0 < c < float("inf") for c in self.c_grid):
+            raise InputError(f"settings: c_grid holds numbers above 0; found {list(self.c_grid)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +152,34 @@ def updated(settings: S, values: Mapping[str, Any], where: str) -> S:
         expected = Mapping if isinstance(default, Mapping) else type(default)
         if not isinstance(value, expected) or (isinstance(value, bool) and not isinstance(default, bool)):
             raise InputError(f"{where} {key} = {value!r}; a {type(default).__name__} such as {default!r} is needed.")
+        if not all(_is_number(item) for item in _items(value)):
+            raise InputError(f"{where} {key} = {value!r}; numbers are needed, such as {_plain(default)!r}.")
         clean[key] = value
     return replace(settings, **clean)
+
+
+def _items(value: Any) -> list[Any]:
+    """What a list or a table of settings holds; all of these hold numbers."""
+    return list(value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple) else ())
+
+
+def _is_number(item: Any) -> bool:
+    return isinstance(item, int | float) and not isinstance(item, bool)
+
+
+def _plain(default: Any) -> Any:
+    return list(default) if isinstance(default, tuple) else default
 
 
 def _meant(word: str, known: list[str]) -> str:
     near = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}."
+
+
+def _at_least(lowest: int, **values: int) -> None:
+    for name, value in values.items():
+        if value < lowest:
+            raise InputError(f"settings: {name} is at least {lowest}; found {value}.")
 
 
 def _fraction(name: str, value: float) -> None:
