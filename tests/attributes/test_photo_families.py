@@ -1,0 +1,139 @@
+"""Known answers: pictures painted so that anyone can say what must be measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from photos import photo, plain
+
+from curator import attributes
+from curator.attributes import background, colour
+
+GREEN, GREY, WHITE, BLACK, RED = (50, 130, 40), (128, 128, 128), (250, 250, 250), (5, 5, 5), (210, 20, 20)
+
+
+def on(surround, middle, height=60, width=80) -> np.ndarray:
+    pixels = plain(surround, height, width)
+    pixels[height // 4 : -height // 4, width // 4 : -width // 4] = middle
+    return pixels
+
+
+def measured(pixels: np.ndarray, **facts: object) -> dict[str, object]:
+    return attributes.measure(photo(pixels, **facts))
+
+
+@pytest.mark.parametrize(
+    ("rgb", "name"),
+    [
+        (GREEN, "green"), ((90, 150, 60), "green"), (GREY, "grey"), (WHITE, "white"), (BLACK, "black"), (RED, "red"),
+        ((30, 60, 200), "blue"), ((240, 220, 40), "yellow"), ((240, 140, 20), "orange"), ((110, 70, 40), "brown"),
+        ((120, 40, 160), "purple"), ((250, 120, 180), "pink"), ((200, 190, 180), "grey"), ((255, 0, 8), "red"),
+    ],
+)  # fmt: skip
+def test_a_plain_colour_is_called_what_people_call_it(rgb, name):
+    assert colour.NAMES[int(colour.name_map(np.array([[rgb]], np.uint8))[0, 0])] == name
+
+
+def test_the_background_is_the_surround_and_not_the_middle():
+    row = measured(on(GREEN, RED))
+    assert row["background.colour"] == "green"
+    assert row["colour.dominant"] == "green"
+    assert measured(on(RED, GREEN))["background.colour"] == "red"
+
+
+def test_two_colours_of_a_surround_are_two_tags_the_larger_first():
+    pixels = plain(GREEN)
+    pixels[:24] = WHITE
+    assert measured(pixels)["background.colour"] == "green|white"
+
+
+def test_a_surround_of_many_colours_has_none():
+    five = np.array([GREEN, GREY, WHITE, RED, (30, 60, 200)])
+    pixels = five[np.random.default_rng(3).integers(0, 5, (60, 80))]
+    assert measured(pixels)["background.colour"] == ""
+
+
+def test_background_brightness_and_texture_have_known_values():
+    row = measured(on((102, 102, 102), WHITE))
+    assert row["background.brightness"] == pytest.approx(0.4)
+    stripes = plain((0, 0, 0))
+    stripes[:, ::2] = 51
+    assert measured(stripes)["background.texture"] == pytest.approx(0.2, abs=0.005)
+    assert measured(plain(GREEN))["background.texture"] == 0
+
+
+def test_the_surround_is_a_fifth_on_each_side_and_everything_where_there_is_no_middle():
+    mask = background.surround(10, 20)
+    assert mask.sum() == 200 - 6 * 12
+    assert not mask[2:8, 4:16].any()
+    assert background.surround(2, 300).all()
+    assert background.surround(1, 1).all()
+
+
+@pytest.mark.parametrize(("rgb", "name"), [(WHITE, "white"), (BLACK, "black"), (RED, "red")])
+def test_a_frame_is_seen_and_named(rgb, name):
+    noise = np.random.default_rng(0).integers(0, 256, (100, 140, 3)).astype(np.uint8)
+    framed = noise.copy()
+    framed[:3], framed[-3:], framed[:, :3], framed[:, -3:] = rgb, rgb, rgb, rgb
+    assert measured(framed)["border.frame"] == name
+    framed[-3:] = noise[-3:]
+    assert measured(framed)["border.frame"] == "none"
+    assert measured(noise)["border.frame"] == "none"
+
+
+@pytest.mark.parametrize("rgb", [GREEN, GREY, WHITE, BLACK, RED])
+def test_a_picture_of_one_colour_has_no_frame(rgb):
+    assert measured(plain(rgb))["border.frame"] == "none"
+
+
+def test_black_and_white_is_told_from_pale():
+    noise = np.random.default_rng(1).integers(0, 256, (60, 80, 1)).astype(np.uint8)
+    grey = np.repeat(noise, 3, axis=2)
+    assert measured(grey)["colour.grey"] is True
+    assert measured(grey)["colour.saturation"] == 0
+    tinted = grey.copy()
+    tinted[:10, :, 0] = 255 - tinted[:10, :, 0]
+    assert measured(tinted)["colour.grey"] is False
+
+
+def test_brightness_and_contrast_have_known_values():
+    half = plain((0, 0, 0))
+    half[:, 40:] = 255
+    row = measured(half)
+    assert row["light.brightness"] == pytest.approx(0.5)
+    assert row["light.contrast"] == pytest.approx(0.5)
+    assert measured(plain((0, 255, 0)))["light.brightness"] == pytest.approx(0.587)
+    assert measured(plain(BLACK))["light.brightness"] < 0.05
+
+
+def test_a_blurred_picture_is_less_sharp():
+    sharp = np.repeat(np.random.default_rng(2).integers(0, 256, (80, 80, 1)), 3, axis=2)
+    blurred = sum(np.roll(sharp, (i, j), (0, 1)) for i in range(-2, 3) for j in range(-2, 3)) // 25
+    scores = [measured(p.astype(np.uint8))["sharpness.laplacian"] for p in (sharp, blurred, plain(GREY))]
+    assert scores[0] > scores[1] + 1 > scores[2] + 1
+    assert scores[2] == 0
+    # The Laplacian of white noise of variance v has variance 20 v.
+    assert scores[0] == pytest.approx(np.log1p(20 * (256**2 - 1) / 12), rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [((400, 300), "landscape"), ((300, 400), "portrait"), ((400, 400), "square"), ((404, 400), "square")],
+)
+def test_the_shape_is_that_of_the_file(size, shape):
+    row = measured(plain(GREEN), width=size[0], height=size[1])
+    assert row["geometry.shape"] == shape
+    assert row["geometry.size"] == f"{size[0]}x{size[1]}"
+    assert row["geometry.megapixels"] == pytest.approx(size[0] * size[1] / 1e6)
+
+
+def test_the_file_and_the_camera_are_read_as_they_are():
+    row = measured(
+        plain(GREEN), format="PNG", mode="P", n_bytes=9600, jpeg_quality=None, camera="Canon EOS", date="2024-05-17"
+    )
+    assert (row["file.format"], row["file.mode"], row["file.jpeg_quality"]) == ("PNG", "P", None)
+    assert row["file.bytes_per_pixel"] == 2
+    assert (row["exif.camera"], row["exif.month"], row["exif.present"]) == ("Canon EOS", "2024-05", True)
+    bare = measured(plain(GREEN), jpeg_quality=85)
+    assert (bare["exif.camera"], bare["exif.month"], bare["exif.present"]) == (None, None, False)
+    assert bare["file.jpeg_quality"] == 85
