@@ -123,11 +123,11 @@ def fingerprint(embedded: Embedded) -> str:
     """Changes when an image, a label, a split or a metadata value does; not with the folder it lies in."""
     data = embedded.dataset
     digest = hashlib.sha256()
-    columns = [data.metadata[c].astype(str).to_numpy() for c in data.metadata.columns]
+    columns = [[str(v) for v in data.metadata[c]] for c in data.metadata.columns]
     digest.update(repr((list(data.metadata.columns), data.classes)).encode("utf-8", "surrogateescape"))
     names = data.label_names()
     for i, sha256 in enumerate(embedded.facts["sha256"]):
-        row = (str(data.ids[i]), names[i], str(data.splits[i]), str(sha256), *(str(c[i]) for c in columns))
+        row = (str(data.ids[i]), names[i], str(data.splits[i]), str(sha256), *(c[i] for c in columns))
         digest.update(repr(row).encode("utf-8", "surrogateescape"))
     return f"sha256:{digest.hexdigest()}"
 
