@@ -108,6 +108,12 @@ def _put_in_place(staged: Path, target: Path, force: bool) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def check(dataset: Dataset, destination: str | Path, *, format: str, force: bool = False) -> None:
+    """Raises, before any work is done, the InputError that `export` would for this format and destination."""
+    _exporter(format)
+    _check_destination(dataset, Path(destination), force)
+
+
 def export(
     dataset: Dataset,
     plan: SplitPlan,

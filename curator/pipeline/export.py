@@ -10,9 +10,9 @@ import pandas as pd
 
 from curator import exporters, indicators, splitting
 from curator.errors import DataError
-from curator.pipeline.audit import audit
+from curator.pipeline.audit import audit_embedded
 from curator.pipeline.recommend import to_undo
-from curator.pipeline.workbench import Workbench
+from curator.pipeline.workbench import Workbench, one_class
 from curator.report.json import dumps, splits_json
 from curator.types import AuditRun, SplitPlan
 
@@ -47,7 +47,9 @@ def export(
 ) -> tuple[AuditRun, SplitPlan, int]:  # fmt: skip
     """Audit, deal out, write. Returns the run, the plan and how many images were written (0 for a dry run)."""
     bench = bench or Workbench.open()
-    run = audit(data, bench)
+    dataset = bench.scan(data)
+    exporters.check(dataset, destination, format=format, force=force)  # before the work, not after it
+    run = audit_embedded(bench.embed(one_class(dataset)), bench)
     plan = plan_splits(run, bench, attribute=attribute)
     if dry_run:
         return run, plan, 0
