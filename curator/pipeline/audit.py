@@ -38,6 +38,8 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
     measures = bench.measures(embedded)
     data = embedded.dataset
     notes = list(bench.notes)
+    if settings.audit.concepts and not bench.encoder.info.text:
+        notes.append(f"{settings.audit.concepts} is not used: {bench.encoder.info.name} cannot read prompts, CLIP can.")
     labels = data.labels
     if "train" in data.splits and (data.splits != "train").any():
         labels = np.where(data.splits == "train", labels, -1).astype(np.int32)

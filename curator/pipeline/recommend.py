@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,7 +81,10 @@ def to_undo(run: AuditRun, attribute: str | None, most: int) -> list[Finding]:
     found = [f for f in run.audit.findings if f.severity != "low" and f.effect is not None][:most]
     if not found:
         raise DataError(
-            f"nothing to undo: the audit says {run.audit.verdict!r}; "
+            f"nothing to undo: the audit says {run.audit.verdict!r}; name a shortcut to plan for it all the same, "
+            f"such as --attribute {shlex.quote(run.audit.findings[0].id)}."
+            if run.audit.findings
+            else f"nothing to undo: the audit says {run.audit.verdict!r}; "
             "name a shortcut with --attribute CLASS:ATTRIBUTE=VALUE to plan for it all the same."
         )
     return found
@@ -150,7 +154,11 @@ def candidates_of(
     given = _labels_as(pool, run.dataset.classes)
     again, _ = repeats(pool, run, bench)
     notes = (
-        [f"{int(again.sum())} images of the pool repeat one that is there already; they are not recommended."]
+        [
+            "1 image of the pool repeats one that is there already; it is not recommended."
+            if again.sum() == 1
+            else f"{int(again.sum())} images of the pool repeat one that is there already; they are not recommended."
+        ]
         if again.any()
         else []
     )
@@ -169,7 +177,7 @@ def candidates_of(
         labels_, confidence, usable = given, np.ones(len(given)), (given >= 0) & ~again
     else:
         labels_, confidence, usable = fair.argmax(1).astype(np.int32), fair.max(1), ~again
-        notes.append("The pool has no labels: they are predicted, rows say so; look at each image before you add it.")
+        notes.append("The pool has no labels: those given here are predicted. Look at each image before you add it.")
     doubt = 1 - biased[np.arange(len(labels_)), np.maximum(labels_, 0)]
     source = "given" if (given >= 0).any() else "predicted"
     return Pool(pool.dataset.ids, pool.embeddings.vectors, labels_, source, confidence, doubt, usable), tuple(notes)  # type: ignore[arg-type]

@@ -45,7 +45,11 @@ def validate(
     train, holdout, held = _holdout(run, first, test, bench)
     notes += held
     leaked = _repeat_of_test(theirs, holdout, bench)
-    notes += [f"{int(leaked.sum())} images of the pool repeat a test image; no arm adds them."] if leaked.any() else []
+    notes += (
+        [f"Images of the pool that repeat a test image, which no arm adds: {int(leaked.sum())}."]
+        if leaked.any()
+        else []
+    )
     keep = ~leaked[rows]
     added = TrainingSet(theirs.embeddings.vectors[rows[keep]], labels[keep], first.pool_has[rows[keep]])
     report = probing.compare(
@@ -82,8 +86,10 @@ def _planned(advice: Advice, plan: Path | None, candidates: Pool) -> tuple[np.nd
             continue
         rows.append(position[id])
         labels.append(k)
-    notes = [f"{dropped} recommended images are of no class of the data set and are not added."] if dropped else []
-    if not given:
+    notes = [f"Recommended images of no class of the data set, which are not added: {dropped}."] if dropped else []
+    if not rows:
+        notes.append("No image is added: the pool has none that is wanted. Only what is there already was examined.")
+    elif not given:
         notes.append("The labels of the added images, recommended and random alike, are predicted, not given.")
     return np.array(rows, np.intp), np.array(labels, np.int32), notes
 
@@ -142,7 +148,9 @@ def _holdout(
         )
         side = np.array([dealt.assignment[str(i)] for i in run.dataset.ids])
         rows, is_train = np.flatnonzero(labelled & (side == "test")), labelled & (side == "train")
-        held = [f"No --test: {len(rows)} images of the data, every class x value group in proportion, are held out."]
+        held = [
+            f"Without --test, {len(rows)} images of the data are held out, in proportion from every class and value."
+        ]
     leaks = {i for g in run.duplicates for i in g.ids if any(is_train[run.dataset.ids == j].any() for j in g.ids)}
     rows = np.array([r for r in rows if str(run.dataset.ids[r]) not in leaks], np.intp)
     part = own.take(rows)
@@ -165,7 +173,11 @@ def _given_test(
     has, known = indicators.read(measures, first.column.name, first.value, cut)
     repeated = _repeats_between(embedded, _as_embedded(run).take(np.flatnonzero(is_train)), bench)
     rows = np.flatnonzero((labels >= 0) & known & ~repeated)
-    notes = [f"{int(repeated.sum())} test images repeat a training image and are left out."] if repeated.any() else []
+    notes = (
+        [f"Test images that repeat a training image, which are left out: {int(repeated.sum())}."]
+        if repeated.any()
+        else []
+    )
     notes += (
         [f"Test images of {', '.join(n or 'no label' for n in strange)} are of no class of the data and are left out."]
         if strange
