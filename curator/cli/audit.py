@@ -19,7 +19,7 @@ _LEVELS = ("low", "medium", "high")
 
 @click.command()
 @click.argument("data")
-@click.option("--pool", help="Images to compare with where DATA has one class only.")
+@click.option("--pool", metavar="POOL", help="Images to compare with where DATA has one class only.")
 @click.option(
     "--fail-on",
     type=click.Choice([*_LEVELS, "leak", "any"]),
@@ -59,6 +59,7 @@ def command(
     from curator.report import json as files
     from curator.report import terminal
 
+    common.keep_out_of(data, pool)
     before = _read_baseline(baseline)
     with common.bench(audit={"concepts": str(concepts) if concepts else None}) as bench:
         run = pipeline.audit(data, bench, pool=pool)
@@ -73,7 +74,7 @@ def command(
         out,
     )
     terminal.print_audit(run, common.console())
-    common.console().print(f"\nReport: {report.resolve()}", soft_wrap=True)
+    common.console().print(f"\nReport: {report.resolve()}", soft_wrap=True, markup=False)
     emit(content, common)
     if fail_on and _is_met(run, fail_on, before):
         ctx.exit(MET)

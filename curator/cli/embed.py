@@ -17,20 +17,21 @@ def command(common: Common, data: str) -> None:
     Example:
       curator embed sample_data/bunnies/train
     """
+    from curator.report import terminal
+    from curator.report.wording import count
+
+    common.keep_out_of(data)
     with common.bench() as bench:
         embedded = bench.embed(bench.scan(data))
     info = bench.encoder.info
     rate = embedded.n_new / embedded.seconds if embedded.n_new and embedded.seconds else None
     console = common.console()
     speed = f" ({rate:.0f} images/s)" if rate else ""
-    console.print(
-        f"{len(embedded.dataset)} images, {embedded.n_new} of them new{speed}, by {info.name} into {bench.cache}",
-        markup=False,
-    )
-    for skipped in embedded.dataset.skipped:
-        console.print(f"skipped {skipped.id}: {skipped.reason}", markup=False)
-    for note in bench.notes:
-        console.print(f"Note: {note}", markup=False)
+    images = count(len(embedded.dataset), "image")
+    terminal.print_lines([f"{images}, {embedded.n_new:,} newly embedded{speed}; encoder {info.name}."], console)
+    terminal.print_notes(bench.notes, console)
+    terminal.print_skipped(embedded.dataset.skipped, console)
+    console.print(f"Cache: {bench.cache.resolve()}", soft_wrap=True, markup=False)
     emit(
         {
             "schema": "curator.embed/1",
@@ -44,6 +45,7 @@ def command(common: Common, data: str) -> None:
                 "text": info.text,
                 "fingerprint": info.fingerprint,
             },
+            "notes": list(bench.notes),
             "skipped": [{"id": s.id, "reason": s.reason} for s in embedded.dataset.skipped],
             "cache": str(bench.cache),
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 
 import click
@@ -46,8 +47,11 @@ def command(
       curator export sample_data/bunnies/train balanced --format imagefolder
     """
     from curator import pipeline
-    from curator.report.json import dumps, splits_json
+    from curator.report import terminal
+    from curator.report.json import splits_json
+    from curator.report.wording import count
 
+    common.keep_out_of(data)
     settings = {"fractions": _fractions(fractions)} if fractions else {}
     with common.bench(split=settings) as bench:
         run, plan, n = pipeline.export(
@@ -55,12 +59,14 @@ def command(
         )  # fmt: skip
     content = splits_json(plan)
     console = common.console()
-    console.print("Images per cell and split:")
+    terminal.print_lines(["Images per class, value and split:"], console)
     for cell in plan.got.index:
-        counts = ", ".join(f"{split} {int(plan.got.loc[cell, split])}" for split in plan.got.columns)
-        console.print(f"  {' · '.join(str(part) for part in cell)}: {counts}", markup=False)
-    done = f"would write {len(plan.assignment)} images" if dry_run else f"wrote {n} images and splits.json"
-    console.print(f"{done} to {destination} ({format_})", markup=False)
+        counts = ", ".join(f"{int(plan.got.loc[cell, split])} {split}" for split in plan.got.columns)
+        terminal.print_lines([f"{', '.join(str(part) for part in cell)}: {counts}"], console, indent=2)
+    terminal.print_notes(run.notes, console)
+    n_images = count(len(plan.assignment) if dry_run else n, "image")
+    done = f"Nothing is written: a dry run. {n_images} would be" if dry_run else f"Written: {n_images} and splits.json"
+    console.print(f"\n{done} in {destination.resolve()} ({format_})", soft_wrap=True, markup=False)
     emit(content, common)
 
 
@@ -72,6 +78,8 @@ def _fractions(texts: tuple[str, ...]) -> dict[str, float]:
         name, equals, number = text.partition("=")
         try:
             out[name.strip()] = float(number)
+            if not isfinite(out[name.strip()]):
+                equals = ""
         except ValueError:
             equals = ""
         if not equals or not name.strip():

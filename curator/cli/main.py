@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from errno import EPIPE
 from importlib import import_module
 from typing import Any
 
@@ -34,18 +36,32 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"curator.cli.{cmd_name}").command
+        command.short_help = COMMANDS[cmd_name]  # the first sentence of the long help is cut off in the list
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except CuratorError as e:
-            line = " ".join(str(e).split())
-            click.echo(f"Error: {line.encode('utf-8', 'backslashreplace').decode()}", err=True)
+            _say(str(e))
+            ctx.exit(ERROR)
+        except OSError as e:
+            if e.errno == EPIPE:  # `curator ... | head`: nobody is left to tell
+                raise
+            # A full disk, a folder gone meanwhile: for the user to mend. Where it came from is for -vv.
+            logging.getLogger(__name__).debug("where it came from:", exc_info=e)
+            _say(f"{e.strerror or e}{f': {e.filename}' if e.filename else ''}; make room or choose another place.")
             ctx.exit(ERROR)
         except (KeyboardInterrupt, click.Abort):
             click.echo("Interrupted. What was embedded so far is kept; the same command goes on from there.", err=True)
             ctx.exit(INTERRUPTED)
+
+
+def _say(message: str) -> None:
+    from curator.report.wording import visible
+
+    line = visible(" ".join(message.split()))
+    click.echo(f"Error: {line.encode('utf-8', 'backslashreplace').decode()}", err=True)
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -60,6 +60,7 @@ class Common:
         from curator.pipeline import Workbench
 
         settings = self.settings(**overrides)
+        # What a library logs is for -v; curator's own warnings come as notes.
         logging.basicConfig(
             level=[logging.WARNING, logging.INFO, logging.DEBUG][min(self.verbose, 2)], format="%(message)s"
         )
@@ -70,19 +71,41 @@ class Common:
                 allow_outside=self.allow_outside, progress=progress,
             )  # fmt: skip
 
+    def keep_out_of(self, *data: str | Path | None) -> None:
+        """Refuse, before any work is done, to write results or the cache into a folder that images are read from.
+
+        Raises:
+            InputError: --out, its default, or --cache lies inside one of the folders in `data`.
+        """
+        from curator.errors import InputError
+
+        out = self.out or Path("curator-out")
+        for source in data:
+            root = Path(source or "").expanduser().resolve()
+            if not source or not root.is_dir():
+                continue
+            for flag, folder in (("--out", out), ("--cache", self.cache)):
+                if folder is not None and folder.resolve().is_relative_to(root):
+                    raise InputError(
+                        f"{folder} lies inside {source}, which is never written to; choose another {flag}."
+                    )
+
     def folder(self, run: AuditRun) -> Path:
         """Where results go: --out, or curator-out/NAME; made if need be.
 
         Raises:
-            InputError: it lies inside DATA, which is never written to.
+            InputError: it lies in a folder of the table's images, or cannot be made.
         """
         from curator.errors import InputError
 
         out = self.out or Path("curator-out") / run.dataset.name
+        # A table's own folder is the user's working folder as often as not; those that hold its images are DATA.
         root = Path(run.dataset.root).resolve()
-        # A table's folder is the user's working folder as often as not; only its images are DATA.
-        if root in [out.resolve(), *out.resolve().parents] and not _holds_table(root, run):
-            raise InputError(f"{out} lies inside the data ({root}), which is never written to; choose another --out.")
+        for images in {str(id).rpartition("/")[0] for id in run.dataset.ids} - {""}:
+            if out.resolve().is_relative_to(root / images):
+                raise InputError(
+                    f"{out} lies inside the data ({images}), which is never written to; choose another --out."
+                )
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as e:
@@ -94,10 +117,6 @@ class Common:
         from rich.console import Console
 
         return Console(quiet=self.quiet or self.as_json, highlight=False, soft_wrap=False)
-
-
-def _holds_table(root: Path, run: AuditRun) -> bool:
-    return any((root / f"{run.dataset.name}{suffix}").is_file() for suffix in (".csv", ".parquet", ".jsonl"))
 
 
 @contextmanager
@@ -141,8 +160,17 @@ def common(command: Command) -> Command:
         help="Folder for embeddings and models  [default: the user's cache].",
     )
     @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings in TOML.")
-    @click.option("--seed", default=0, show_default=True, help="Same seed, same answer.")
-    @click.option("--jobs", default=0, help="Threads  [default: one per core].")
+    @click.option(
+        "--seed",
+        default=0,
+        show_default=True,
+        type=click.IntRange(0, 2**32 - 1),
+        metavar="N",
+        help="Same seed, same answer.",
+    )
+    @click.option(
+        "--jobs", default=0, type=click.IntRange(min=0), metavar="N", help="Threads  [default: one per core]."
+    )
     @click.option(
         "--device",
         default="auto",
@@ -155,10 +183,19 @@ def common(command: Command) -> Command:
         default=0.05,
         show_default=True,
         type=click.FloatRange(0, 1),
-        help="Fraction of unreadable images that is an error.",
+        metavar="FRACTION",
+        help="More unreadable images than this fraction are an error.",
     )
-    @click.option("--path-column", default="path", show_default=True, help="Column of a table with the image paths.")
-    @click.option("--label-column", default="label", show_default=True, help="Column of a table with the labels.")
+    @click.option(
+        "--path-column",
+        default="path",
+        show_default=True,
+        metavar="NAME",
+        help="Column of a table with the image paths.",
+    )
+    @click.option(
+        "--label-column", default="label", show_default=True, metavar="NAME", help="Column of a table with the labels."
+    )
     @click.option("--allow-outside", is_flag=True, help="Let a table name images outside its folder.")
     @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, alone, on stdout.")
     @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")

@@ -9,9 +9,13 @@ from curator.cli.options import Common, common, emit, pool_pictures, save, write
 
 @click.command()
 @click.argument("data")
-@click.option("--pool", required=True, help="Candidate images: a folder or a table, labelled or not.")
-@click.option("--budget", type=click.IntRange(min=1), help="How many images to add at most  [default: 30].")
-@click.option("--strategy", help="coverage, counterexample, uncertainty or uniform  [default: coverage].")
+@click.option("--pool", required=True, metavar="POOL", help="Candidate images: a folder or a table, labelled or not.")
+@click.option(
+    "--budget", type=click.IntRange(min=1), metavar="N", help="How many images to add at most  [default: 30]."
+)
+@click.option(
+    "--strategy", metavar="NAME", help="coverage, counterexample, uncertainty or uniform  [default: coverage]."
+)
 @click.option(
     "--attribute", metavar="CLASS:ATTRIBUTE=VALUE", help="The shortcut to undo  [default: the worst findings]."
 )
@@ -31,11 +35,13 @@ def command(
     from curator.report import json as files
     from curator.report import terminal
 
+    common.keep_out_of(data, pool)
     with common.bench(recommend={"budget": budget, "strategy": strategy}) as bench:
         advice = pipeline.recommend(data, pool, bench, attribute=attribute)
     out = common.folder(advice.run)
     root = advice.pool.dataset.root
-    content = files.recommend_json(advice.recommendation, root, seed=common.seed)
+    notes = list(dict.fromkeys((*advice.run.notes, *advice.notes)))
+    content = {**files.recommend_json(advice.recommendation, root, seed=common.seed), "notes": notes}
     save("recommend.json", content, out)
     files.recommendation_csv(advice.recommendation, root, out / "recommendation.csv")
     write_report(
@@ -43,7 +49,6 @@ def command(
     )
     console = common.console()
     terminal.print_recommendation(advice.recommendation, console)
-    for note in (*advice.run.notes, *advice.notes):
-        console.print(f"Note: {note}", markup=False)
+    terminal.print_notes(notes, console)
     console.print(f"\nWritten: {(out / 'recommendation.csv').resolve()}", soft_wrap=True, markup=False)
     emit(content, common)

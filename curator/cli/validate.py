@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,17 +12,29 @@ from curator.cli.options import Common, common, emit, pool_pictures, save, write
 
 @click.command()
 @click.argument("data")
-@click.option("--pool", required=True, help="The pool that the images to add come from; with labels, if you have them.")
+@click.option(
+    "--pool",
+    required=True,
+    metavar="POOL",
+    help="The pool that the images to add come from; with labels, if you have them.",
+)
 @click.option(
     "--plan",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A recommendation.csv  [default: recommend now].",
 )
-@click.option("--test", help="Labelled images to examine the probe on  [default: a test split, or a held-out part].")
 @click.option(
-    "--budget", type=click.IntRange(min=1), help="How many images to add at most, without --plan  [default: 30]."
+    "--test",
+    metavar="TEST",
+    help="Labelled images to examine the probe on  [default: a test split, or a held-out part].",
 )
-@click.option("--strategy", help="How to choose, without --plan  [default: coverage].")
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many images to add at most, without --plan  [default: 30].",
+)
+@click.option("--strategy", metavar="NAME", help="How to choose, without --plan  [default: coverage].")
 @click.option(
     "--attribute",
     metavar="CLASS:ATTRIBUTE=VALUE",
@@ -46,8 +59,11 @@ def command(
     from curator.report import json as files
     from curator.report import terminal
 
+    common.keep_out_of(data, pool, test)
     with common.bench(recommend={"budget": budget, "strategy": strategy}) as bench:
         advice, report = pipeline.validate(data, pool, bench, plan=plan, test=test, attribute=attribute)
+    # What stood in for the encoder that was asked for belongs to the proof as much as to the audit.
+    report = replace(report, notes=tuple(dict.fromkeys((*advice.run.notes, *report.notes))))
     out = common.folder(advice.run)
     content = files.validation_json(report)
     save("validation.json", content, out)

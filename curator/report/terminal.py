@@ -6,13 +6,13 @@ console: rich uses none where there is no terminal or where NO_COLOR is set.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from curator.report import wording
-from curator.types import AuditRun, Finding, ProbeReport, Recommendation
+from curator.types import AuditRun, Finding, ProbeReport, Recommendation, Skipped
 
 WIDTH = 80
 LONGEST = 600
@@ -32,8 +32,7 @@ def print_audit(run: AuditRun, console: Console, limit: int = MOST_LINES) -> Non
         wording.count(audit.n_tests, "test"),
     ]
     _say(console, f"{data.name}: {', '.join(counts)}; encoder {run.encoder.name}.", style="dim")
-    for note in dict.fromkeys(n for n in (run.encoder.note, *run.notes) if n):
-        _say(console, f"Note: {note}", style="yellow")
+    print_notes((run.encoder.note, *run.notes), console)
     for finding in audit.findings[:limit]:
         console.print()
         _finding(console, finding)
@@ -54,10 +53,27 @@ def print_audit(run: AuditRun, console: Console, limit: int = MOST_LINES) -> Non
     if lines:
         console.print()
         _say(console, f"Also: {'; '.join(lines)}.")
-    for skipped in data.skipped[:3]:
-        _say(console, f"skipped {wording.visible(skipped.id, 60)}: {skipped.reason}", indent=2, style="dim")
-    if len(data.skipped) > 3:
-        _say(console, f"and {len(data.skipped) - 3:,} more", indent=2, style="dim")
+    print_skipped(data.skipped, console)
+
+
+def print_notes(notes: Iterable[str], console: Console) -> None:
+    """What the user must know, each once; empty ones are left out."""
+    for note in dict.fromkeys(n for n in notes if n):
+        _say(console, f"Note: {note}", style="yellow")
+
+
+def print_skipped(skipped: Sequence[Skipped], console: Console, limit: int = 3) -> None:
+    """The first `limit` images that were left out, with the reason, and how many more there are."""
+    for one in skipped[:limit]:
+        _say(console, f"skipped {wording.visible(one.id, 60)}: {one.reason}", indent=2, style="dim")
+    if len(skipped) > limit:
+        _say(console, f"and {len(skipped) - limit:,} more", indent=2, style="dim")
+
+
+def print_lines(lines: Iterable[str], console: Console, indent: int = 0) -> None:
+    """Plain paragraphs, wrapped; names in them cannot act."""
+    for line in lines:
+        _say(console, line, indent=indent, hang=2)
 
 
 def _finding(console: Console, finding: Finding) -> None:
@@ -69,7 +85,7 @@ def _finding(console: Console, finding: Finding) -> None:
         more.append(f"q {wording.probability(finding.q)}")
     if finding.reliance is not None:
         r = finding.reliance
-        more.append(f"a probe loses {wording.with_interval(r.gap, r.gap_ci)} of accuracy without it")
+        more.append(f"accuracy of a probe {wording.points(r.gap, r.gap_ci)} where it holds")
     if finding.same_as:
         rest = len(finding.same_as) - 3
         more.append(f"also seen as {', '.join(finding.same_as[:3])}{f' and {rest} more' if rest > 0 else ''}")
@@ -106,8 +122,7 @@ def print_validation(report: ProbeReport, console: Console) -> None:
     _say(console, f"{report.verdict[0].upper()}{report.verdict[1:]}", style=_PROOFS[report.verdict])
     if report.gain_over_random is not None:
         _say(console, f"Over random images of the same number: {wording.points(*report.gain_over_random)}.")
-    for note in report.notes:
-        _say(console, f"Note: {note}", style="yellow")
+    print_notes(report.notes, console)
     console.print()
     _say(console, "Accuracy of the worst group, with its 95 % interval:", style="bold")
     for name, arm in report.arms.items():
