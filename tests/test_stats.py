@@ -179,6 +179,18 @@ def test_stratified_difference_covers_and_is_not_fooled_by_the_stratum():
     assert 0.925 <= covered / 2000 <= 0.97
 
 
+def test_the_variance_of_the_stratified_difference_is_that_of_its_draws():
+    """Forty strata of 2 against 10: sparse and lopsided, where the variance's two terms pull apart."""
+    rng, n1, n2 = np.random.default_rng(4), np.full(40, 2), np.full(40, 10)
+    draws = [
+        stats.stratified_difference(rng.binomial(n1, 0.7), n1, rng.binomial(n2, 0.2), n2, level=0.682689)
+        for _ in range(3000)
+    ]
+    estimate, low, high = np.array(draws).T
+    assert estimate.mean() == pytest.approx(0.5, abs=0.005)
+    assert np.mean((high - low) / 2) == pytest.approx(estimate.std(), rel=0.05)
+
+
 def test_stratified_difference_without_a_shared_stratum_knows_nothing():
     estimate, low, high = stats.stratified_difference([5, 0], [5, 0], [0, 3], [0, 9])
     assert np.isnan(estimate)
