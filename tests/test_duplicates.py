@@ -124,3 +124,11 @@ def test_leaks_are_the_groups_that_cross_splits():
 def test_no_images_are_no_groups():
     _, _, none = read_vectors(np.zeros((0, 3)))
     assert duplicates.groups(none.ids, [], np.zeros(0, np.uint64), none, DuplicateSettings()) == ()
+
+
+def test_a_stricter_confirmation_than_the_embeddings_own_is_kept_to():
+    """Agreeing hashes at cosine 0.98 are not confirmed at 0.999, so the embedding alone is the evidence."""
+    _, _, some = read_vectors([[1, 0, 0], [1, 0.15, 0]])
+    settings = DuplicateSettings(cosine=0.98, confirm=0.999)
+    (group,) = duplicates.groups(some.ids, ["a", "b"], np.array([5, 5], np.uint64), some, settings)
+    assert group.kind == "embedding"
