@@ -173,7 +173,7 @@ def _clusters(embedded: Embedded, table: Indicators, bench: Workbench) -> Cluste
     columns = [
         j
         for j, c in enumerate(table.columns)
-        if c.kind == "context" and (c.form == "tags" or table.value_names[j] == "yes")
+        if c.kind in ("context", "object") and (c.form == "tags" or table.value_names[j] == "yes")
     ]
     places = [table.phrase(j).removeprefix("have a ").removeprefix("show ") for j in columns]
     named = clustering.name_clusters(found, places, table.values[:, columns].astype(float)) if columns else found

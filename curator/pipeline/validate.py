@@ -141,13 +141,16 @@ def _holdout(
         rows = np.flatnonzero(labelled & (run.dataset.splits == "test"))
         held = [f"The test set is the test split of the data ({len(rows)} images)."]
     else:
-        cells = pd.DataFrame({"class": run.dataset.labels, "value": first.has}, index=run.dataset.ids)
+        known = np.flatnonzero(labelled)
+        ids = run.dataset.ids[known]
+        cells = pd.DataFrame({"class": run.dataset.labels[known], "value": first.has[known]}, index=ids)
         fraction = bench.settings.validate.test_frac
         dealt = splitting.split(
-            run.dataset.ids, cells, run.duplicates, {"train": 1 - fraction, "test": fraction}, bench.rng("holdout")
+            ids, cells, run.duplicates, {"train": 1 - fraction, "test": fraction}, bench.rng("holdout")
         )
-        side = np.array([dealt.assignment[str(i)] for i in run.dataset.ids])
-        rows, is_train = np.flatnonzero(labelled & (side == "test")), labelled & (side == "train")
+        side = np.full(len(labelled), "", dtype=object)
+        side[known] = [dealt.assignment[str(i)] for i in ids]
+        rows, is_train = np.flatnonzero(side == "test"), side == "train"
         held = [
             f"Without --test, {len(rows)} images of the data are held out, in proportion from every class and value."
         ]
