@@ -83,6 +83,18 @@ def phrase(column: Column, value: str) -> str:
     return column.phrase.replace("{value}", value)
 
 
+def instead(column: Column, value: str) -> str:
+    """What to look for that does not have the value, after a class and "photographs".
+
+    >>> instead(Column("exif.present", "flag", "file", "carry EXIF|carry no EXIF", ""), "no")
+    'that carry EXIF'
+    """
+    if column.form == "flag":
+        # Where "no" is what tells the class, what breaks the rule is "yes": the column's own words know one side only.
+        return f"that {phrase(column, 'no' if value == 'yes' else 'yes')}"
+    return column.without.replace("{value}", value)
+
+
 def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> Indicators:
     """Every value of every attribute as a column: tags and categories by name, flags as yes and no, numbers cut at the
     quantiles `cuts` of all images (whatever their class, so that the labels do not choose the cut).

@@ -9,19 +9,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from curator.indicators import phrase
+from curator.indicators import instead, phrase
 from curator.types import Cell, Column, Floats, Ids, Ints, Mask, Recommendation
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One shortcut to undo: the class, the value, and who has it in the data set (n,) and in the pool (p,)."""
+    """One shortcut to undo: the class, the value, and who has it in the data set (n,) and in the pool (p,).
+
+    `pool_known` (p,): where the attribute was measured in the pool; everywhere if None. Unknown is no counter-example.
+    """
 
     class_idx: int
     column: Column
     value: str
     has: Mask
     pool_has: Mask
+    pool_known: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,8 @@ def _eligible(
     for t, target in enumerate(targets):
         for k in range(len(classes)):
             breaks = k != target.class_idx
-            out[t, k, breaks] = np.flatnonzero(sure & (pool.labels == k) & (target.pool_has == breaks))
+            known = True if target.pool_known is None else target.pool_known
+            out[t, k, breaks] = np.flatnonzero(sure & known & (pool.labels == k) & (target.pool_has == breaks))
     return out
 
 
@@ -170,12 +175,9 @@ def _reason(cell: Cell, pool: Pool, row: int) -> str:
 
 def description(target: Target, cell: Cell) -> str:
     """The cell in words, after the class: "on something other than green", "that have a green background"."""
-    if target.column.form == "flag":
-        # Where "no" is what tells the class, what breaks the rule is "yes": the column's own words know one side only.
-        return f"that {phrase(target.column, 'yes' if cell.has_value == (target.value == 'yes') else 'no')}"
     if cell.has_value:
         return f"that {phrase(target.column, target.value)}"
-    return target.column.without.replace("{value}", target.value)
+    return instead(target.column, target.value)
 
 
 def shopping_list(

@@ -129,9 +129,8 @@ def target(finding: Finding, run: AuditRun, pool: Measures) -> Target:
     table = indicators.build(run.measures, run.settings["audit"]["cuts"])
     v = table.index(finding.attribute, finding.value)
     has, known = indicators.read(pool, finding.attribute, finding.value, table.cuts[v])
-    return Target(
-        run.dataset.classes.index(finding.class_name), table.columns[v], finding.value, table.values[:, v], has & known
-    )
+    class_idx = run.dataset.classes.index(finding.class_name)
+    return Target(class_idx, table.columns[v], finding.value, table.values[:, v], has & known, known)
 
 
 def repeats(pool: Embedded, run: AuditRun, bench: Workbench) -> tuple[Mask, tuple[DuplicateGroup, ...]]:

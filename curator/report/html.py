@@ -13,6 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from curator.errors import InputError
+from curator.indicators import instead
 from curator.report import wording
 from curator.report.json import clusters_json
 from curator.report.pictures import Album, Strip, Thumbnails
@@ -157,11 +158,10 @@ def _finding(
 def advice(run: AuditRun, f: Finding) -> str:
     """What to add against the finding, as a sentence: "Add bunny photographs on something other than green."."""
     try:
-        without = run.measures.column(f.attribute).without
+        what = instead(run.measures.column(f.attribute), f.value)
     except InputError:
-        without = "without {value}"
-    # replace, not format: a value or a column the user named may hold braces of its own.
-    return f"Add {f.class_name} photographs {without.replace('{value}', f.value)}."
+        what = f"without {f.value}"
+    return f"Add {f.class_name} photographs {what}."
 
 
 def _plan(rec: Recommendation, thumbnails: Thumbnails | None, album: Album, limits: Limits) -> list[dict[str, Any]]:

@@ -1,0 +1,115 @@
+"""One shortcut, one finding: which of the tests that came out say the same thing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from curator import stats
+from curator.association import Hit
+from curator.config import AuditSettings
+from curator.indicators import Indicators
+from curator.types import Ints
+
+KIND_ORDER = {"context": 0, "metadata": 1, "file": 2, "image": 3, "object": 4}
+"""Which kind reads best, and is worth a person's first look."""
+_FORM_ORDER = {"tags": 0, "category": 0, "flag": 1, "number": 2}
+_SAME = 0.1
+"""Findings of one shortcut whose effects' lower bounds differ by less than this are led by the one that reads best."""
+_TRAVELS = 0.3
+"""Correlation within the classes from which two values count as tied to one another. Chosen low: it only allows the
+second question, whether anything is left without the stronger one's class."""
+
+
+def _left_given(hit: Hit, other: Hit, indicators: Indicators, labels: Ints) -> float:
+    """Lower bound of the hit's effect with the other's value held still (Mantel-Haenszel over with / without it)."""
+    v, w = indicators.values[:, hit.indicator], indicators.values[:, other.indicator]
+    usable = indicators.known[:, hit.indicator] & indicators.known[:, other.indicator] & (labels >= 0)
+    inside = labels == hit.class_idx
+    cells = [[usable & inside & (w == s), usable & ~inside & (w == s)] for s in (True, False)]
+    k1, n1 = [int(v[a].sum()) for a, _ in cells], [int(a.sum()) for a, _ in cells]
+    k2, n2 = [int(v[b].sum()) for _, b in cells], [int(b.sum()) for _, b in cells]
+    return stats.stratified_difference(k1, n1, k2, n2)[1]
+
+
+def _left_without(hit: Hit, others: set[int], indicators: Indicators, labels: Ints) -> float | None:
+    """Lower bound of the hit's effect among the images of none of the other classes; None with nothing to compare."""
+    v = indicators.values[:, hit.indicator]
+    usable = indicators.known[:, hit.indicator] & (labels >= 0) & ~np.isin(labels, list(others))
+    inside, outside = usable & (labels == hit.class_idx), usable & (labels != hit.class_idx)
+    if not inside.any() or not outside.any():
+        return None
+    return float(stats.newcombe(v[inside].sum(), inside.sum(), v[outside].sum(), outside.sum())[0])
+
+
+def _is_tied(hit: Hit, group: list[Hit], indicators: Indicators, labels: Ints) -> bool:
+    """Whether the hit's value goes with the group's inside the classes.
+
+    Values of one attribute are tied by what they are; where a class has a value without exception, nothing inside it
+    could show that.
+    """
+    attribute, leader = indicators.attribute[hit.indicator], group[0]
+    if any(attribute == indicators.attribute[h.indicator] for h in group):
+        return True
+    both = (labels >= 0) & indicators.known[:, hit.indicator] & indicators.known[:, leader.indicator]
+    tie = stats.association_within(
+        indicators.values[both, hit.indicator], indicators.values[both, leader.indicator], labels[both]
+    )
+    return abs(tie) >= _TRAVELS
+
+
+def _said_by(
+    hit: Hit, groups: list[list[Hit]], indicators: Indicators, labels: Ints, settings: AuditSettings
+) -> list[list[Hit]]:
+    """The groups whose leader, their strongest hit, has said already what the hit says.
+
+    Of the same class: nothing is left once the leader's value is held still. Of another class: the values are tied, and
+    nothing is left without the leader's class ("hens are not on grass" because the bunnies are), or without the classes
+    of all such leaders, where that leaves something to compare with.
+    """
+    attribute = indicators.attribute[hit.indicator]
+    out, tied = [], []
+    for group in groups:
+        leader = group[0]
+        if hit.class_idx == leader.class_idx:
+            same = attribute == indicators.attribute[leader.indicator]
+            if same or _left_given(hit, leader, indicators, labels) <= settings.min_effect:
+                out.append(group)
+        elif _is_tied(hit, group, indicators, labels):
+            tied.append(group)
+            left = _left_without(hit, {leader.class_idx}, indicators, labels)
+            if left is None or left <= settings.min_effect:
+                out.append(group)
+    if not out and len(tied) > 1:
+        left = _left_without(hit, {group[0].class_idx for group in tied}, indicators, labels)
+        if left is not None and left <= settings.min_effect:
+            return tied
+    return out
+
+
+def fold(hits: list[Hit], indicators: Indicators, labels: Ints, settings: AuditSettings) -> list[list[Hit]]:
+    """Groups of hits (strongest first) that are one shortcut each; the first of a group is the one that reads best.
+
+    A hit that several groups could explain joins the one that speaks of its attribute.
+    """
+    groups: list[list[Hit]] = []
+    for hit in hits:
+        fitting = _said_by(hit, groups, indicators, labels, settings)
+        attribute = indicators.attribute[hit.indicator]
+        own = [g for g in fitting if any(indicators.attribute[h.indicator] == attribute for h in g)]
+        if fitting:
+            (own or fitting)[0].append(hit)
+        else:
+            groups.append([hit])
+    for group in groups:
+        strongest = group[0]
+        rivals = [
+            h for h in group if h.class_idx == strongest.class_idx and h.effect_ci[0] >= strongest.effect_ci[0] - _SAME
+        ]
+        leader = min(rivals, key=lambda h: (*_reads(h.indicator, indicators), -h.effect_ci[0], h.indicator))
+        group.sort(key=lambda h: h is not leader)
+    return groups
+
+
+def _reads(indicator: int, indicators: Indicators) -> tuple[int, int]:
+    column = indicators.columns[indicator]
+    return KIND_ORDER[column.kind], _FORM_ORDER[column.form]
