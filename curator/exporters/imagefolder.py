@@ -49,10 +49,11 @@ def folder_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _file_names(ids: list[str]) -> dict[str, str]:
-    """Id -> file name within one folder: the file's own, with a hash of its id where two share it."""
-    own = {id: PurePosixPath(id).name for id in ids}
+    """Id -> file name within one folder: the file's own (a backslash as _), with a hash of its id where two share it."""
+    # A backslash is part of a name here and a folder's end on Windows, where the export may go.
+    own = {id: PurePosixPath(id).name.replace("\\", "_") for id in ids}
     for id, name in own.items():
-        if name in {"", ".", ".."} or "/" in name or "\\" in name:
+        if name in {"", ".", ".."}:
             raise DataError(f"{id!r} is not the path of a file.")
     counts = Counter(name.casefold() for name in own.values())
     names = {}
