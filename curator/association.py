@@ -17,11 +17,13 @@ from curator.types import Ints
 class Table:
     """Counts behind every test: class c (rows) x value v (columns).
 
-    `with_` (C, m): images of the class that have the value; `known` (C, m): images of the class where it was measured.
+    `with_` (C, m): images of the class that have the value; `known` (C, m): images of the class where it was measured;
+    `sizes` (C,): images of the class.
     """
 
     with_: NDArray[np.int64]
     known: NDArray[np.int64]
+    sizes: NDArray[np.int64]
 
     @property
     def elsewhere(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -45,7 +47,7 @@ def count(indicators: Indicators, labels: Ints, n_classes: int) -> Table:
         for s in parts
     )
     empty = np.zeros((n_classes, len(indicators)), np.int64)
-    return Table(empty + with_, empty + known)
+    return Table(empty + with_, empty + known, np.bincount(labels[rows], minlength=n_classes).astype(np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,11 @@ def exact_tests(table: Table, n_classes: int, indicators: Indicators, settings: 
     )
     p = np.where(rare, 1.0, p)[:n_classes]
     best, adjusted = [], []
+    low, _ = stats.newcombe(table.with_, table.known, other_with, other_known)
     for members in indicators.tests():
-        pick = members[np.argmin(p[:, members], axis=1)]
+        # In large sets several cuts have p = 0 to the last bit; of these the strongest is meant.
+        tied = p[:, members] <= p[:, members].min(axis=1, keepdims=True)
+        pick = members[np.argmax(np.where(tied, low[:n_classes, members], -np.inf), axis=1)]
         best.append(pick)
         adjusted.append(np.minimum(1.0, p[np.arange(len(p)), pick] * len(members)))
     if not best:

@@ -84,9 +84,18 @@ def _finding(
         p=hit.p,
         q=hit.q,
         severity=severity(hit.effect_ci[0], column.kind, settings),
-        sentence=sentence(classes[c], indicators.phrase(v), here, there, where),
+        sentence=sentence(classes[c], indicators.phrase(v), here, there, where)
+        + _where_known(table, c, n, other_known),
         same_as=tuple(dict.fromkeys(_name_of(h, hit, indicators, classes) for h in same)),
     )
+
+
+def _where_known(table: Table, c: int, n: int, n_elsewhere: int) -> str:
+    """A second sentence where the shares are of fewer images than there are: EXIF, sparse columns."""
+    inside, outside = int(table.sizes[c]), int(table.sizes.sum() - table.sizes[c])
+    if n == inside and n_elsewhere == outside:
+        return ""
+    return f" Known for {n} of {inside} and, elsewhere, {n_elsewhere} of {outside}."
 
 
 def _share(k: int, n: int) -> tuple[float, float, float]:

@@ -15,20 +15,28 @@ KIND_ORDER = {"context": 0, "metadata": 1, "file": 2, "image": 3, "object": 4}
 _FORM_ORDER = {"tags": 0, "category": 0, "flag": 1, "number": 2}
 _SAME = 0.1
 """Findings of one shortcut whose effects' lower bounds differ by less than this are led by the one that reads best."""
+_PIXELS = ("context", "image", "object")
+"""Kinds that are read off the same picture, and so may be one thing under several names."""
+_AGREE = 0.98
+"""Two columns that agree on this fraction of the images are one column under two names."""
 _TRAVELS = 0.3
 """Correlation within the classes from which two values count as tied to one another. Chosen low: it only allows the
 second question, whether anything is left without the stronger one's class."""
 
 
-def _left_given(hit: Hit, other: Hit, indicators: Indicators, labels: Ints) -> float:
-    """Lower bound of the hit's effect with the other's value held still (Mantel-Haenszel over with / without it)."""
+def _left_given(hit: Hit, other: Hit, indicators: Indicators, labels: Ints) -> float | None:
+    """Lower bound of the hit's effect with the other's value held still (Mantel-Haenszel over with / without it).
+
+    None where no image of the class shares the other's value, or its lack, with an image of the rest.
+    """
     v, w = indicators.values[:, hit.indicator], indicators.values[:, other.indicator]
     usable = indicators.known[:, hit.indicator] & indicators.known[:, other.indicator] & (labels >= 0)
     inside = labels == hit.class_idx
     cells = [[usable & inside & (w == s), usable & ~inside & (w == s)] for s in (True, False)]
     k1, n1 = [int(v[a].sum()) for a, _ in cells], [int(a.sum()) for a, _ in cells]
     k2, n2 = [int(v[b].sum()) for _, b in cells], [int(b.sum()) for _, b in cells]
-    return stats.stratified_difference(k1, n1, k2, n2)[1]
+    difference, low, _ = stats.stratified_difference(k1, n1, k2, n2)
+    return None if np.isnan(difference) else low
 
 
 def _left_without(hit: Hit, others: set[int], indicators: Indicators, labels: Ints) -> float | None:
@@ -41,24 +49,61 @@ def _left_without(hit: Hit, others: set[int], indicators: Indicators, labels: In
     return float(stats.newcombe(v[inside].sum(), inside.sum(), v[outside].sum(), outside.sum())[0])
 
 
-def _is_tied(hit: Hit, group: list[Hit], indicators: Indicators, labels: Ints) -> bool:
+class _Ties:
+    """How the values of all hits go together inside the classes, for every pair at once."""
+
+    def __init__(self, hits: list[Hit], indicators: Indicators, labels: Ints) -> None:
+        self.column = {v: k for k, v in enumerate(dict.fromkeys(h.indicator for h in hits))}
+        picked = list(self.column)
+        known = indicators.known[:, picked] & (labels >= 0)[:, None]
+        centred = np.where(known, indicators.values[:, picked], 0).astype(np.float32)
+        for c in np.unique(labels[labels >= 0]):
+            inside = labels == c
+            count = np.maximum(known[inside].sum(0), 1)
+            centred[inside] -= np.where(known[inside], centred[inside].sum(0) / count, 0).astype(np.float32)
+        norm = np.sqrt((centred**2).sum(0))
+        # A value that never varies inside a class shows no tie to anything.
+        unit = centred / np.where(norm > 1e-6 * len(labels) ** 0.5, norm, np.inf)
+        self.correlation = unit.T @ unit
+
+    def of(self, hit: Hit, other: Hit) -> float:
+        """Correlation of the two values after removing each class's own mean: -1..1 (see `stats.association_within`)."""
+        return float(self.correlation[self.column[hit.indicator], self.column[other.indicator]])
+
+
+def _is_tied(hit: Hit, group: list[Hit], indicators: Indicators, ties: _Ties) -> bool:
     """Whether the hit's value goes with the group's inside the classes.
 
     Values of one attribute are tied by what they are; where a class has a value without exception, nothing inside it
     could show that.
     """
-    attribute, leader = indicators.attribute[hit.indicator], group[0]
+    attribute = indicators.attribute[hit.indicator]
     if any(attribute == indicators.attribute[h.indicator] for h in group):
         return True
-    both = (labels >= 0) & indicators.known[:, hit.indicator] & indicators.known[:, leader.indicator]
-    tie = stats.association_within(
-        indicators.values[both, hit.indicator], indicators.values[both, leader.indicator], labels[both]
-    )
-    return abs(tie) >= _TRAVELS
+    return abs(ties.of(hit, group[0])) >= _TRAVELS
+
+
+def _repeats(hit: Hit, leader: Hit, indicators: Indicators, labels: Ints, settings: AuditSettings) -> bool:
+    """Whether the hit, of the leader's class, says nothing the leader has not said: nothing is left once it is held still.
+
+    A flawless leader leaves nothing to hold still. Then only what is measured on the same pixels, or agrees with it image
+    by image, is taken for the same: a hospital's name is not the lawn, however perfect the lawn.
+    """
+    if indicators.attribute[hit.indicator] == indicators.attribute[leader.indicator]:
+        return True
+    left = _left_given(hit, leader, indicators, labels)
+    if left is not None:
+        return left <= settings.min_effect
+    kinds = [indicators.columns[h.indicator].kind for h in (hit, leader)]
+    if all(kind in _PIXELS for kind in kinds):
+        return True
+    known = indicators.known[:, hit.indicator] & indicators.known[:, leader.indicator] & (labels >= 0)
+    agree = indicators.values[known, hit.indicator] == indicators.values[known, leader.indicator]
+    return bool(agree.mean() >= _AGREE)
 
 
 def _said_by(
-    hit: Hit, groups: list[list[Hit]], indicators: Indicators, labels: Ints, settings: AuditSettings
+    hit: Hit, groups: list[list[Hit]], indicators: Indicators, labels: Ints, settings: AuditSettings, ties: _Ties
 ) -> list[list[Hit]]:
     """The groups whose leader, their strongest hit, has said already what the hit says.
 
@@ -66,15 +111,13 @@ def _said_by(
     nothing is left without the leader's class ("hens are not on grass" because the bunnies are), or without the classes
     of all such leaders, where that leaves something to compare with.
     """
-    attribute = indicators.attribute[hit.indicator]
     out, tied = [], []
     for group in groups:
         leader = group[0]
         if hit.class_idx == leader.class_idx:
-            same = attribute == indicators.attribute[leader.indicator]
-            if same or _left_given(hit, leader, indicators, labels) <= settings.min_effect:
+            if _repeats(hit, leader, indicators, labels, settings):
                 out.append(group)
-        elif _is_tied(hit, group, indicators, labels):
+        elif _is_tied(hit, group, indicators, ties):
             tied.append(group)
             left = _left_without(hit, {leader.class_idx}, indicators, labels)
             if left is None or left <= settings.min_effect:
@@ -92,8 +135,9 @@ def fold(hits: list[Hit], indicators: Indicators, labels: Ints, settings: AuditS
     A hit that several groups could explain joins the one that speaks of its attribute.
     """
     groups: list[list[Hit]] = []
+    ties = _Ties(hits, indicators, labels)
     for hit in hits:
-        fitting = _said_by(hit, groups, indicators, labels, settings)
+        fitting = _said_by(hit, groups, indicators, labels, settings, ties)
         attribute = indicators.attribute[hit.indicator]
         own = [g for g in fitting if any(indicators.attribute[h.indicator] == attribute for h in g)]
         if fitting:

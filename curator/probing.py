@@ -288,8 +288,8 @@ def compare(
     is the accuracy of the group that was worst before (named before anything is added, so that no arm can shop for
     another), recommended less random, paired over test images and random draws. `improved` needs that interval above 0, a
     place among the best 5 % of the single random draws (so at least 19 of them), and a worst group no worse than the
-    random arm's; `fixed` also needs the class's gap between images with and without the value down to one whose interval
-    holds 0.
+    random arm's; `fixed` also needs the class's gap between images with and without the value halved at least, and
+    down to one whose interval holds 0.
 
     Error: the gain is over the random arm's mean; its interval covers test images and how well the draws give that mean,
     not a new training set or the choice of the attribute. A group of 20 images moves in steps of five points.
@@ -297,6 +297,12 @@ def compare(
     al. (2023) for the reweighted arm.
     """
     n_classes = len(classes)
+    sizes = np.bincount(before.labels, minlength=n_classes)
+    for name, size in zip(classes, sizes, strict=True):
+        if size == 1:
+            raise DataError(
+                f"class {name!r} has a single training image; a probe needs two or more, or none of that class."
+            )
     c = choose_c(before.vectors, before.labels, n_classes, settings.c_grid, seed)
     weights = _bootstrap_weights(test.groups, len(test.labels), settings.n_bootstrap, rng)
     examiner = _Examiner(test, n_classes, c, weights, rng)
@@ -341,7 +347,12 @@ def _judge(
         return (gain, ci), "no evidence of improvement"
     # Without both of the class's groups in the test set there is no gap to see, and none to call closed.
     has_gap = (class_idx, True) in names and (class_idx, False) in names
-    closed = has_gap and stats.percentile_interval(_gap(draws["recommended"], names, class_idx))[0] <= 0
+    # In a small test set any interval holds 0, so the gap itself must have come down too.
+    before, after = (
+        _gap(np.array([g.accuracy for g in arms[a].groups]), names, class_idx) for a in ("before", "recommended")
+    )
+    holds_0 = stats.percentile_interval(_gap(draws["recommended"], names, class_idx))[0] <= 0
+    closed = has_gap and holds_0 and bool(after <= before / 2)
     return (gain, ci), "fixed" if closed else "improved"
 
 

@@ -38,7 +38,9 @@ def accuracy_gap(
     gap = float(np.mean([a.mean() - b.mean() for a, b in sides]))
     draws = np.mean([_mean_draws(a, rng) - _mean_draws(b, rng) for a, b in sides], axis=0)
     breaking = int((inside & ~value).sum() + (~inside & value).sum())
-    return Reliance(gap, stats.percentile_interval(draws), breaking)
+    low, high = stats.percentile_interval(draws)
+    # The draws are drawn towards the middle, the estimate is not: the interval is made to hold it.
+    return Reliance(gap, (min(low, gap), max(high, gap)), breaking)
 
 
 def _mean_draws(right: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float64]:

@@ -11,10 +11,12 @@ import pandas as pd
 from curator import auditing, clustering, duplicates, indicators, probing, reliance
 from curator.indicators import Indicators
 from curator.pipeline.workbench import Workbench, fingerprint, one_class, versions
-from curator.types import Audit, AuditRun, Clusters, Embedded, Finding, Ints, LabelError, Measures
+from curator.types import Audit, AuditRun, Clusters, Embedded, Finding, Ints, LabelError, Mask, Measures
 
 _PROBE_C = 0.1
 """Inverse regularisation of the probe behind reliance and label errors: the middle of the grid that `validate` tries."""
+_SMALLEST = 5
+"""Images of a class from which a cross-validated probe says anything about it: one in each fold."""
 _FITS = 0.15
 """Mean probability from which one of an encoder's thousand names is said of a cluster."""
 
@@ -49,6 +51,12 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
     table = indicators.build(measures, settings.audit.cuts)
     found = _test(embedded, labels, measures, table, bench, pool)
     trusted = _probabilities(embedded, labels, bench)
+    sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))
+    small = [name for name, size in zip(data.classes, sizes, strict=True) if 0 < size < _SMALLEST]
+    if small and len(data.classes) > 1:
+        notes.append(
+            f"Too small for a probe (under {_SMALLEST} images), so without reliance or label checks: {', '.join(small)}."
+        )
     found = _with_evidence(found, embedded, labels, table, trusted, bench)
     groups = duplicates.groups(
         data.ids,
@@ -96,16 +104,17 @@ def _test(
     return auditing.audit(joined, both, classes, bench.settings.audit, rng, where="in the pool")
 
 
-def _probabilities(embedded: Embedded, labels: Ints, bench: Workbench) -> np.ndarray | None:
-    """Out-of-fold class probabilities of the labelled images; None where the classes are too few or too small."""
-    known = labels >= 0
-    sizes = np.bincount(labels[known], minlength=1)
-    if (sizes > 0).sum() < 2 or sizes[sizes > 0].min() < 5:
-        return None
+def _probabilities(embedded: Embedded, labels: Ints, bench: Workbench) -> tuple[np.ndarray, Mask]:
+    """Out-of-fold class probabilities (n, k), and for which images (n,) there are any: those of classes of some size."""
     n_classes = len(embedded.dataset.classes)
+    sizes = np.bincount(labels[labels >= 0], minlength=n_classes)
+    large = np.flatnonzero(sizes >= _SMALLEST)
+    rows = np.isin(labels, large) if len(large) > 1 else np.zeros(len(labels), np.bool_)
     out = np.zeros((len(labels), n_classes))
-    out[known] = probing.out_of_fold(embedded.embeddings.vectors[known], labels[known], n_classes, _PROBE_C, bench.seed)
-    return out
+    if rows.any():
+        vectors = embedded.embeddings.vectors[rows]
+        out[rows] = probing.out_of_fold(vectors, labels[rows], n_classes, _PROBE_C, bench.seed)
+    return out, rows
 
 
 def _with_evidence(
@@ -113,13 +122,11 @@ def _with_evidence(
     embedded: Embedded,
     labels: Ints,
     table: Indicators,
-    probabilities: np.ndarray | None,
+    trusted: tuple[np.ndarray, Mask],
     bench: Workbench,
 ) -> Audit:
     """The findings with reliance, and with images to look at: typical ones that follow the rule, and those that break it."""
-    return replace(
-        audit, findings=tuple(_evidence(f, embedded, labels, table, probabilities, bench) for f in audit.findings)
-    )
+    return replace(audit, findings=tuple(_evidence(f, embedded, labels, table, trusted, bench) for f in audit.findings))
 
 
 def _evidence(
@@ -127,7 +134,7 @@ def _evidence(
     embedded: Embedded,
     labels: Ints,
     table: Indicators,
-    probabilities: np.ndarray | None,
+    trusted: tuple[np.ndarray, Mask],
     bench: Workbench,
 ) -> Finding:
     column = next((c for c in table.columns if c.name == finding.attribute), None)
@@ -144,10 +151,11 @@ def _evidence(
         rows = np.flatnonzero(mask)
         shown.append(tuple(str(embedded.dataset.ids[rows[k]]) for k in clustering.medoids(vectors[rows], n)))
     finding = auditing.with_examples(finding, *shown)
-    if probabilities is None or finding.effect is None:
+    probabilities, examined = trusted
+    if finding.effect is None or not examined[labels == classes.index(finding.class_name)].any():
         return finding
     v = table.index(finding.attribute, finding.value)
-    used = (labels >= 0) & table.known[:, v]
+    used = examined & table.known[:, v]
     gap = reliance.accuracy_gap(
         probabilities[used],
         labels[used],
@@ -158,12 +166,11 @@ def _evidence(
     return replace(finding, reliance=gap)
 
 
-def _label_errors(embedded: Embedded, labels: Ints, probabilities: np.ndarray | None) -> tuple[LabelError, ...]:
-    if probabilities is None:
-        return ()
-    known = np.flatnonzero(labels >= 0)
-    ids = [str(i) for i in embedded.dataset.ids[known]]
-    return probing.label_errors(ids, labels[known], embedded.dataset.classes, probabilities[known])
+def _label_errors(embedded: Embedded, labels: Ints, trusted: tuple[np.ndarray, Mask]) -> tuple[LabelError, ...]:
+    probabilities, mask = trusted
+    rows = np.flatnonzero(mask)
+    ids = [str(i) for i in embedded.dataset.ids[rows]]
+    return probing.label_errors(ids, labels[rows], embedded.dataset.classes, probabilities[rows])
 
 
 def _clusters(embedded: Embedded, table: Indicators, bench: Workbench) -> Clusters:

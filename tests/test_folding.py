@@ -1,0 +1,122 @@
+"""Which findings are one: what a flawless leader may swallow, and how fast."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from curator import auditing, indicators, stats
+from curator.association import count, exact_tests
+from curator.config import AuditSettings
+from curator.folding import _Ties
+from curator.types import Column, Measures
+
+SETTINGS = AuditSettings(n_permutations=0)
+
+
+def table(labels: np.ndarray, **columns: tuple[str, str, np.ndarray]) -> indicators.Indicators:
+    """Indicators of columns given as name=(form, kind, values)."""
+    frame = pd.DataFrame(
+        {n.replace("__", "."): v for n, (_, _, v) in columns.items()}, index=[f"{i:06d}" for i in range(len(labels))]
+    )
+    described = tuple(
+        Column(
+            n.replace("__", "."),
+            form,
+            kind,
+            "have {value}|have no {value}" if form == "flag" else "have {value}",
+            "without {value}",
+        )  # type: ignore[arg-type]
+        for n, (form, kind, _) in columns.items()
+    )
+    return indicators.build(Measures(frame, described), SETTINGS.cuts)
+
+
+def audit(labels: np.ndarray, found: indicators.Indicators, n_classes: int = 4):
+    classes = tuple(f"c{k}" for k in range(n_classes))
+    return auditing.audit(found, labels, classes, SETTINGS, np.random.default_rng(0)).findings
+
+
+@pytest.mark.parametrize("n", [400, 4000, 20_000])
+def test_a_perfect_number_is_a_strong_finding_at_any_size(n):
+    """In large sets every cut has p = 0; the one that tells the classes apart must still be the one that is named."""
+    rng = np.random.default_rng(n)
+    labels = np.repeat([0, 1], n // 2).astype(np.int32)
+    score = rng.normal(size=n) + np.where(labels == 0, -6, 6)
+    (finding,) = audit(labels, table(labels, metadata__score=("number", "metadata", score)), 2)
+    assert finding.severity == "high"
+    assert finding.effect > 0.95
+
+
+def test_a_flawless_lawn_does_not_swallow_a_hospital():
+    """c0 is all on grass, nobody else is; apart from that, 60 % of c0 come from one site, against 5 %."""
+    rng = np.random.default_rng(5)
+    labels = np.repeat(np.arange(4), 60).astype(np.int32)
+    grass = np.where(labels == 0, "green", "brown")
+    site = np.where(rng.random(240) < np.where(labels == 0, 0.6, 0.05), "north", "south")
+    found = audit(
+        labels,
+        table(labels, background__colour=("tags", "context", grass), metadata__site=("category", "metadata", site)),
+    )
+    assert {(f.class_name, f.attribute, f.value) for f in found} >= {
+        ("c0", "background.colour", "green"),
+        ("c0", "metadata.site", "north"),
+    }
+
+
+def test_a_flawless_lawn_swallows_its_own_other_names():
+    """The same lawn read as the whole picture's colour, and a user's column that agrees image by image."""
+    labels = np.repeat(np.arange(4), 60).astype(np.int32)
+    grass = np.where(labels == 0, "green", "brown")
+    found = audit(
+        labels,
+        table(
+            labels,
+            background__colour=("tags", "context", grass),
+            colour__dominant=("category", "image", grass),
+            metadata__scene=("category", "metadata", np.where(labels == 0, "lawn", "elsewhere")),
+        ),
+    )
+    assert [(f.class_name, f.attribute) for f in found] == [("c0", "background.colour")]
+    assert {"colour.dominant=green", "metadata.scene=lawn"} <= set(found[0].same_as)
+
+
+def test_ties_are_the_association_within_classes():
+    rng = np.random.default_rng(3)
+    labels = np.repeat(np.arange(3), 50).astype(np.int32)
+    a = rng.random(150) < np.array([0.2, 0.5, 0.8])[labels]
+    b = a ^ (rng.random(150) < 0.2)
+    found = table(labels, x__a=("flag", "context", a), x__b=("flag", "context", b))
+    counts = count(found, labels, 3)
+    tests = exact_tests(counts, 3, found, SETTINGS)
+    from curator.association import Hit
+
+    pair = [Hit(0, found.index("x.a", "yes"), 0, 0, 0, (0, 0)), Hit(0, found.index("x.b", "yes"), 0, 0, 0, (0, 0))]
+    assert tests.p.shape[0] == 3
+    assert _Ties(pair, found, labels).of(*pair) == pytest.approx(stats.association_within(a, b, labels), abs=1e-5)
+
+
+def test_shares_of_sparse_values_say_of_how_many_images_they_are():
+    labels = np.repeat(np.arange(2), 60).astype(np.int32)
+    camera = np.array([None] * 120, dtype=object)
+    camera[:50] = "nikon"
+    camera[60:90] = "canon"
+    first = audit(labels, table(labels, exif__camera=("category", "file", camera)), 2)[0]
+    assert first.sentence.endswith("Known for 50 of 60 and, elsewhere, 30 of 60.")
+
+
+def test_folding_many_hits_of_many_classes_takes_seconds():
+    """Fifty classes, each with its own site, three other columns: hundreds of hits over 4,000 images."""
+    rng = np.random.default_rng(1)
+    labels = np.repeat(np.arange(50), 80).astype(np.int32)
+    columns = {}
+    for k in range(4):
+        values = np.where(rng.random(4000) < 0.5, labels, rng.integers(0, 50, 4000)).astype(str)
+        columns[f"metadata__m{k}"] = ("category", "metadata", values)
+    found = table(labels, **columns)
+    start = time.perf_counter()
+    assert len(audit(labels, found, 50)) >= 50
+    assert time.perf_counter() - start < 20
