@@ -12,10 +12,12 @@ from scipy.sparse.csgraph import connected_components
 
 from curator.config import DuplicateSettings
 from curator.types import DuplicateGroup, Embeddings, Ids
-from curator.vectors import pairs_above
+from curator.vectors import blocks_above
 
 Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
 Evidence = Literal["exact", "perceptual", "embedding"]
+_MANY = 5_000_000
+"""Pairs kept before they are thinned: twenty thousand pictures of one wall would be two hundred million."""
 
 
 def exact_pairs(sha256: Sequence[str]) -> Pairs:
@@ -44,16 +46,45 @@ def hamming(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int64]:
 
 
 def pairs(phash: NDArray[np.uint64], embeddings: Embeddings, settings: DuplicateSettings) -> tuple[Pairs, Pairs]:
-    """Perceptual and embedding pairs.
+    """Perceptual and embedding pairs: all of them, or of very many enough to connect the same images.
 
     A perceptual hash sees light and dark in 8 x 8 waves and nothing else, so two skies over two lawns agree; a match
     counts only where the embeddings agree to `confirm` as well.
     """
     low = min(settings.confirm, settings.cosine)
-    i, j, cosine = pairs_above(embeddings.vectors, low)
-    look = (hamming(phash[i], phash[j]) <= settings.hamming) & (cosine >= settings.confirm)
-    near = cosine >= settings.cosine
-    return (i[look], j[look]), (i[near], j[near])
+    look, near = _Edges(len(phash)), _Edges(len(phash))
+    for i, j, cosine in blocks_above(embeddings.vectors, low):
+        agrees = (hamming(phash[i], phash[j]) <= settings.hamming) & (cosine >= settings.confirm)
+        look.add(i[agrees], j[agrees])
+        close = cosine >= settings.cosine
+        near.add(i[close], j[close])
+    return look.all(), near.all()
+
+
+class _Edges:
+    """Pairs as they come; where they grow many, only enough of them to keep the same rows connected."""
+
+    def __init__(self, n: int) -> None:
+        self.n, self.size = n, 0
+        self.parts: list[Pairs] = []
+
+    def add(self, i: NDArray[np.intp], j: NDArray[np.intp]) -> None:
+        self.parts.append((i, j))
+        self.size += len(i)
+        if self.size > _MANY:
+            i, j = self.all()
+            _, component = connected_components(
+                coo_matrix((np.ones(len(i), np.int8), (i, j)), shape=(self.n, self.n)), directed=False
+            )
+            _, first = np.unique(component, return_index=True)
+            head = first[component]
+            rest = np.flatnonzero(head != np.arange(self.n))
+            self.parts, self.size = [(head[rest], rest)], 0
+
+    def all(self) -> Pairs:
+        if not self.parts:
+            return np.zeros(0, np.intp), np.zeros(0, np.intp)
+        return np.concatenate([p[0] for p in self.parts]), np.concatenate([p[1] for p in self.parts])
 
 
 def groups(

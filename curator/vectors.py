@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from curator.types import Floats
 
 _BLOCK = 2048
-"""Rows compared at a time: 2048 x 100,000 float32 similarities are 0.8 GB."""
+"""Rows compared at a time, at most."""
+_ENTRIES = 1 << 23
+"""Similarities held at a time, at most: 32 MB of float32."""
 
 
 def unit(vectors: NDArray[Any]) -> Floats:
@@ -24,25 +27,32 @@ def unit(vectors: NDArray[Any]) -> Floats:
     return np.asarray(rows / np.where(lengths > 0, lengths, 1), np.float32)
 
 
+def blocks_above(vectors: Floats, threshold: float) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], Floats]]:
+    """Every pair i < j of unit rows with cosine >= threshold, some rows at a time, so that memory stays flat.
+
+    Yields (i, j, cosine). All n (n - 1) / 2 pairs are compared.
+    """
+    rows = max(1, min(_BLOCK, _ENTRIES // max(1, len(vectors))))
+    for start in range(0, len(vectors), rows):
+        block = vectors[start : start + rows] @ vectors[start:].T
+        i, j = np.nonzero(block >= threshold)
+        later = j > i
+        yield i[later] + start, j[later] + start, block[i[later], j[later]]
+
+
 def pairs_above(vectors: Floats, threshold: float) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
-    """Every pair i < j of unit rows with cosine >= threshold: (i, j, cosine), ordered by i, then j.
+    """All of `blocks_above` at once: (i, j, cosine), ordered by i, then j.
 
     >>> i, j, cosine = pairs_above(unit(np.array([[1, 0], [0, 1], [1, 0.1]])), 0.9)
     >>> i.tolist(), j.tolist(), cosine.round(3).tolist()
     ([0], [2], [0.9950000047683716])
     """
-    rows, columns, values = [], [], []
-    for start in range(0, len(vectors), _BLOCK):
-        block = vectors[start : start + _BLOCK] @ vectors[start:].T
-        i, j = np.nonzero(block >= threshold)
-        later = j > i
-        rows.append(i[later] + start)
-        columns.append(j[later] + start)
-        values.append(block[i[later], j[later]])
-    if not rows:
+    blocks = list(blocks_above(vectors, threshold))
+    if not blocks:
         none = np.zeros(0, np.intp)
         return none, none, np.zeros(0, np.float32)
-    return np.concatenate(rows), np.concatenate(columns), np.concatenate(values).astype(np.float32)
+    rows, columns, values = (np.concatenate(part) for part in zip(*blocks, strict=True))
+    return rows, columns, values.astype(np.float32)
 
 
 def nearest(queries: Floats, vectors: Floats, k: int = 1) -> tuple[NDArray[np.intp], Floats]:
