@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from curator.cli import uptodate
 from curator.cli.main import MET
 from curator.cli.options import Common, common, emit, save, write_report
 
@@ -57,27 +59,45 @@ def command(
     """
     from curator import pipeline
     from curator.report import json as files
-    from curator.report import terminal
 
+    started = datetime.now(UTC).isoformat(timespec="seconds")
     common.keep_out_of(data, pool)
     before = _read_baseline(baseline)
     with common.bench(audit={"concepts": str(concepts) if concepts else None}) as bench:
-        run = pipeline.audit(data, bench, pool=pool)
-    out = common.folder(run)
-    content = files.audit_json(run, run.sizes())
+        sources = [bench.scan(source) for source in (data, pool) if source is not None]
+        inputs = uptodate.fingerprint(bench, *sources)
+        out = common.folder_of(sources[0])
+        earlier = uptodate.finished(inputs, out, needs_text=not (common.quiet or common.as_json))
+        if earlier is None:
+            run = pipeline.audit(data, bench, pool=pool)
+    if earlier is None:
+        content = files.audit_json(run, run.sizes())
+        _write(run, content, common, out, started, inputs)
+    else:
+        from rich.text import Text
+
+        content, this = earlier
+        save("run.json", {**this, "started": started}, out)
+        common.console().print(Text.from_ansi(this["printed"].rstrip("\n")), soft_wrap=True)
+    emit(content, common)
+    if fail_on and _is_met(content, fail_on, before):
+        ctx.exit(MET)
+
+
+def _write(run: AuditRun, content: dict[str, Any], common: Common, out: Path, started: str, inputs: str) -> None:
+    """The files of the contract; run.json last, since it says that the others are there."""
+    from curator.report import json as files
+    from curator.report import terminal
+
+    names = ("audit.json", "report.html", "measures.parquet")
     save("audit.json", content, out)
     run.measures.frame.to_parquet(out / "measures.parquet")
     report = write_report(run, out)
-    save(
-        "run.json",
-        files.run_json(run, command="audit", out=str(out), files=("audit.json", "report.html", "measures.parquet")),
-        out,
-    )
-    terminal.print_audit(run, common.console())
-    common.console().print(f"\nReport: {report.resolve()}", soft_wrap=True, markup=False)
-    emit(content, common)
-    if fail_on and _is_met(run, fail_on, before):
-        ctx.exit(MET)
+    console = common.console(record=True)
+    terminal.print_audit(run, console)
+    console.print(f"\nReport: {report.resolve()}", soft_wrap=True, markup=False)
+    kept = uptodate.record(inputs, out, names, console.export_text(styles=True))
+    save("run.json", {**files.run_json(run, command="audit", started=started, out=str(out), files=names), **kept}, out)
 
 
 def _read_baseline(path: Path | None) -> dict[str, Any]:
@@ -98,17 +118,17 @@ def _read_baseline(path: Path | None) -> dict[str, Any]:
     return content
 
 
-def _is_met(run: AuditRun, level: str, before: dict[str, Any]) -> bool:
+def _is_met(content: dict[str, Any], level: str, before: dict[str, Any]) -> bool:
     """Whether something as bad as `level` is there that the baseline does not have at that severity already."""
     known = {f["id"]: f["severity"] for f in before.get("findings", [])}
     old_leaks = {tuple(leak["ids"]) for leak in before.get("duplicates", {}).get("leaks", [])}
-    leaks = any(g.ids not in old_leaks for g in run.leaks)
+    leaks = any(tuple(leak["ids"]) not in old_leaks for leak in content["duplicates"]["leaks"])
     if level == "leak":
         return leaks
     lowest = 0 if level == "any" else _LEVELS.index(level)
     worse = any(
-        f.effect is not None and f.p is not None and _LEVELS.index(f.severity) >= lowest
-        and (f.id not in known or _LEVELS.index(known[f.id]) < lowest)
-        for f in run.audit.findings
+        f["effect"] is not None and f["p"] is not None and _LEVELS.index(f["severity"]) >= lowest
+        and (f["id"] not in known or _LEVELS.index(known[f["id"]]) < lowest)
+        for f in content["findings"]
     )  # fmt: skip
     return worse or (level == "any" and leaks)

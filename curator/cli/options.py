@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from curator.config import Settings
     from curator.pipeline import Workbench
-    from curator.types import AuditRun
+    from curator.types import AuditRun, Dataset
 
 Command = Callable[..., Any]
 
@@ -91,6 +91,10 @@ class Common:
                     )
 
     def folder(self, run: AuditRun) -> Path:
+        """Where the results of a run go (see `folder_of`)."""
+        return self.folder_of(run.dataset)
+
+    def folder_of(self, dataset: Dataset) -> Path:
         """Where results go: --out, or curator-out/NAME; made if need be.
 
         Raises:
@@ -98,10 +102,10 @@ class Common:
         """
         from curator.errors import InputError
 
-        out = self.out or Path("curator-out") / run.dataset.name
+        out = self.out or Path("curator-out") / dataset.name
         # A table's own folder is the user's working folder as often as not; those that hold its images are DATA.
-        root = Path(run.dataset.root).resolve()
-        for images in {str(id).rpartition("/")[0] for id in run.dataset.ids} - {""}:
+        root = Path(dataset.root).resolve()
+        for images in {str(id).rpartition("/")[0] for id in dataset.ids} - {""}:
             if out.resolve().is_relative_to(root / images):
                 raise InputError(
                     f"{out} lies inside the data ({images}), which is never written to; choose another --out."
@@ -112,11 +116,11 @@ class Common:
             raise InputError(f"cannot write to {out} ({e.strerror}); choose another --out.") from e
         return out
 
-    def console(self) -> Console:
-        """Where results are printed; silent under -q and --json."""
+    def console(self, *, record: bool = False) -> Console:
+        """Where results are printed; silent under -q and --json. `record`: keep the text, too."""
         from rich.console import Console
 
-        return Console(quiet=self.quiet or self.as_json, highlight=False, soft_wrap=False)
+        return Console(quiet=self.quiet or self.as_json, highlight=False, soft_wrap=False, record=record)
 
 
 @contextmanager

@@ -1,0 +1,79 @@
+"""Nothing new? Then the results that are there are the results: like make, but by content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from curator.pipeline import Workbench
+    from curator.types import Dataset
+
+
+def fingerprint(bench: Workbench, *data: Dataset) -> str:
+    """Changes with every byte of an image, a label, a split, a metadata value, a setting, a version or curator itself."""
+    from curator import attributes
+    from curator.pipeline.workbench import versions
+
+    digest = hashlib.sha256()
+    said = (
+        bench.encoder.info,
+        bench.settings.as_dict(),
+        bench.seed,
+        bench.max_skipped,
+        bench.notes,
+        attributes.fingerprint(),
+    )
+    digest.update(repr((said, sorted(versions().items()), _code())).encode())
+    for dataset in data:
+        digest.update(
+            repr((dataset.name, dataset.root, dataset.classes, dataset.skipped)).encode("utf-8", "surrogateescape")
+        )
+        digest.update(dataset.labels.tobytes())
+        digest.update(repr((dataset.ids.tolist(), dataset.splits.tolist())).encode("utf-8", "surrogateescape"))
+        digest.update(dataset.metadata.to_csv(index=False).encode("utf-8", "surrogateescape"))
+        with ThreadPoolExecutor(bench.jobs or None) as pool:
+            for content in pool.map(_sha256, (dataset.path(i) for i in range(len(dataset)))):
+                digest.update(content)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _sha256(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as e:
+        return f"unreadable {e.errno}".encode()
+
+
+def _code() -> str:
+    """What curator's own files say, so that a changed checkout is not taken for the one that wrote the results."""
+    home = Path(__file__).parent.parent
+    files = sorted(p for p in home.rglob("*") if p.suffix in (".py", ".j2", ".txt", ".css"))
+    return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
+
+
+def record(inputs: str, out: Path, names: tuple[str, ...], printed: str) -> dict[str, Any]:
+    """What run.json keeps so that `finished` can tell: what went in, what came out, what was printed."""
+    outputs = {name: _sha256(str(out / name)).hex() for name in names}
+    return {"inputs": inputs, "outputs": outputs, "printed": printed}
+
+
+def finished(inputs: str, out: Path, needs_text: bool) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """audit.json and run.json of an earlier run on the same `inputs`, if all it wrote is still as it was.
+
+    The run comes back as this run would have been: nothing embedded.
+    """
+    try:
+        run = json.loads((out / "run.json").read_text(encoding="utf-8"))
+        if run["inputs"] != inputs or (needs_text and not run["printed"]):
+            return None
+        if any(_sha256(str(out / name)).hex() != kept for name, kept in run["outputs"].items()):
+            return None
+        this = {"n_new": 0, "seconds": 0.0, "images_per_second": None, "reused": True}
+        return json.loads((out / "audit.json").read_text(encoding="utf-8")), {**run, **this}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # no earlier run, or not one of this version's: audit
