@@ -183,13 +183,39 @@ def _known(series: pd.Series, column: Column) -> Mask:
     return ~np.isnan(_numbers(series)) if column.form == "number" else series.notna().to_numpy(bool)
 
 
-def read(measures: Measures, attribute: str, value: str, cut: float) -> tuple[Mask, Mask]:
+def cut_of(column: Column, value: str) -> float:
+    """The cut that a number's value was named after; nan for a value of any other form.
+
+    `build` writes cuts out in full, so that a name alone says how to read other images by it.
+
+    Raises:
+        InputError: the value of a number is not called "below X" or "X or above".
+
+    >>> cut_of(Column("light.brightness", "number", "image", "", ""), "6.95 or above")
+    6.95
+    """
+    if column.form != "number":
+        return float("nan")
+    written = value.removeprefix("below ") if value.startswith("below ") else value.removesuffix(" or above")
+    try:
+        if written == value:
+            raise ValueError(value)
+        return float(written)
+    except ValueError:
+        raise InputError(
+            f"{column.name}={value} is no value of a number; write {column.name}='below X' or 'X or above'."
+        ) from None
+
+
+def read(measures: Measures, attribute: str, value: str, cut: float | None = None) -> tuple[Mask, Mask]:
     """One value on other images (a pool, a test set): which have it, and where it was measured.
 
     A value with a cut is read as a number whatever the other set takes the column for: with few different numbers it
-    calls them names.
+    calls them names. Without `cut`, the value's own name says it.
     """
     column = measures.column(attribute)
+    if cut is None:
+        cut = cut_of(column, value)
     if not np.isnan(cut):
         column = replace(column, form="number")
     series = measures.frame[attribute]

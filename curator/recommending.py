@@ -32,16 +32,26 @@ class Target:
 class Pool:
     """The candidates, row by row: what they show, their label and how sure it is, and who may be chosen at all.
 
+    `label_source` (p,) is "given" or "predicted"; `labels` is -1 where there is neither.
     `doubt` (p,) is how wrong the probe of the data set as it stands is about the image's label (0..1).
     """
 
     ids: Ids
     vectors: Floats
     labels: Ints
-    label_source: Literal["given", "predicted"]
+    label_source: NDArray[np.str_]
     confidence: NDArray[np.float64]
     doubt: NDArray[np.float64]
     usable: Mask
+
+    def trusted(self, confidence: float) -> Mask:
+        """Who may be chosen (p,): usable, of a class, and with a label that is given or predicted at least so surely."""
+        sure = (self.label_source == "given") | (self.confidence >= confidence)
+        return np.asarray(self.usable & (self.labels >= 0) & sure, np.bool_)
+
+    def source(self, row: int) -> Literal["given", "predicted"]:
+        """Where the label of one row comes from."""
+        return "given" if self.label_source[row] == "given" else "predicted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +156,7 @@ def recommend(
     return Recommendation(
         ids=tuple(str(pool.ids[row]) for row, _ in ranked),
         labels=tuple(classes[pool.labels[row]] for row, _ in ranked),
-        label_sources=tuple(pool.label_source for _ in ranked),
+        label_sources=tuple(pool.source(row) for row, _ in ranked),
         cells=tuple(c for _, c in ranked),
         reasons=tuple(_reason(cells[c], pool, row) for row, c in ranked),
         plan=cells,
@@ -158,7 +168,7 @@ def _eligible(
     targets: Sequence[Target], classes: Sequence[str], pool: Pool, confidence: float
 ) -> dict[tuple[int, int, bool], NDArray[np.intp]]:
     """The pool rows that may fill each breaking cell, in the order of `plan`."""
-    sure = pool.usable & ((pool.confidence >= confidence) | (pool.label_source == "given"))
+    sure = pool.trusted(confidence)
     out = {}
     for t, target in enumerate(targets):
         for k in range(len(classes)):
@@ -169,7 +179,7 @@ def _eligible(
 
 
 def _reason(cell: Cell, pool: Pool, row: int) -> str:
-    sure = "" if pool.label_source == "given" else f"; looks like {cell.class_name}, {pool.confidence[row]:.0%} sure"
+    sure = "" if pool.source(row) == "given" else f"; looks like {cell.class_name}, {pool.confidence[row]:.0%} sure"
     return f"fills {cell.class_name} x {cell.value_name}, of which the set has {cell.have}{sure}"
 
 

@@ -58,8 +58,8 @@ def split(
             assignment[str(ids[i])] = names[best]
     index = pd.MultiIndex.from_tuples(list(levels), names=list(cells.columns))
     columns = list(fractions)
-    tables = (pd.DataFrame(t, index=index, columns=names)[columns] for t in (asked, got.astype(int)))
-    return SplitPlan({str(i): assignment[str(i)] for i in ids}, *tables)
+    wanted, dealt = (pd.DataFrame(t, index=index, columns=names)[columns] for t in (asked, got.astype(int)))
+    return SplitPlan({str(i): assignment[str(i)] for i in ids}, wanted, dealt)
 
 
 def _broken_promises(

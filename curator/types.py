@@ -450,6 +450,7 @@ class SplitPlan:
     assignment: Mapping[str, str]
     asked: pd.DataFrame
     got: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

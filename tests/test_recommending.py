@@ -27,7 +27,7 @@ def pool_of(classes, rng, source="given", confidence=None, usable=None) -> Pool:
         np.array([f"p{i:03d}.jpg" for i in range(n)]),
         unit(rng.normal(size=(n, 8))),
         classes,
-        source,
+        np.full(n, source) if isinstance(source, str) else np.asarray(source),
         np.ones(n) if confidence is None else np.asarray(confidence, float),
         rng.random(n),
         np.ones(n, bool) if usable is None else np.asarray(usable, bool),
@@ -172,6 +172,17 @@ def test_an_unsure_prediction_gets_no_place_and_a_given_label_does():
     out = recommend(classes, CLASSES[:2], aim, pool_of(pool_classes, rng, "given", sure), pick, 20, rng, confidence=0.6)
     assert len(out.ids) == 12
     assert not any("sure" in r for r in out.reasons)
+
+
+def test_given_and_predicted_labels_may_lie_in_one_pool():
+    """Row by row: the given one needs no confidence, an unsure predicted one gets no place, a sure one says so."""
+    rng = np.random.default_rng(7)
+    classes, pool_classes = labels(10, 10), labels(3, 0)
+    pool = pool_of(pool_classes, rng, ["given", "predicted", "predicted"], [0.1, 0.1, 0.9])
+    aim = [target(exactly(classes, {0: 10}), np.zeros(3, bool))]
+    out = recommend(classes, CLASSES[:2], aim, pool, STRATEGIES.get("uniform"), 10, rng, confidence=0.6)
+    said = {i: (s, "sure" in r) for i, s, r in zip(out.ids, out.label_sources, out.reasons, strict=True)}
+    assert said == {"p000.jpg": ("given", False), "p002.jpg": ("predicted", True)}
 
 
 def test_an_image_that_two_targets_want_is_chosen_once():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 from curator.attributes import SetFamily
@@ -10,20 +12,28 @@ from curator.types import Column, Embedded, Encoder, Measures
 
 _FEW = 10
 """A number column with at most this many different values is read as names: a site code, a camera id."""
+_WHOLE = re.compile(r"-?[0-9]+\.0+")
+_TRUTH = {"true": True, "false": False}
 
 
 def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference: Embedded) -> Measures:
+    """The columns of `reference`, each of the form it has there: a pool's own types would make 3 and "3" two values.
+
+    A column that this set lacks is missing throughout; one that only this set has says nothing of the reference.
+    """
     frame, columns = {}, []
-    for name in embedded.dataset.metadata.columns:
-        values = embedded.dataset.metadata[name]
+    rows = embedded.dataset.metadata
+    for name in reference.dataset.metadata.columns:
+        usual = reference.dataset.metadata[name]
+        values = rows[name] if name in rows else pd.Series(None, index=rows.index, dtype=object)
         attribute, spoken = f"metadata.{name}", _spoken(str(name))
-        if pd.api.types.is_bool_dtype(values):
-            frame[attribute] = values.astype(object)
+        if _is_flag(usual):
+            frame[attribute] = values.map(_truth, na_action="ignore").astype(object)
             columns.append(
                 Column(attribute, "flag", "metadata", f"have {spoken}|do not have {spoken}", f"with the other {spoken}")
             )
-        elif pd.api.types.is_numeric_dtype(values) and values.nunique() > _FEW:
-            frame[attribute] = values.astype(float)
+        elif pd.api.types.is_numeric_dtype(usual) and usual.nunique() > _FEW:
+            frame[attribute] = pd.to_numeric(values, errors="coerce").astype(float)
             columns.append(
                 Column(attribute, "number", "metadata", f"have {spoken} {{value}}", f"with {spoken} not {{value}}")
             )
@@ -37,14 +47,28 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
     return Measures(pd.DataFrame(frame, index=embedded.rows.index), tuple(columns))
 
 
+def _is_flag(values: pd.Series) -> bool:
+    # One gap makes a column of booleans one of objects.
+    return bool(pd.api.types.is_bool_dtype(values) or pd.api.types.infer_dtype(values, skipna=True) == "boolean")
+
+
 def _spoken(name: str) -> str:
     """The user's name without what a phrase would take for its own marks."""
     return name.replace("|", "/").replace("{value}", "value")
 
 
 def _text(value: object) -> str:
-    # One gap makes a column of whole numbers floats; site 3 is still site 3.
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    """The value as a name, the same whatever type a file made of it: 3, 3.0 and "3.0" are "3", true is "True"."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # one gap makes a column of whole numbers floats
+    text = str(value)
+    if _WHOLE.fullmatch(text):
+        return text.partition(".")[0]
+    return text.capitalize() if text.lower() in _TRUTH else text
+
+
+def _truth(value: object) -> bool | None:
+    return _TRUTH.get(_text(value).lower(), {"1": True, "0": False}.get(_text(value)))
 
 
 FAMILY = SetFamily(_derive)

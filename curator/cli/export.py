@@ -63,7 +63,7 @@ def command(
     for cell in plan.got.index:
         counts = ", ".join(f"{int(plan.got.loc[cell, split])} {split}" for split in plan.got.columns)
         terminal.print_lines([f"{', '.join(str(part) for part in cell)}: {counts}"], console, indent=2)
-    terminal.print_notes(run.notes, console)
+    terminal.print_notes((*run.notes, *plan.notes), console)
     n_images = count(len(plan.assignment) if dry_run else n, "image")
     done = f"Nothing is written: a dry run. {n_images} would be" if dry_run else f"Written: {n_images} and splits.json"
     console.print(f"\n{done} in {destination.resolve()} ({format_})", soft_wrap=True, markup=False)

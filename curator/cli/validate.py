@@ -67,8 +67,10 @@ def command(
     out = common.folder(advice.run)
     content = files.validation_json(report)
     save("validation.json", content, out)
+    # A plan that says no more than path and label has no cells to show.
+    shown = advice.recommendation if advice.recommendation.ids or not plan else None
     written = write_report(
-        advice.run, out, recommendation=None if plan else advice.recommendation, probe=report,
+        advice.run, out, recommendation=shown, probe=report,
         pool_thumbnails=pool_pictures(advice.pool.dataset),
     )  # fmt: skip
     terminal.print_validation(report, common.console())

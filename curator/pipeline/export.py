@@ -30,15 +30,30 @@ def plan_splits(run: AuditRun, bench: Workbench, *, attribute: str | None = None
     ids = run.dataset.ids[rows]
     value = np.full(len(rows), "all", dtype=object)
     if attribute is not None or any(f.severity != "low" and f.effect is not None for f in run.audit.findings):
-        finding = to_undo(run, attribute, 1)[0]
-        table = indicators.build(run.measures, run.settings["audit"]["cuts"])
-        has = table.values[rows, table.index(finding.attribute, finding.value)]
+        finding = to_undo(run, attribute)[0]
+        has = indicators.read(run.measures, finding.attribute, finding.value)[0][rows]
         name = f"{finding.attribute}={finding.value}"
         value = np.where(has, name, f"not {name}").astype(object)
     cells = pd.DataFrame(
         {"class": [run.dataset.classes[k] for k in run.dataset.labels[rows]], "value": value}, index=ids
     )
-    return splitting.split(ids, cells, run.duplicates, bench.settings.split.fractions, bench.rng("split"))
+    plan = splitting.split(ids, cells, run.duplicates, bench.settings.split.fractions, bench.rng("split"))
+    return replace(plan, notes=tuple(_notes(run, plan)))
+
+
+def _notes(run: AuditRun, plan: SplitPlan) -> list[str]:
+    """What the user might not expect of the splits: cells that are in none of them, and splits that were there before."""
+    notes = []
+    own = [s for s in dict.fromkeys(run.dataset.splits.tolist()) if s]
+    if own:
+        notes.append(f"The data has splits of its own ({', '.join(sorted(own))}); the images are dealt out anew.")
+    for cell, counts in zip(plan.got.index.tolist(), plan.got.to_dict("records"), strict=True):
+        n, empty = int(sum(counts.values())), [str(split) for split, k in counts.items() if not k]
+        if empty:
+            images = "1 image" if n == 1 else f"{n} images"
+            why = "" if n < len(counts) else " (duplicates stay together, or the split is small)"
+            notes.append(f"{', '.join(str(part) for part in cell)}: {images}, none in {' or '.join(empty)}{why}.")
+    return notes
 
 
 def export(
