@@ -120,7 +120,7 @@ def test_a_test_set_without_the_conflicting_group_is_refused_and_other_small_gro
 
 
 def test_nothing_is_learned_of_the_images_that_are_held_out(bench, tmp_path):
-    """The plan counts what is trained on, and wrong labels of held-out images change no label of the pool."""
+    """The plan counts what is trained on, and held-out pictures under wrong labels change no label of the pool."""
     data = table(tmp_path / "data", SHARED)
     pool = table(tmp_path / "pool", [("", site) for _, site in POOL], shows=[label for label, _ in POOL], seed=1)
     advice, report = validate(data, pool, bench, attribute=f"cat:{NORTH}")
@@ -132,8 +132,7 @@ def test_nothing_is_learned_of_the_images_that_are_held_out(bench, tmp_path):
     exam, _ = examining.examine(run, finding(run), None, bench)
     frame = pd.read_csv(data)
     out = frame["path"].isin(exam.embedded.dataset.ids.tolist())
-    swapped = frame.copy()
-    # Within a cell of the target only: the same number of images in each, so that the same ones are held out.
+    # The pictures change places, the table stays: the same rows are held out.
     cats = frame.index[out & (frame["label"] == "cat") & (frame["site"] == "north")]
     dogs = frame.index[out & (frame["label"] == "dog") & (frame["site"] == "north")]
     for a, b in zip(cats, dogs, strict=True):
@@ -141,18 +140,26 @@ def test_nothing_is_learned_of_the_images_that_are_held_out(bench, tmp_path):
         one, two = left.read_bytes(), right.read_bytes()
         left.write_bytes(two)
         right.write_bytes(one)
-    swapped.to_csv(data, index=False)
     again, _ = validate(data, pool, bench, attribute=f"cat:{NORTH}")
     assert again.recommendation == advice.recommendation
     assert np.array_equal(again.candidates.confidence, advice.candidates.confidence)
 
 
-def test_a_val_split_is_the_test_set_where_there_is_no_other(bench, tmp_path):
-    rows = [(*row, "train") for row in BIASED] + [(*row, "val") for row in POOL]
-    data = table(tmp_path / "data", rows, ("label", "site", "split"))
-    _, report = validate(data, table(tmp_path / "pool", POOL, seed=1), bench)
+def test_a_val_split_is_the_test_set_where_there_is_no_other_and_teaches_nothing(bench, tmp_path):
+    """Labels of the val split that are swapped change no label that is predicted of the pool."""
+    other = {"cat": "dog", "dog": "cat"}
+    shows = [label for label, _ in BIASED + POOL]
+    train = [(*row, "train") for row in BIASED]
+    columns = ("label", "site", "split")
+    data = table(tmp_path / "data", train + [(*row, "val") for row in POOL], columns)
+    swapped = table(tmp_path / "swapped", train + [(other[a], b, "val") for a, b in POOL], columns, shows=shows)
+    pool = table(tmp_path / "pool", [("", b) for _, b in POOL], shows=[a for a, _ in POOL], seed=1)
+    advice, report = validate(data, pool, bench, attribute=f"cat:{NORTH}")
     assert "The test set is the val split of the data (40 images)." in report.notes
     assert report.arms["before"].n_train == 60
+    again = recommend(swapped, pool, bench, attribute=f"cat:{NORTH}")
+    assert set(again.candidates.label_source) == {"predicted"}
+    assert np.array_equal(again.candidates.confidence, advice.candidates.confidence)
 
 
 def test_with_one_class_the_labels_of_a_pool_are_not_guessed(bench, tmp_path):
