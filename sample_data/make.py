@@ -245,7 +245,8 @@ def make_bunnies(kit: Kit, root: Path) -> None:
     with (root / "pool_labels.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["path", "label"])
-        writer.writerows([r.file, r.label] for r in rows if r.file.startswith("pool/"))
+        # Animals of no class are called so: a blank would mean that nobody has looked.
+        writer.writerows([r.file, r.label or "none of these"] for r in rows if r.file.startswith("pool/"))
 
 
 def make_story(kit: Kit, out: Path) -> None:

@@ -57,9 +57,6 @@ def command(
     Example:
       curator audit sample_data/bunnies/train
     """
-    from curator import pipeline
-    from curator.report import json as files
-
     started = datetime.now(UTC).isoformat(timespec="seconds")
     common.keep_out_of(data, pool)
     before = _read_baseline(baseline)
@@ -69,9 +66,13 @@ def command(
         out = common.folder_of(sources[0])
         earlier = uptodate.finished(inputs, out, needs_text=not (common.quiet or common.as_json))
         if earlier is None:
+            # Not above: with nothing new, nothing waits for scikit-learn.
+            from curator import pipeline
+            from curator.report import json as files
+
             run = pipeline.audit(data, bench, pool=pool)
+            content = files.audit_json(run, run.sizes())
     if earlier is None:
-        content = files.audit_json(run, run.sizes())
         _write(run, content, common, out, started, inputs)
     else:
         from rich.text import Text

@@ -25,8 +25,8 @@ def command(ctx: click.Context, cache: Path | None, as_json: bool) -> None:
       curator doctor
     """
     from curator import diagnosing
-    from curator.pipeline.workbench import default_cache
     from curator.report.json import dumps
+    from curator.workbench import default_cache
 
     checks = diagnosing.diagnose(cache or default_cache())
     if as_json:

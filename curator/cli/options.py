@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from curator.config import Settings
-    from curator.pipeline import Workbench
     from curator.types import AuditRun, Dataset
+    from curator.workbench import Workbench
 
 Command = Callable[..., Any]
 
@@ -57,7 +57,7 @@ class Common:
     @contextmanager
     def bench(self, **overrides: Any) -> Iterator[Workbench]:
         """The workbench, with a progress bar where there is a terminal to see it."""
-        from curator.pipeline import Workbench
+        from curator.workbench import Workbench
 
         settings = self.settings(**overrides)
         # What a library logs is for -v; curator's own warnings come as notes.

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from curator.pipeline import Workbench
     from curator.types import Dataset
+    from curator.workbench import Workbench
 
 
 def fingerprint(bench: Workbench, *data: Dataset) -> str:
     """Changes with every byte of an image, a label, a split, a metadata value, a setting, a version or curator itself."""
     from curator import attributes
-    from curator.pipeline.workbench import versions
+    from curator.workbench import versions
 
     digest = hashlib.sha256()
     said = (

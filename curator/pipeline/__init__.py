@@ -6,6 +6,6 @@ from curator.pipeline.audit import audit
 from curator.pipeline.export import export
 from curator.pipeline.recommend import Advice, recommend
 from curator.pipeline.validate import validate
-from curator.pipeline.workbench import Workbench
+from curator.workbench import Workbench
 
 __all__ = ["Advice", "Workbench", "audit", "export", "recommend", "validate"]

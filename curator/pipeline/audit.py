@@ -10,8 +10,8 @@ import pandas as pd
 
 from curator import auditing, clustering, duplicates, indicators, probing, reliance
 from curator.indicators import Indicators
-from curator.pipeline.workbench import Workbench, fingerprint, one_class, versions
 from curator.types import Audit, AuditRun, Clusters, Embedded, Finding, Ints, LabelError, Mask, Measures
+from curator.workbench import Workbench, fingerprint, one_class, versions
 
 _PROBE_C = 0.1
 """Inverse regularisation of the probe behind reliance and label errors: the middle of the grid that `validate` tries."""

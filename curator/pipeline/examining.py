@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from curator import duplicates, indicators
 from curator.errors import DataError
 from curator.pipeline.recommend import as_embedded, class_indices, strange
-from curator.pipeline.workbench import Workbench
 from curator.probing import Groups
 from curator.types import AuditRun, DuplicateGroup, Embedded, Finding, Ids, Ints, Mask, Measures
+from curator.workbench import Workbench
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from curator import exporters, indicators, splitting
 from curator.errors import DataError
 from curator.pipeline.audit import audit_embedded
 from curator.pipeline.recommend import to_undo
-from curator.pipeline.workbench import Workbench, one_class
 from curator.report.json import dumps, splits_json
 from curator.types import AuditRun, SplitPlan
+from curator.workbench import Workbench, one_class
 
 
 def plan_splits(run: AuditRun, bench: Workbench, *, attribute: str | None = None) -> SplitPlan:

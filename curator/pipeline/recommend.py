@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from curator import duplicates, indicators, probing, recommending
 from curator.errors import DataError, InputError
 from curator.pipeline.audit import audit_embedded
-from curator.pipeline.workbench import Workbench, one_class
 from curator.recommenders import STRATEGIES
 from curator.recommending import Pool, Target
 from curator.types import AuditRun, Embedded, Finding, Ints, Mask, Measures, Recommendation
+from curator.workbench import Workbench, one_class
 
 
 @dataclass(frozen=True, slots=True)

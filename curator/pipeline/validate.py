@@ -14,10 +14,10 @@ from curator.pipeline import examining
 from curator.pipeline.audit import audit_embedded
 from curator.pipeline.plans import Wanted, findings_of, read_plan
 from curator.pipeline.recommend import Advice, advise, readable, strange, to_undo, training
-from curator.pipeline.workbench import Workbench, one_class
 from curator.probing import Holdout, TrainingSet
 from curator.recommenders import STRATEGIES
 from curator.types import AuditRun, Finding, Ints, Mask, ProbeReport, Recommendation
+from curator.workbench import Workbench, one_class
 
 _BATCHES = 5
 """Points of the curve after the first: enough to see where it flattens."""
