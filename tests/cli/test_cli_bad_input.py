@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import FIVE, FOUR, POOL, TEST, TRAIN, Done, Run
+from cli_kit import FIVE, FOUR, POOL, TEST, TRAIN, Done, Run
 from PIL import Image
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import FOUR, POOL, SAMPLE, TEST, TRAIN, Done, Run, check_schema, snapshot
+from cli_kit import FOUR, POOL, SAMPLE, TEST, TRAIN, Done, Run, check_schema, snapshot
 
 from curator.cli.main import COMMANDS
 from curator.errors import MissingExtraError

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import POOL, TRAIN, Done, Run, offline
+from cli_kit import POOL, TRAIN, Done, Run, offline
 
 
 @pytest.fixture(scope="module")

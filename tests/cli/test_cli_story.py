@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import FIVE, FOUR, POOL, POOL_LABELS, SAMPLE, TEST, TRAIN, Done, Run
+from cli_kit import FIVE, FOUR, POOL, POOL_LABELS, SAMPLE, TEST, TRAIN, Done, Run
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
