@@ -80,14 +80,14 @@ def masked(line: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that looks like a checkout to the commands, with the sample data in it."""
     home = tmp_path_factory.mktemp("docs")
     (home / "sample_data").symlink_to(ROOT / "sample_data", target_is_directory=True)
     return home
 
 
-def check_output(mark: str, workplace: Path) -> int:
+def check_output(mark: str, workdir: Path) -> int:
     """Run the README's blocks of this mark in their order, for later ones read what earlier ones wrote.
 
     Returns how many statements were found to the digit.
@@ -98,7 +98,7 @@ def check_output(mark: str, workplace: Path) -> int:
         if block.mark != mark:
             continue
         done = subprocess.run(
-            ["bash", "-c", block.code], cwd=workplace, env=environment(workplace), capture_output=True, text=True
+            ["bash", "-c", block.code], cwd=workdir, env=environment(workdir), capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         printed, whole = [masked(line) for line in done.stdout.splitlines()], " ".join(done.stdout.split())
@@ -111,14 +111,14 @@ def check_output(mark: str, workplace: Path) -> int:
     return n_exact
 
 
-def test_the_readme_prints_what_it_says(workplace: Path) -> None:
-    assert check_output(RUN, workplace) >= 4
+def test_the_readme_prints_what_it_says(workdir: Path) -> None:
+    assert check_output(RUN, workdir) >= 4
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("CURATOR_SLOW"), reason="takes a minute or more; set CURATOR_SLOW=1 to run it")
-def test_the_readme_prints_what_it_says_of_pool_and_probe(workplace: Path) -> None:
-    assert check_output(SLOW, workplace) >= 4
+def test_the_readme_prints_what_it_says_of_pool_and_probe(workdir: Path) -> None:
+    assert check_output(SLOW, workdir) >= 4
 
 
 def python_examples() -> list[tuple[str, str, str]]:
@@ -126,9 +126,9 @@ def python_examples() -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize(("page", "code", "shown"), python_examples())
-def test_python_examples_print_what_they_say(page: str, code: str, shown: str, workplace: Path) -> None:
+def test_python_examples_print_what_they_say(page: str, code: str, shown: str, workdir: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=workplace, env=environment(workplace), capture_output=True, text=True
+        [sys.executable, "-c", code], cwd=workdir, env=environment(workdir), capture_output=True, text=True
     )
     assert done.stdout == shown, done.stderr
 
