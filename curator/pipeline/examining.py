@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from curator import duplicates, indicators
+from curator import indicators
 from curator.errors import DataError
-from curator.pipeline.recommend import as_embedded, class_indices, strange
+from curator.pipeline.recommend import as_embedded, class_indices, strange, twins
 from curator.probing import Groups
 from curator.types import AuditRun, DuplicateGroup, Embedded, Finding, Ids, Ints, Mask, Measures
 from curator.workbench import Workbench
@@ -173,14 +172,6 @@ def _with_a_twin(ids: Ids, groups: Sequence[DuplicateGroup], mask: Mask) -> Mask
 
 def repeats_between(mine: Embedded, theirs: Embedded, bench: Workbench) -> Mask:
     """Which of mine show what one of theirs shows."""
-    n = len(mine.dataset)
-    ids = np.concatenate([np.char.add("mine/", mine.dataset.ids), np.char.add("theirs/", theirs.dataset.ids)])
-    facts = pd.concat([mine.facts, theirs.facts])
-    both = type(mine.embeddings)(
-        ids, np.concatenate([mine.embeddings.vectors, theirs.embeddings.vectors]), mine.embeddings.encoder
-    )
-    groups = duplicates.groups(
-        ids, list(facts["sha256"]), facts["phash"].to_numpy(np.uint64), both, bench.settings.duplicates
-    )
-    shared = {i for g in groups if any(j.startswith("theirs/") for j in g.ids) for i in g.ids}
-    return np.isin(ids[:n], np.array(sorted(shared), dtype=np.str_))
+    groups = twins(mine, theirs, bench)
+    shared = {i for g in groups if any(j.startswith("second/") for j in g.ids) for i in g.ids}
+    return np.isin(np.char.add("first/", mine.dataset.ids), np.array(sorted(shared), dtype=np.str_))

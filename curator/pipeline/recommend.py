@@ -17,7 +17,7 @@ from curator.errors import DataError, InputError
 from curator.pipeline.audit import audit_embedded
 from curator.recommenders import STRATEGIES
 from curator.recommending import Pool, Target
-from curator.types import AuditRun, Embedded, Finding, Ints, Mask, Measures, Recommendation
+from curator.types import AuditRun, DuplicateGroup, Embedded, Finding, Ints, Mask, Measures, Recommendation
 from curator.workbench import Workbench, one_class
 
 
@@ -172,17 +172,21 @@ def target(finding: Finding, run: AuditRun, pool: Measures) -> Target:
     return Target(class_idx, run.measures.column(name), value, has & known, theirs & measured, measured)
 
 
+def twins(first: Embedded, second: Embedded, bench: Workbench) -> tuple[DuplicateGroup, ...]:
+    """Groups of the same picture over two sets; ids get "first/" or "second/" before them, so that none collide."""
+    ids = np.concatenate([np.char.add("first/", first.dataset.ids), np.char.add("second/", second.dataset.ids)])
+    facts = pd.concat([first.facts, second.facts])
+    vectors = np.concatenate([first.embeddings.vectors, second.embeddings.vectors])
+    both = replace(first.embeddings, ids=ids, vectors=vectors)
+    phash = facts["phash"].to_numpy(np.uint64)
+    return duplicates.groups(ids, list(facts["sha256"]), phash, both, bench.settings.duplicates)
+
+
 def repeats(pool: Embedded, run: AuditRun, bench: Workbench) -> Mask:
     """Which pool images show what the data set, or an earlier pool image, shows already."""
-    ids = np.concatenate([np.char.add("data/", run.dataset.ids), np.char.add("pool/", pool.dataset.ids)])
-    facts = pd.concat([run.facts, pool.facts])
-    vectors = np.concatenate([run.embeddings.vectors, pool.embeddings.vectors])
-    both = replace(run.embeddings, ids=ids, vectors=vectors)
-    groups = duplicates.groups(
-        ids, list(facts["sha256"]), facts["phash"].to_numpy(np.uint64), both, bench.settings.duplicates
-    )
-    again = {i for g in groups for i in sorted(g.ids)[1:] if i.startswith("pool/")}
-    return np.isin(np.char.add("pool/", pool.dataset.ids), np.array(sorted(again), dtype=np.str_))
+    groups = twins(as_embedded(run), pool, bench)
+    again = {i for g in groups for i in sorted(g.ids)[1:] if i.startswith("second/")}
+    return np.isin(np.char.add("second/", pool.dataset.ids), np.array(sorted(again), dtype=np.str_))
 
 
 def candidates_of(
