@@ -1,9 +1,9 @@
-"""The types that travel between the stages. Frozen, validated, arrays read-only; row i is the same image everywhere."""
+"""What is known of the images: the data set, its vectors and its measures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -11,31 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from curator.errors import DataError, InputError
-
-Ids = NDArray[np.str_]
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
-Mask = NDArray[np.bool_]
-Interval = tuple[float, float]
-Kind = Literal["context", "object", "image", "file", "metadata"]
-Severity = Literal["high", "medium", "low"]
-UNLABELLED = -1
-
-
-def _readonly(array: NDArray[Any], dtype: Any, ndim: int, name: str) -> NDArray[Any]:
-    out = np.array(array, dtype=dtype, copy=True) if array.flags.writeable else np.asarray(array, dtype=dtype)
-    if out.ndim != ndim:
-        raise DataError(f"{name} has {out.ndim} dimensions; {ndim} needed.")
-    out.flags.writeable = False
-    return out
-
-
-def as_ids(ids: Sequence[str] | NDArray[Any]) -> Ids:
-    """The ids as one array; they must be unique."""
-    out = np.asarray(ids, dtype=np.str_)
-    if len(np.unique(out)) != len(out):
-        raise DataError("the same image id occurs twice; every row of a data set needs its own path.")
-    return _readonly(out, out.dtype, 1, "ids")
+from curator.types.arrays import UNLABELLED, Floats, Ids, Ints, Kind, as_ids, readonly
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +41,9 @@ class Dataset:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", as_ids(self.ids))
-        object.__setattr__(self, "labels", _readonly(np.asarray(self.labels), np.int32, 1, "labels"))
+        object.__setattr__(self, "labels", readonly(np.asarray(self.labels), np.int32, 1, "labels"))
         splits = np.asarray(self.splits, dtype=np.str_)
-        object.__setattr__(self, "splits", _readonly(splits, splits.dtype, 1, "splits"))
+        object.__setattr__(self, "splits", readonly(splits, splits.dtype, 1, "splits"))
         n = len(self.ids)
         if not len(self.labels) == len(self.splits) == len(self.metadata) == n:
             raise DataError("ids, labels, splits and metadata of a data set differ in length.")
@@ -196,7 +172,7 @@ class Embeddings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", as_ids(self.ids))
-        object.__setattr__(self, "vectors", _readonly(self.vectors, np.float32, 2, "vectors"))
+        object.__setattr__(self, "vectors", readonly(self.vectors, np.float32, 2, "vectors"))
         if len(self.ids) != len(self.vectors):
             raise DataError(f"{len(self.ids)} ids but {len(self.vectors)} vectors.")
         if not np.isfinite(self.vectors).all():
@@ -253,207 +229,6 @@ class Measures:
 
 
 @dataclass(frozen=True, slots=True)
-class Clusters:
-    """`assignment` (n,) is the cluster of each image, -1 = none; `centres` (k, d) unit vectors; `names` (k,)."""
-
-    assignment: Ints
-    centres: Floats
-    names: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "assignment", _readonly(np.asarray(self.assignment), np.int32, 1, "assignment"))
-        object.__setattr__(self, "centres", _readonly(self.centres, np.float32, 2, "centres"))
-
-
-@dataclass(frozen=True, slots=True)
-class DuplicateGroup:
-    """Images that show the same picture, and what says so."""
-
-    kind: Literal["exact", "perceptual", "embedding"]
-    ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LabelError:
-    """An image whose label the probe doubts; `score` 0..1, higher = more doubtful."""
-
-    id: str
-    given: str
-    suggested: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reliance:
-    """How far a probe leans on the attribute.
-
-    `gap` is the cross-validated accuracy on images that obey the shortcut less that on images that break it (fractions).
-    """
-
-    gap: float
-    gap_ci: Interval
-    n_conflicting: int
-    intervention_drop: float | None = None
-    control_drop: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One shortcut: `share_in_class` of `class_name` have the value, against `share_elsewhere` of all other images.
-
-    Shares and `effect` (their difference) are fractions with 95 % intervals; the statistics that need another class are
-    None when there is none. `same_as` names the attributes folded into this one.
-    """
-
-    class_name: str
-    attribute: str
-    value: str
-    kind: Kind
-    n_class: int
-    n_with: int
-    share_in_class: float
-    share_in_class_ci: Interval
-    share_elsewhere: float | None
-    share_elsewhere_ci: Interval | None
-    effect: float | None
-    effect_ci: Interval | None
-    p: float | None
-    q: float | None
-    severity: Severity
-    sentence: str
-    example_ids: tuple[str, ...] = ()
-    counterexample_ids: tuple[str, ...] = ()
-    same_as: tuple[str, ...] = ()
-    reliance: Reliance | None = None
-
-    @property
-    def id(self) -> str:
-        return f"{self.class_name}:{self.attribute}={self.value}"
-
-
-@dataclass(frozen=True, slots=True)
-class SharedPattern:
-    """Something most images of a class have in common."""
-
-    name: str
-    attribute: str
-    value: str
-    kind: Kind
-    share: float
-    example_ids: tuple[str, ...]
-
-
-Verdict = Literal["shortcuts found", "none found", "too few images to tell"]
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """What an audit says of a data set; `findings` is sorted, worst first."""
-
-    findings: tuple[Finding, ...]
-    verdict: Verdict
-    expected_false_findings: float | None
-    n_tests: int
-    shared_patterns: Mapping[str, tuple[SharedPattern, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One class x value cell of a recommendation: counts of images."""
-
-    class_name: str
-    attribute: str
-    value: str
-    has_value: bool
-    have: int
-    want: int
-    got: int
-
-    @property
-    def missing(self) -> int:
-        return max(0, self.want - self.got)
-
-    @property
-    def value_name(self) -> str:
-        return self.value if self.has_value else f"not {self.value}"
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """Which pool images to add, in order, and the plan they fill. All per-row tuples have the same length."""
-
-    ids: tuple[str, ...]
-    labels: tuple[str, ...]
-    label_sources: tuple[Literal["given", "predicted"], ...]
-    cells: tuple[int, ...]
-    reasons: tuple[str, ...]
-    plan: tuple[Cell, ...]
-    shopping_list: tuple[str, ...]
-    expected_gain: tuple[float, Interval] | None = None
-
-    def __post_init__(self) -> None:
-        if len({len(getattr(self, f.name)) for f in fields(self)[:5]}) != 1:
-            raise DataError("the columns of a recommendation differ in length.")
-
-
-@dataclass(frozen=True, slots=True)
-class GroupAccuracy:
-    """Accuracy (0..1, 95 % interval) of a probe on one class x value group of `n` test images."""
-
-    class_name: str
-    value: str
-    n: int
-    accuracy: float
-    ci: Interval
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """One way of training the probe and how it did."""
-
-    name: str
-    n_train: int
-    accuracy: float
-    accuracy_ci: Interval
-    balanced_accuracy: float
-    worst_group: GroupAccuracy
-    groups: tuple[GroupAccuracy, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """Worst-group accuracy and reliance after `n_added` images."""
-
-    n_added: int
-    worst_group: float
-    ci: Interval
-    reliance: float
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeReport:
-    """The linear probe before and after, with its controls."""
-
-    arms: Mapping[str, Arm]
-    gain_over_random: tuple[float, Interval] | None
-    verdict: Literal["fixed", "improved", "no evidence of improvement"]
-    attribute: str
-    value: str
-    curve: tuple[CurvePoint, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SplitPlan:
-    """The split of each image, and the counts asked for and got: cells (class, value) x splits."""
-
-    assignment: Mapping[str, str]
-    asked: pd.DataFrame
-    got: pd.DataFrame
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Embedded:
     """A data set after its one decode: vectors, what was measured on the pixels, and what the files say.
 
@@ -478,39 +253,3 @@ class Embedded:
             rows=self.rows.iloc[idx],
             facts=self.facts.iloc[idx],
         )
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRun:
-    """Everything one `curator audit` found: what the report, the JSON, the App and later commands start from.
-
-    `leaks` are groups of duplicates that lie in more than one split. `notes` are sentences the user must see (the encoder
-    that stood in for another, what that loses). `images_per_second` covers decode, measure and embed of the new images.
-    """
-
-    dataset: Dataset
-    encoder: EncoderInfo
-    embeddings: Embeddings
-    measures: Measures
-    clusters: Clusters
-    duplicates: tuple[DuplicateGroup, ...]
-    leaks: tuple[DuplicateGroup, ...]
-    label_errors: tuple[LabelError, ...]
-    audit: Audit
-    settings: Mapping[str, Any]
-    seed: int
-    versions: Mapping[str, str]
-    fingerprint: str
-    n_new: int
-    seconds: float
-    notes: tuple[str, ...] = ()
-    facts: pd.DataFrame = field(default_factory=pd.DataFrame)
-
-    def sizes(self) -> dict[str, tuple[int, int]]:
-        """Width and height in pixels by image id."""
-        if "width" not in self.facts:
-            return {}
-        return {
-            str(i): (int(w), int(h))
-            for i, w, h in zip(self.facts.index, self.facts["width"], self.facts["height"], strict=True)
-        }

@@ -1,0 +1,36 @@
+"""Names for the arrays that travel, and how they are made read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curator.errors import DataError
+
+Ids = NDArray[np.str_]
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+Interval = tuple[float, float]
+Kind = Literal["context", "object", "image", "file", "metadata"]
+Severity = Literal["high", "medium", "low"]
+UNLABELLED = -1
+
+
+def readonly(array: NDArray[Any], dtype: Any, ndim: int, name: str) -> NDArray[Any]:
+    out = np.array(array, dtype=dtype, copy=True) if array.flags.writeable else np.asarray(array, dtype=dtype)
+    if out.ndim != ndim:
+        raise DataError(f"{name} has {out.ndim} dimensions; {ndim} needed.")
+    out.flags.writeable = False
+    return out
+
+
+def as_ids(ids: Sequence[str] | NDArray[Any]) -> Ids:
+    """The ids as one array; they must be unique."""
+    out = np.asarray(ids, dtype=np.str_)
+    if len(np.unique(out)) != len(out):
+        raise DataError("the same image id occurs twice; every row of a data set needs its own path.")
+    return readonly(out, out.dtype, 1, "ids")

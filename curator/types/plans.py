@@ -1,0 +1,108 @@
+"""What is to be added or split, and whether it worked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import pandas as pd
+
+from curator.errors import DataError
+from curator.types.arrays import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One class x value cell of a recommendation: counts of images."""
+
+    class_name: str
+    attribute: str
+    value: str
+    has_value: bool
+    have: int
+    want: int
+    got: int
+
+    @property
+    def missing(self) -> int:
+        return max(0, self.want - self.got)
+
+    @property
+    def value_name(self) -> str:
+        return self.value if self.has_value else f"not {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """Which pool images to add, in order, and the plan they fill. All per-row tuples have the same length."""
+
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    label_sources: tuple[Literal["given", "predicted"], ...]
+    cells: tuple[int, ...]
+    reasons: tuple[str, ...]
+    plan: tuple[Cell, ...]
+    shopping_list: tuple[str, ...]
+    expected_gain: tuple[float, Interval] | None = None
+
+    def __post_init__(self) -> None:
+        if len({len(getattr(self, f.name)) for f in fields(self)[:5]}) != 1:
+            raise DataError("the columns of a recommendation differ in length.")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupAccuracy:
+    """Accuracy (0..1, 95 % interval) of a probe on one class x value group of `n` test images."""
+
+    class_name: str
+    value: str
+    n: int
+    accuracy: float
+    ci: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way of training the probe and how it did."""
+
+    name: str
+    n_train: int
+    accuracy: float
+    accuracy_ci: Interval
+    balanced_accuracy: float
+    worst_group: GroupAccuracy
+    groups: tuple[GroupAccuracy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """Worst-group accuracy and reliance after `n_added` images."""
+
+    n_added: int
+    worst_group: float
+    ci: Interval
+    reliance: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """The linear probe before and after, with its controls."""
+
+    arms: Mapping[str, Arm]
+    gain_over_random: tuple[float, Interval] | None
+    verdict: Literal["fixed", "improved", "no evidence of improvement"]
+    attribute: str
+    value: str
+    curve: tuple[CurvePoint, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPlan:
+    """The split of each image, and the counts asked for and got: cells (class, value) x splits."""
+
+    assignment: Mapping[str, str]
+    asked: pd.DataFrame
+    got: pd.DataFrame
+    notes: tuple[str, ...] = ()

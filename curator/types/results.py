@@ -1,0 +1,154 @@
+"""What an audit finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from curator.types.arrays import Floats, Interval, Ints, Kind, Severity, readonly
+from curator.types.data import Dataset, Embeddings, EncoderInfo, Measures
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """`assignment` (n,) is the cluster of each image, -1 = none; `centres` (k, d) unit vectors; `names` (k,)."""
+
+    assignment: Ints
+    centres: Floats
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "assignment", readonly(np.asarray(self.assignment), np.int32, 1, "assignment"))
+        object.__setattr__(self, "centres", readonly(self.centres, np.float32, 2, "centres"))
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateGroup:
+    """Images that show the same picture, and what says so."""
+
+    kind: Literal["exact", "perceptual", "embedding"]
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelError:
+    """An image whose label the probe doubts; `score` 0..1, higher = more doubtful."""
+
+    id: str
+    given: str
+    suggested: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reliance:
+    """How far a probe leans on the attribute.
+
+    `gap` is the cross-validated accuracy on images that obey the shortcut less that on images that break it (fractions).
+    """
+
+    gap: float
+    gap_ci: Interval
+    n_conflicting: int
+    intervention_drop: float | None = None
+    control_drop: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One shortcut: `share_in_class` of `class_name` have the value, against `share_elsewhere` of all other images.
+
+    Shares and `effect` (their difference) are fractions with 95 % intervals; the statistics that need another class are
+    None when there is none. `same_as` names the attributes folded into this one.
+    """
+
+    class_name: str
+    attribute: str
+    value: str
+    kind: Kind
+    n_class: int
+    n_with: int
+    share_in_class: float
+    share_in_class_ci: Interval
+    share_elsewhere: float | None
+    share_elsewhere_ci: Interval | None
+    effect: float | None
+    effect_ci: Interval | None
+    p: float | None
+    q: float | None
+    severity: Severity
+    sentence: str
+    example_ids: tuple[str, ...] = ()
+    counterexample_ids: tuple[str, ...] = ()
+    same_as: tuple[str, ...] = ()
+    reliance: Reliance | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.class_name}:{self.attribute}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPattern:
+    """Something most images of a class have in common."""
+
+    name: str
+    attribute: str
+    value: str
+    kind: Kind
+    share: float
+    example_ids: tuple[str, ...]
+
+
+Verdict = Literal["shortcuts found", "none found", "too few images to tell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What an audit says of a data set; `findings` is sorted, worst first."""
+
+    findings: tuple[Finding, ...]
+    verdict: Verdict
+    expected_false_findings: float | None
+    n_tests: int
+    shared_patterns: Mapping[str, tuple[SharedPattern, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRun:
+    """Everything one `curator audit` found: what the report, the JSON, the App and later commands start from.
+
+    `leaks` are groups of duplicates that lie in more than one split. `notes` are sentences the user must see (the encoder
+    that stood in for another, what that loses). `images_per_second` covers decode, measure and embed of the new images.
+    """
+
+    dataset: Dataset
+    encoder: EncoderInfo
+    embeddings: Embeddings
+    measures: Measures
+    clusters: Clusters
+    duplicates: tuple[DuplicateGroup, ...]
+    leaks: tuple[DuplicateGroup, ...]
+    label_errors: tuple[LabelError, ...]
+    audit: Audit
+    settings: Mapping[str, Any]
+    seed: int
+    versions: Mapping[str, str]
+    fingerprint: str
+    n_new: int
+    seconds: float
+    notes: tuple[str, ...] = ()
+    facts: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Width and height in pixels by image id."""
+        if "width" not in self.facts:
+            return {}
+        return {
+            str(i): (int(w), int(h))
+            for i, w, h in zip(self.facts.index, self.facts["width"], self.facts["height"], strict=True)
+        }
