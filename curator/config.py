@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from curator import intended
 from curator.errors import InputError
+from curator.intended import Intended
 
 S = TypeVar("S", bound="AuditSettings | DuplicateSettings | RecommendSettings | ValidateSettings | SplitSettings")
 
@@ -21,7 +23,7 @@ class AuditSettings:
     `alpha`: false-discovery rate over all tests. `min_effect`: the interval of the effect must lie above it.
     `medium`, `high`: severity by the lower end of that interval. `min_support`: fewer images than this with a value are
     not tested. `cuts`: quantiles at which a number is cut in two. `n_permutations`: label shuffles behind
-    `expected_false_findings`. `clusters`: how many, 0 = by the size of the set.
+    `expected_false_findings`. `clusters`: how many, 0 = by the size of the set. `intended`: what the user accepts.
     """
 
     alpha: float = 0.05
@@ -34,6 +36,7 @@ class AuditSettings:
     clusters: int = 0
     n_examples: int = 12
     concepts: str = ""
+    intended: tuple[Intended, ...] = field(default=(), metadata={"read": intended.read})
 
     def __post_init__(self) -> None:
         _fraction("alpha", self.alpha)
@@ -109,8 +112,10 @@ class Settings:
     split: SplitSettings = field(default_factory=SplitSettings)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for the JSON files."""
-        return asdict(self)
+        """Plain values, for the JSON files; `settings_of` reads them back."""
+        values = asdict(self)
+        values["audit"]["intended"] = [entry.as_dict() for entry in self.audit.intended]
+        return values
 
 
 def read_settings(path: Path | None) -> Settings:
@@ -127,24 +132,37 @@ def read_settings(path: Path | None) -> Settings:
         raise InputError(f"cannot read the settings {path}: {e.strerror}; check --config.") from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise InputError(f"{path} is not valid TOML ({e}); see docs/concepts.md for an example.") from e
+    return settings_of(tables, str(path))
+
+
+def settings_of(tables: Mapping[str, Any], where: str) -> Settings:
+    """The settings of one mapping per stage, the defaults where one is silent; `where` is named in errors.
+
+    Raises:
+        InputError: an unknown table or key, or a value of the wrong type.
+    """
     defaults = Settings()
     stages = {f.name: getattr(defaults, f.name) for f in fields(Settings)}
     chosen: dict[str, Any] = {}
     for table, values in tables.items():
         if table not in stages or not isinstance(values, dict):
-            raise InputError(f"{path}: [{table}] is no table of settings; {_meant(table, list(stages))}")
-        chosen[table] = updated(stages[table], values, f"{path}: [{table}]")
+            raise InputError(f"{where}: [{table}] is no table of settings; {_meant(table, list(stages))}")
+        chosen[table] = updated(stages[table], values, f"{where}: [{table}]")
     return replace(defaults, **chosen)
 
 
 def updated(settings: S, values: Mapping[str, Any], where: str) -> S:
     """`settings` with `values` in place; each key must exist and keep its type (an int may stand for a float)."""
     known = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    readers = {f.name: f.metadata["read"] for f in fields(settings) if "read" in f.metadata}
     clean: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:
             raise InputError(f"{where} has no setting {key!r}; {_meant(key, list(known))}")
         default = known[key]
+        if key in readers:  # more than numbers: the setting's own module knows its form
+            clean[key] = readers[key](value, f"{where} {key}")
+            continue
         if isinstance(default, tuple) and isinstance(value, list):
             value = tuple(value)
         elif isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from curator.cli.options import Common, common, emit, save, write_report
 if TYPE_CHECKING:
     from curator.types import AuditRun
 
-_LEVELS = ("low", "medium", "high")
+_FILES = ("audit.json", "report.html", "measures.parquet", "audit.junit.xml", "audit.sarif")
 
 
 @click.command()
@@ -24,7 +24,7 @@ _LEVELS = ("low", "medium", "high")
 @click.option("--pool", metavar="POOL", help="Images to compare with where DATA has one class only.")
 @click.option(
     "--fail-on",
-    type=click.Choice([*_LEVELS, "leak", "any"]),
+    type=click.Choice(["low", "medium", "high", "leak", "any"]),
     help="Exit with 3 if a finding is this severe, or on a leak.",
 )
 @click.option(
@@ -51,7 +51,7 @@ def command(
     """Find the shortcuts in DATA.
 
     Embeds every image, measures its surroundings, light, shape and file, tests every class against every value, and
-    writes audit.json, report.html, measures.parquet and run.json.
+    writes audit.json, report.html, measures.parquet and run.json, and for CI audit.junit.xml and audit.sarif.
 
     \b
     Example:
@@ -59,10 +59,11 @@ def command(
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
     common.keep_out_of(data, pool)
-    before = _read_baseline(baseline)
+    before = None if baseline is None else _read_baseline(baseline)
+    source = _source(common, data, pool)
     with common.bench(audit={"concepts": str(concepts) if concepts else None}) as bench:
-        sources = [bench.scan(source) for source in (data, pool) if source is not None]
-        inputs = uptodate.fingerprint(bench, *sources)
+        sources = [bench.scan(place) for place in (data, pool) if place is not None]
+        inputs = uptodate.fingerprint(bench, *sources, source=source)
         out = common.folder_of(sources[0])
         earlier = uptodate.finished(inputs, out, needs_text=not (common.quiet or common.as_json))
         if earlier is None:
@@ -71,18 +72,45 @@ def command(
             from curator.report import json as files
 
             run = pipeline.audit(data, bench, pool=pool)
-            content = files.audit_json(run, run.sizes())
+            content = files.audit_json(run, run.sizes(), source)
+    if earlier is not None:
+        content, this = earlier
+    _for_ci(content, out, fail_on, before)
     if earlier is None:
         _write(run, content, common, out, started, inputs)
     else:
         from rich.text import Text
 
-        content, this = earlier
-        save("run.json", {**this, "started": started}, out)
+        save("run.json", {**this, "started": started, "outputs": uptodate.digests(out, _FILES)}, out)
         common.console().print(Text.from_ansi(this["printed"].rstrip("\n")), soft_wrap=True)
     emit(content, common)
     if fail_on and _is_met(content, fail_on, before):
         ctx.exit(MET)
+
+
+def _read_baseline(path: Path) -> dict[str, Any]:
+    from curator.io.audits import read_audit
+
+    return read_audit(path, "the baseline")
+
+
+def _source(common: Common, data: str, pool: str | None) -> dict[str, Any]:
+    """How DATA is read, for `curator verify`."""
+    return {
+        "data": _absolute(data),
+        "pool": None if pool is None else _absolute(pool),
+        "model": common.model,
+        "path_column": common.path_column,
+        "label_column": common.label_column,
+        "allow_outside": common.allow_outside,
+        "max_skipped": common.max_skipped,
+    }
+
+
+def _absolute(data: str) -> str:
+    """The path of what lies on this machine, as the data set's root has it; anything else is left as it is."""
+    path = os.path.abspath(os.path.expanduser(data))
+    return path if os.path.exists(path) else data
 
 
 def _write(run: AuditRun, content: dict[str, Any], common: Common, out: Path, started: str, inputs: str) -> None:
@@ -90,46 +118,27 @@ def _write(run: AuditRun, content: dict[str, Any], common: Common, out: Path, st
     from curator.report import json as files
     from curator.report import terminal
 
-    names = ("audit.json", "report.html", "measures.parquet")
     save("audit.json", content, out)
     run.measures.frame.to_parquet(out / "measures.parquet")
     report = write_report(run, out)
     console = common.console(record=True)
     terminal.print_audit(run, console)
     console.print(f"\nReport: {report.resolve()}", soft_wrap=True, markup=False)
-    kept = uptodate.record(inputs, out, names, console.export_text(styles=True))
-    save("run.json", {**files.run_json(run, command="audit", started=started, out=str(out), files=names), **kept}, out)
+    kept = uptodate.record(inputs, out, _FILES, console.export_text(styles=True))
+    save("run.json", {**files.run_json(run, command="audit", started=started, out=str(out), files=_FILES), **kept}, out)
 
 
-def _read_baseline(path: Path | None) -> dict[str, Any]:
-    from curator.errors import InputError
+def _for_ci(content: dict[str, Any], out: Path, fail_on: str | None, before: dict[str, Any] | None) -> None:
+    """What CI systems read: audit.json once more, in their forms. Made anew each time, for the flags of this call."""
+    from curator.report import junit, sarif
+    from curator.report.serialise import write_text
 
-    if path is None:
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise InputError(
-            f"cannot read the baseline {path} ({e}); give an audit.json that `curator audit` wrote."
-        ) from e
-    if not isinstance(content, dict) or content.get("schema") != "curator.audit/1":
-        raise InputError(
-            f"{path} is no audit.json (its schema is not curator.audit/1); give one that `curator audit` wrote."
-        )
-    return content
+    write_text(junit.audit_junit(content, fail_on, before), out / junit.NAME)
+    save(sarif.NAME, sarif.audit_sarif(content, before), out)
 
 
-def _is_met(content: dict[str, Any], level: str, before: dict[str, Any]) -> bool:
+def _is_met(content: dict[str, Any], level: str, before: dict[str, Any] | None) -> bool:
     """Whether something as bad as `level` is there that the baseline does not have at that severity already."""
-    known = {f["id"]: f["severity"] for f in before.get("findings", [])}
-    old_leaks = {tuple(leak["ids"]) for leak in before.get("duplicates", {}).get("leaks", [])}
-    leaks = any(tuple(leak["ids"]) not in old_leaks for leak in content["duplicates"]["leaks"])
-    if level == "leak":
-        return leaks
-    lowest = 0 if level == "any" else _LEVELS.index(level)
-    worse = any(
-        f["effect"] is not None and f["p"] is not None and _LEVELS.index(f["severity"]) >= lowest
-        and (f["id"] not in known or _LEVELS.index(known[f["id"]]) < lowest)
-        for f in content["findings"]
-    )  # fmt: skip
-    return worse or (level == "any" and leaks)
+    from curator.report import gate
+
+    return bool(gate.failing_findings(content, level, before or {}) or gate.failing_leaks(content, level, before or {}))

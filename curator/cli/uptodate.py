@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
     from curator.workbench import Workbench
 
 
-def fingerprint(bench: Workbench, *data: Dataset) -> str:
-    """Changes with every byte of an image, a label, a split, a metadata value, a setting, a version or curator itself."""
+def fingerprint(bench: Workbench, *data: Dataset, source: Mapping[str, Any]) -> str:
+    """Changes with every byte of an image, a label, a split, a metadata value, a setting, a version or curator itself.
+
+    `source` is how DATA was read, which the results name.
+    """
     from curator import attributes
     from curator.workbench import versions
 
@@ -26,6 +30,7 @@ def fingerprint(bench: Workbench, *data: Dataset) -> str:
         bench.max_skipped,
         bench.notes,
         attributes.fingerprint(),
+        source,
     )
     digest.update(repr((said, sorted(versions().items()), _code())).encode())
     for dataset in data:
@@ -58,8 +63,12 @@ def _code() -> str:
 
 def record(inputs: str, out: Path, names: tuple[str, ...], printed: str) -> dict[str, Any]:
     """What run.json keeps so that `finished` can tell: what went in, what came out, what was printed."""
-    outputs = {name: _sha256(str(out / name)).hex() for name in names}
-    return {"inputs": inputs, "outputs": outputs, "printed": printed}
+    return {"inputs": inputs, "outputs": digests(out, names), "printed": printed}
+
+
+def digests(out: Path, names: Sequence[str]) -> dict[str, str]:
+    """SHA-256 of what was written, by name."""
+    return {name: _sha256(str(out / name)).hex() for name in names}
 
 
 def finished(inputs: str, out: Path, needs_text: bool) -> tuple[dict[str, Any], dict[str, Any]] | None:

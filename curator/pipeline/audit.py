@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from curator import auditing, clustering, duplicates, indicators, probing, reliance
+from curator import auditing, clustering, duplicates, indicators, intended, probing, reliance
 from curator.indicators import Indicators
 from curator.types import Audit, AuditRun, Clusters, Embedded, Finding, Ints, LabelError, Mask, Measures
 from curator.workbench import Workbench, fingerprint, one_class, versions
@@ -65,6 +65,8 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
         embedded.embeddings,
         settings.duplicates,
     )
+    found, said = intended.accept(found, settings.audit.intended)
+    notes += said
     bench.progress("auditing", 1, 1)
     return AuditRun(
         dataset=data,

@@ -29,7 +29,9 @@ def plan_splits(run: AuditRun, bench: Workbench, *, attribute: str | None = None
         )
     ids = run.dataset.ids[rows]
     value = np.full(len(rows), "all", dtype=object)
-    if attribute is not None or any(f.severity != "low" and f.effect is not None for f in run.audit.findings):
+    if attribute is not None or any(
+        f.severity != "low" and f.effect is not None and not f.intended for f in run.audit.findings
+    ):
         finding = to_undo(run, attribute)[0]
         has = indicators.read(run.measures, finding.attribute, finding.value)[0][rows]
         name = f"{finding.attribute}={finding.value}"

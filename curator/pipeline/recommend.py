@@ -130,7 +130,7 @@ def to_undo(run: AuditRun, attribute: str | None) -> list[Finding]:
             if finding.id == attribute:
                 return [finding]
         return [named(attribute, run)]
-    found = [f for f in run.audit.findings if f.severity != "low" and f.effect is not None]
+    found = [f for f in run.audit.findings if f.severity != "low" and f.effect is not None and not f.intended]
     if not found:
         raise DataError(
             f"nothing to undo: the audit says {run.audit.verdict!r}; name a shortcut to plan for it all the same, "

@@ -88,7 +88,7 @@ def validate(
 
 
 def _medium(run: AuditRun) -> list[Finding]:
-    return [f for f in run.audit.findings if f.severity != "low" and f.effect is not None]
+    return [f for f in run.audit.findings if f.severity != "low" and f.effect is not None and not f.intended]
 
 
 def _added(advice: Advice, wanted: Wanted | None, leaked: Mask) -> tuple[NDArray[np.intp], Ints, list[str]]:

@@ -131,7 +131,7 @@ def verdict_words(run: AuditRun) -> str:
     "3 shortcuts found", "No shortcut found", "Too few images to tell".
     """
     if run.audit.verdict == "shortcuts found":
-        return f"{wording.count(len(run.audit.findings), 'shortcut')} found"
+        return f"{wording.count(sum(not f.intended for f in run.audit.findings), 'shortcut')} found"
     return "No shortcut found" if run.audit.verdict == "none found" else "Too few images to tell"
 
 

@@ -35,10 +35,15 @@ CSV_COLUMNS = ("rank", "id", "path", "label", "label_source", "class", "attribut
 CLUSTER_EXAMPLES = 8
 
 
-def audit_json(run: AuditRun, sizes: Mapping[str, tuple[int, int]] | None = None) -> dict[str, Any]:
+def audit_json(
+    run: AuditRun,
+    sizes: Mapping[str, tuple[int, int]] | None = None,
+    source: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """What `audit.json` holds.
 
     `sizes` (id -> width and height in pixels) gives the box of an example crop, the whole picture; null where unknown.
+    `source` is how DATA was read (docs/schema/audit.json lists its keys), so that `curator verify` can read it again.
     """
     data = run.dataset
     named, n_named = np.unique(data.splits[data.splits != ""], return_counts=True)
@@ -72,6 +77,7 @@ def audit_json(run: AuditRun, sizes: Mapping[str, tuple[int, int]] | None = None
         ],
         "n_tests": int(run.audit.n_tests),
         "notes": list(run.notes),
+        **({} if source is None else {"source": plain(source)}),
     }
 
 
@@ -121,6 +127,7 @@ def _finding(f: Finding) -> dict[str, Any]:
             "counterexample_ids": f.counterexample_ids,
             "n_class": f.n_class,
             "n_with": f.n_with,
+            "intended": f.intended,
         }
     )
     return out

@@ -77,10 +77,13 @@ def print_lines(lines: Iterable[str], console: Console, indent: int = 0) -> None
 
 
 def _finding(console: Console, finding: Finding) -> None:
-    line = Text(f"{finding.severity.upper():<6}  ", style=_STYLES[finding.severity])
+    word, style = ("known", "dim") if finding.intended else (finding.severity, _STYLES[finding.severity])
+    line = Text(f"{word.upper():<6}  ", style=style)
     line.append(_encodable(console, finding.sentence), style="not bold not dim default")
     _put(console, line, hang=8)
     more = []
+    if finding.intended:
+        _say(console, f"accepted ({finding.severity}): {finding.intended}", indent=8)
     if finding.q is not None:
         more.append(f"q {wording.probability(finding.q)}")
     if finding.reliance is not None:

@@ -63,7 +63,8 @@ class Finding:
     """One shortcut: `share_in_class` of `class_name` have the value, against `share_elsewhere` of all other images.
 
     Shares and `effect` (their difference) are fractions with 95 % intervals; the statistics that need another class are
-    None when there is none. `same_as` names the attributes folded into this one.
+    None when there is none. `same_as` names the attributes folded into this one. `intended` is why the user accepts it, ""
+    where it is not accepted.
     """
 
     class_name: str
@@ -86,6 +87,7 @@ class Finding:
     counterexample_ids: tuple[str, ...] = ()
     same_as: tuple[str, ...] = ()
     reliance: Reliance | None = None
+    intended: str = ""
 
     @property
     def id(self) -> str:

@@ -1,0 +1,98 @@
+"""An audit.json read back: as the baseline of a later audit, and by `curator verify`. It may come from anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from curator.errors import InputError
+
+_NUMBER = (int, float)
+# What is relied on, as docs/schema/audit.json has it; a list of one stands for a list of such things.
+_FINDING: dict[str, Any] = {
+    "id": str, "class": str, "attribute": str, "value": str, "severity": ("low", "medium", "high"), "sentence": str,
+    "effect": (*_NUMBER, None), "p": (*_NUMBER, None), "example_ids": [str], "counterexample_ids": [str],
+}  # fmt: skip
+_FORM: dict[str, Any] = {
+    "dataset": {"root": str, "n_images": int, "classes": dict, "splits": dict, "fingerprint": str},
+    "encoder": {"name": str, "kind": str, "fingerprint": str},
+    "settings": dict,
+    "seed": int,
+    "versions": dict,
+    "verdict": str,
+    "n_tests": int,
+    "findings": [_FINDING],
+    "duplicates": {"groups": [{"ids": [str]}], "leaks": [{"ids": [str], "splits": [str]}]},
+    "label_errors": [{"id": str, "given": str, "suggested": str, "score": _NUMBER}],
+}
+
+
+def read_audit(path: Path, what: str) -> dict[str, Any]:
+    """The content of an audit.json; `what` it is wanted for begins the error: "the baseline".
+
+    Only what curator reads of it is looked at: an older file may lack what a newer one has.
+
+    Raises:
+        InputError: it cannot be read, is no JSON, or is no audit.json.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except (OSError, ValueError, RecursionError) as e:
+        why = e.strerror if isinstance(e, OSError) else "too deep" if isinstance(e, RecursionError) else str(e)
+        raise InputError(f"cannot read {what} {path} ({why}); give an audit.json that `curator audit` wrote.") from e
+    if not isinstance(content, dict) or content.get("schema") != "curator.audit/1":
+        raise InputError(
+            f"{path} is no audit.json (its schema is not curator.audit/1); give one that `curator audit` wrote."
+        )
+    wrong = _first_wrong(content, _FORM, "")
+    if wrong:
+        raise InputError(f"{path} is a damaged audit.json ({wrong}); give one that `curator audit` wrote.")
+    return content
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _first_wrong(value: Any, form: Any, at: str) -> str:
+    """What is not as `form` says, in a few words; "" where all is."""
+    if isinstance(form, dict):
+        if not isinstance(value, dict):
+            return f"{at} is no object"
+        for key, inner in form.items():
+            name = f"{at}.{key}" if at else key
+            if key not in value:
+                return f"{name} is missing"
+            wrong = _first_wrong(value[key], inner, name)
+            if wrong:
+                return wrong
+        return ""
+    if isinstance(form, list):
+        if not isinstance(value, list):
+            return f"{at} is no list"
+        found = (_first_wrong(item, form[0], f"{at}[{k}]") for k, item in enumerate(value))
+        return next((wrong for wrong in found if wrong), "")
+    kinds = form if isinstance(form, tuple) else (form,)
+    if isinstance(kinds[0], str):
+        return "" if value in kinds else f"{at} is none of {', '.join(kinds)}"
+    # To Python True is an int; to JSON it is not.
+    return "" if (None if value is None else type(value)) in kinds else f"{at} is of the wrong type"
+
+
+def source_of(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """How the audit's DATA was read, with defaults for what an older audit.json does not say; {} if it says nothing.
+
+    Raises:
+        InputError: it says so in another form.
+    """
+    source = content.get("source", {})
+    form = {
+        "data": str, "pool": (str, None), "model": str, "path_column": str, "label_column": str,
+        "allow_outside": bool, "max_skipped": _NUMBER,
+    }  # fmt: skip
+    wrong = _first_wrong(source, form, "source") if source != {} else ""
+    if wrong:
+        raise InputError(f"{path} is a damaged audit.json ({wrong}); give one that `curator audit` wrote.")
+    return dict(source)
