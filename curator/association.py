@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from curator import stats
 from curator.config import AuditSettings
 from curator.indicators import Indicators
-from curator.types import Ints
+from curator.types import Ints, Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,64 +31,111 @@ class Table:
         return self.with_.sum(0) - self.with_, self.known.sum(0) - self.known
 
 
+_BLOCK = 1 << 13
+"""Images that are counted at a time: enough for the product to be fast, few enough to stay in memory as floats."""
+
+
 def count(indicators: Indicators, labels: Ints, n_classes: int) -> Table:
     """The table of counts; images with label -1 are left out."""
-    one_hot = np.zeros((n_classes, len(labels)), np.float32)
-    rows = np.flatnonzero(labels >= 0)
-    one_hot[labels[rows], rows] = 1
-    # float32 sums of ones are exact up to 2^24 images a class; above, counts come in blocks.
-    parts = range(0, len(labels), 1 << 22)
-    with_ = sum(
-        (one_hot[:, s : s + (1 << 22)] @ indicators.values[s : s + (1 << 22)].astype(np.float32)).astype(np.int64)
-        for s in parts
-    )
-    known = sum(
-        (one_hot[:, s : s + (1 << 22)] @ indicators.known[s : s + (1 << 22)].astype(np.float32)).astype(np.int64)
-        for s in parts
-    )
-    empty = np.zeros((n_classes, len(indicators)), np.int64)
-    return Table(empty + with_, empty + known, np.bincount(labels[rows], minlength=n_classes).astype(np.int64))
+    return count_many(indicators, labels[None], n_classes)[0]
+
+
+def count_many(indicators: Indicators, labelings: Ints, n_classes: int) -> list[Table]:
+    """The table of counts under each of the labelings (r, n): shuffled labels, halves of the images.
+
+    One pass over the images for all of them: turning the values into numbers costs more than counting. float32 sums of
+    ones are exact in blocks.
+    """
+    r, n = labelings.shape
+    # Most attributes were measured for the same images, all of them: each such set of images is counted once.
+    sets, of_set = _distinct(indicators.known)
+    with_ = np.zeros((r * n_classes, len(indicators)), np.int64)
+    known = np.zeros((r * n_classes, sets.shape[1]), np.int64)
+    for start in range(0, n, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        one_hot = (labelings[:, None, rows] == np.arange(n_classes)[:, None]).reshape(r * n_classes, -1)
+        ones = one_hot.astype(np.float32)
+        with_ += (ones @ indicators.values[rows].astype(np.float32)).astype(np.int64)
+        known += (ones @ sets[rows].astype(np.float32)).astype(np.int64)
+    sizes = np.stack([np.bincount(row[row >= 0], minlength=n_classes) for row in labelings]).astype(np.int64)
+    shape = (r, n_classes, len(indicators))
+    return [Table(*parts) for parts in zip(with_.reshape(shape), known[:, of_set].reshape(shape), sizes, strict=True)]
+
+
+def _distinct(masks: Mask) -> tuple[Mask, NDArray[np.intp]]:
+    """The different columns of (n, m), and which of them each column is."""
+    seen: dict[bytes, int] = {}
+    packed = np.packbits(masks, axis=0)
+    which = np.array([seen.setdefault(column.tobytes(), len(seen)) for column in packed.T], np.intp)
+    first = np.unique(which, return_index=True)[1]
+    return masks[:, first], which
 
 
 @dataclass(frozen=True, slots=True)
 class Tests:
-    """Per class x test: the best value of the attribute (index of an indicator) and its adjusted p and q."""
+    """Per class x test: the best value of the attribute (index of an indicator) and its adjusted p and q.
+
+    `told` (C, t): the test could have come out, had the images been as lopsided as its counts allow. Only these were
+    tested and paid for; the others have p = q = 1.
+    """
 
     indicator: NDArray[np.intp]
     p: NDArray[np.float64]
     q: NDArray[np.float64]
+    told: Mask
+
+    @property
+    def n_tests(self) -> int:
+        return int(self.told.sum())
 
 
-def exact_tests(table: Table, n_classes: int, indicators: Indicators, settings: AuditSettings) -> Tests:
+def tellable(table: Table, n_classes: int, settings: AuditSettings) -> Mask:
+    """Whether class x value (C, m) could be a finding at all with these margins: as many of the class's images have the
+    value as have it anywhere. Then p is at most alpha, and the effect's interval lies above `min_effect`.
+
+    It depends on how many have the value and how many are of the class, never on who has it, so leaving out the others
+    chooses nothing. Source: Tarone (1990); Gilbert (2005) for the false-discovery rate.
+    """
+    other_known = table.known.sum(0) - table.known
+    k_all, n_all = table.with_.sum(0), table.known.sum(0)
+    known, other_known = table.known[:n_classes], other_known[:n_classes]
+    most = np.minimum(known, k_all)
+    low, _ = stats.newcombe(most, known, k_all - most, other_known)
+    usual = (k_all >= settings.min_support) & (k_all <= n_all - settings.min_support)
+    possible = usual & (known > 0) & (other_known > 0) & (low > settings.min_effect)
+    return np.asarray(possible & (stats.most_extreme(known, k_all, n_all) <= settings.alpha), np.bool_)
+
+
+def exact_tests(
+    table: Table, n_classes: int, indicators: Indicators, settings: AuditSettings, up_to: float = 1.0
+) -> Tests:
     """Exact one-sided p for every class x value. The cuts of one number are one test, Bonferroni over the cuts.
 
     A one-sided test in each direction is there already: both sides of a cut, both answers of a flag, and every value.
-    Rows from `n_classes` on (a pool) are compared with, not tested.
+    Rows from `n_classes` on (a pool) are compared with, not tested. What `tellable` rules out is not tested. A p above
+    `up_to` is only known to be above it (`stats.exact_greater`); what has q <= alpha is the same for any `up_to` >= alpha.
     """
+    members, size = indicators.padded_tests()
+    if not len(size):
+        none = np.zeros((n_classes, 0))
+        return Tests(none.astype(np.intp), none, none, none.astype(np.bool_))
+    possible = tellable(table, n_classes, settings)
+    k_all, n_all = table.with_.sum(0), table.known.sum(0)
+    p = np.ones(possible.shape)
+    c, v = np.nonzero(possible)
+    p[c, v] = stats.exact_greater(table.with_[c, v], table.known[c, v], k_all[v], n_all[v], up_to)
     other_with, other_known = table.elsewhere
-    k_all, n_all = table.with_ + other_with, table.known + other_known
-    p = stats.exact_greater(table.with_, table.known, k_all, n_all)
-    rare = (
-        (k_all < settings.min_support)
-        | (k_all > n_all - settings.min_support)
-        | (table.known == 0)
-        | (other_known == 0)
-    )
-    p = np.where(rare, 1.0, p)[:n_classes]
-    best, adjusted = [], []
     low, _ = stats.newcombe(table.with_, table.known, other_with, other_known)
-    for members in indicators.tests():
-        # In large sets several cuts have p = 0 to the last bit; of these the strongest is meant.
-        tied = p[:, members] <= p[:, members].min(axis=1, keepdims=True)
-        pick = members[np.argmax(np.where(tied, low[:n_classes, members], -np.inf), axis=1)]
-        best.append(pick)
-        adjusted.append(np.minimum(1.0, p[np.arange(len(p)), pick] * len(members)))
-    if not best:
-        none = np.zeros((len(p), 0))
-        return Tests(none.astype(np.intp), none, none)
-    p_adjusted = np.stack(adjusted, axis=1)
-    q = stats.benjamini_hochberg(p_adjusted.ravel()).reshape(p_adjusted.shape)
-    return Tests(np.stack(best, axis=1), p_adjusted, q)
+    # In large sets several cuts have p = 0 to the last bit; of these the strongest is meant. Padding comes last of all.
+    of_test = np.where(members >= 0, p[:, members], np.inf)
+    tied = of_test <= of_test.min(axis=2, keepdims=True)
+    best = np.argmax(np.where(tied, low[:n_classes][:, members], -np.inf), axis=2)
+    told = np.asarray((possible[:, members] & (members >= 0)).any(axis=2), np.bool_)
+    pick = members[np.arange(len(size)), best]
+    adjusted = np.minimum(1.0, np.take_along_axis(p, pick, axis=1) * size)
+    q = np.ones(adjusted.shape)
+    q[told] = stats.benjamini_hochberg(adjusted[told])
+    return Tests(pick, adjusted, q, told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from curator.association import Hit, Table, count, exact_tests, hits
 from curator.config import AuditSettings
 from curator.folding import KIND_ORDER, fold
 from curator.indicators import Indicators
+from curator.permuting import expected_false_findings
 from curator.types import Audit, Finding, Ints, Mask, Severity, SharedPattern, Verdict
 
 _FEW = 12
@@ -108,6 +109,12 @@ def _name_of(hit: Hit, leader: Hit, indicators: Indicators, classes: tuple[str, 
     return name if hit.class_idx == leader.class_idx else f"{classes[hit.class_idx]}:{name}"
 
 
+def _worst_first(finding: Finding) -> tuple[bool, int, float, str]:
+    """What describes the object itself comes last: every class has looks of its own."""
+    low = -(finding.effect_ci or (0.0, 0.0))[0]
+    return finding.kind == "object", _SEVERITY_ORDER[finding.severity], low, finding.id
+
+
 _SEVERITY_ORDER = {"high": 0, "medium": 1, "low": 2}
 
 
@@ -138,15 +145,15 @@ def audit(
     tests = exact_tests(table, len(classes), indicators, settings)
     groups = fold(hits(table, tests, settings), indicators, labels, settings)
     findings = tuple(_finding(g[0], g[1:], table, indicators, classes, settings, where) for g in groups)
-    ordered = sorted(findings, key=lambda f: (_SEVERITY_ORDER[f.severity], -(f.effect_ci or (0.0, 0.0))[0], f.id))
+    ordered = sorted(findings, key=_worst_first)
     verdict: Verdict = "shortcuts found" if findings else "none found"
-    if not findings and not _could_tell(labels, len(classes), tests.p.size, settings):
+    if not findings and not _could_tell(labels, len(classes), tests.n_tests, settings):
         verdict = "too few images to tell"
     if not findings and len(classes) == 1 and int((labels == 0).sum()) < _FEW:
         # Against a pool a handful of images seldom reaches significance; what they share is still worth saying.
         verdict, ordered = "too few images to tell", list(_descriptions(indicators, table, classes, where))
-    expected = expected_false_findings(indicators, labels, n_rows, classes, settings, rng)
-    return Audit(tuple(ordered), verdict, expected, int(tests.p.size), shared)
+    expected = expected_false_findings(indicators, labels, n_rows, len(classes), settings, rng)
+    return Audit(tuple(ordered), verdict, expected, tests.n_tests, shared)
 
 
 def _could_tell(labels: Ints, n_classes: int, n_tests: int, settings: AuditSettings) -> bool:
@@ -155,31 +162,6 @@ def _could_tell(labels: Ints, n_classes: int, n_tests: int, settings: AuditSetti
     n = int(sizes.sum())
     best = min((float(stats.exact_greater(k, k, k, n)) for k in sizes[:n_classes] if k), default=1.0)
     return best * max(n_tests, 1) <= settings.alpha
-
-
-def expected_false_findings(
-    indicators: Indicators,
-    labels: Ints,
-    n_rows: int,
-    classes: tuple[str, ...],
-    settings: AuditSettings,
-    rng: np.random.Generator,
-) -> float | None:
-    """Mean number of findings after shuffling the labels: what this very audit cries on this data when nothing is there.
-
-    None where no shuffle was asked for. Error: standard error about sqrt(mean / n_permutations).
-    """
-    if settings.n_permutations == 0:
-        return None
-    known = np.flatnonzero(labels >= 0)
-    total = 0
-    for _ in range(settings.n_permutations):
-        shuffled = labels.copy()
-        shuffled[known] = rng.permutation(labels[known])
-        table = count(indicators, shuffled, n_rows)
-        found = hits(table, exact_tests(table, len(classes), indicators, settings), settings)
-        total += len(fold(found, indicators, shuffled, settings))
-    return total / settings.n_permutations
 
 
 def _descriptions(indicators: Indicators, table: Table, classes: tuple[str, ...], where: str) -> tuple[Finding, ...]:

@@ -70,6 +70,15 @@ class Indicators:
                 out.append(np.array([j]))
         return out + [np.array(group) for group in of_number.values()]
 
+    def padded_tests(self) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """`tests` as one table (t, longest), filled up with -1, and how many positions each has (t,)."""
+        groups = self.tests()
+        size = np.array([len(g) for g in groups], np.int64)
+        members = np.full((len(groups), int(size.max(initial=0))), -1, np.intp)
+        for row, group in zip(members, groups, strict=True):
+            row[: len(group)] = group
+        return members, size
+
 
 def phrase(column: Column, value: str) -> str:
     """The column's phrase with the value in it.

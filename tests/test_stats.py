@@ -212,3 +212,63 @@ def test_association_within_ignores_what_both_owe_to_the_class():
 def test_percentile_interval_leaves_a_fortieth_on_either_side():
     low, high = stats.percentile_interval(np.arange(10_001))
     assert (low, high) == pytest.approx((250, 9750))
+
+
+def test_exact_greater_may_stop_early_and_still_says_what_is_significant():
+    rng = np.random.default_rng(5)
+    n_all = rng.integers(20, 3000, 4000)
+    k_all, n_in = rng.integers(1, n_all), rng.integers(1, n_all)
+    k = np.clip(rng.hypergeometric(k_all, n_all - k_all, n_in) + rng.integers(-3, 6, 4000), 0, None)
+    full, quick = (stats.exact_greater(k, n_in, k_all, n_all, up_to) for up_to in (1.0, 0.05))
+    np.testing.assert_array_equal(quick <= 0.05, full <= 0.05)
+    np.testing.assert_array_equal(quick[full <= 0.05], full[full <= 0.05])
+    theirs = scipy_stats.hypergeom.sf(k - 1, n_all, k_all, n_in)
+    np.testing.assert_allclose(full, theirs, rtol=1e-8, atol=1e-14)
+
+
+def test_most_extreme_is_the_smallest_p_that_the_margins_allow():
+    for n_in, k_all, n_all in [(4, 4, 8), (10, 25, 100), (60, 20, 240), (3, 400, 500), (97, 97, 100)]:
+        k = np.arange(min(n_in, k_all) + 1)
+        want = stats.exact_greater(k, n_in, k_all, n_all).min()
+        assert float(stats.most_extreme(n_in, k_all, n_all)) == pytest.approx(want, rel=1e-9)
+
+
+BERKELEY = {
+    "men": ([512, 353, 120, 138, 53, 22], [825, 560, 325, 417, 191, 373]),
+    "women": ([89, 17, 202, 131, 94, 24], [108, 25, 593, 375, 393, 341]),
+}
+
+
+def test_cochran_mantel_haenszel_against_a_published_table():
+    """Admissions to Berkeley by department (Bickel et al. 1975), as R's manual works them: chi-squared 1.4269, p 0.2323."""
+    p = stats.cochran_mantel_haenszel(*BERKELEY["women"], *BERKELEY["men"])
+    assert scipy_stats.norm.isf(p) ** 2 == pytest.approx(1.4269, abs=5e-5)
+    assert 2 * p == pytest.approx(0.2323, abs=5e-5)
+    assert stats.cochran_mantel_haenszel(*BERKELEY["men"], *BERKELEY["women"]) == pytest.approx(1 - p)
+    # Pooled over the departments, men are admitted far more often: the table's lesson.
+    men, women = (tuple(sum(x) for x in BERKELEY[who]) for who in ("men", "women"))
+    assert float(stats.exact_greater(men[0], men[1], men[0] + women[0], men[1] + women[1])) < 1e-20
+
+
+def test_cochran_mantel_haenszel_by_hand():
+    """Two strata: excess 8 - 3.5 and 5 - 3.5, variances 1.75 and 1.4808."""
+    want = scipy_stats.norm.sf((6 - 0.5) / np.sqrt(109200 / 62400 + 92400 / 62400))
+    assert stats.cochran_mantel_haenszel([8, 5], [10, 20], [6, 2], [30, 20]) == pytest.approx(want)
+    assert stats.cochran_mantel_haenszel([5, 0], [5, 0], [0, 3], [0, 9]) == 1
+    assert stats.cochran_mantel_haenszel([5, 3], [5, 3], [5, 3], [5, 3]) == 1
+
+
+def test_cochran_mantel_haenszel_is_silent_on_what_the_stratum_does_and_finds_what_is_left():
+    """Simpson: alike inside both strata, far apart pooled. The null's rate is under alpha; a rise of 0.3 is found."""
+    rng = np.random.default_rng(6)
+    n1, n2, elsewhere = np.array([40, 10]), np.array([20, 120]), np.array([0.7, 0.2])
+    null, pooled, found = [], [], []
+    for _ in range(1000):
+        k1, k2 = rng.binomial(n1, elsewhere), rng.binomial(n2, elsewhere)
+        null.append(stats.cochran_mantel_haenszel(k1, n1, k2, n2) <= 0.05)
+        pooled.append(float(stats.exact_greater(k1.sum(), 50, k1.sum() + k2.sum(), 190)) <= 0.05)
+        k1 = rng.binomial(n1, elsewhere + 0.25)
+        found.append(stats.cochran_mantel_haenszel(k1, n1, k2, n2) <= 0.05)
+    assert np.mean(pooled) > 0.9
+    assert 0.01 <= np.mean(null) <= 0.07
+    assert np.mean(found) > 0.8
