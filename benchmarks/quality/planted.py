@@ -41,8 +41,8 @@ class Spec:
     """One set to make.
 
     `kind`: one of `KINDS`, two of them joined by "+", or "none". `effect`, `elsewhere`: population shares, 0..1.
-    `balance` "90/10": one class, drawn by the seed, holds 90 % of all n_classes * n_per_class images, the others share
-    the rest. `together`: two shortcuts lie on one class instead of two.
+    `balance` "90/10": one class, drawn by the seed, holds 90 % of all images; the others have n_per_class each.
+    `together`: two shortcuts lie on one class instead of two.
     """
 
     kind: str = "scene"
@@ -129,10 +129,8 @@ def sizes(spec: Spec, rng: np.random.Generator) -> list[int]:
     """Images of each class."""
     if spec.balance == "even" or spec.n_classes < 2:
         return [spec.n_per_class] * spec.n_classes
-    total = spec.n_classes * spec.n_per_class
-    small = max(1, round(0.1 * total / (spec.n_classes - 1)))
-    out = [small] * spec.n_classes
-    out[int(rng.integers(spec.n_classes))] = total - small * (spec.n_classes - 1)
+    out = [spec.n_per_class] * spec.n_classes
+    out[int(rng.integers(spec.n_classes))] = 9 * spec.n_per_class * (spec.n_classes - 1)
     return out
 
 
@@ -166,7 +164,7 @@ def draw(spec: Spec, bank: Bank) -> tuple[pd.DataFrame, tuple[Shortcut, ...]]:
     frame["has"] = frame[f"has_{spec.kinds[0]}"] if spec.kinds else False
     _scenes_and_sizes(frame, spec, values, rng)
     frame["photograph"] = _photographs(frame, cutouts, rng)
-    frame["edit"] = _edits(frame, spec, values, rng)
+    frame["edit"] = _edits(frame, spec, values)
     frame["key"] = [k.name for k in frame["photograph"]]
     frame["mask"] = [str(bank.mask(k)) for k in frame["photograph"]]
     return frame, tuple(shortcuts)
@@ -213,10 +211,12 @@ def _photographs(frame: pd.DataFrame, cutouts: dict[str, tuple[int, ...]], rng: 
     return [Key(*cell, index=next(queues[cell])) for cell in cells]
 
 
-def _edits(frame: pd.DataFrame, spec: Spec, values: dict[str, str], rng: np.random.Generator) -> list[Edit]:
+def _edits(frame: pd.DataFrame, spec: Spec, values: dict[str, str]) -> list[Edit]:
     has = {kind: _column(frame, kind) for kind in KINDS}
-    other = rng.choice(CAMERAS, len(frame)) if "exif" in spec.kinds else np.full(len(frame), "")
-    camera = np.where(has["exif"], values["exif"], other)
+    camera = [""] * len(frame)
+    if "exif" in spec.kinds:  # then every image says what took it
+        others = (key.rng("camera").choice(CAMERAS) for key in frame["photograph"])
+        camera = [values["exif"] if h else c for h, c in zip(has["exif"], others, strict=True)]
     return [
         Edit(
             tint=values["tint"] if has["tint"][i] else "",
@@ -226,7 +226,7 @@ def _edits(frame: pd.DataFrame, spec: Spec, values: dict[str, str], rng: np.rand
             frame=values["border"] if has["border"][i] else "",
             mark=bool(has["watermark"][i]),
             large=bool(has["image_size"][i]),
-            camera=str(camera[i]),
+            camera=camera[i],
         )
         for i in range(len(frame))
     ]
