@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib
 import importlib.util
 import json
+import re
 import sys
 import types
 from collections.abc import Iterable, Mapping
@@ -13,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from curator.encoders import _hub
 from curator.errors import InputError, MissingExtraError
 from curator.types import Preprocessing
 
@@ -67,6 +70,51 @@ def architecture(name: str, others: Iterable[str] = ()) -> Config:
     return dict(json.loads((_folder() / "model_configs" / f"{name}.json").read_text(encoding="utf-8")))
 
 
+def beside(checkpoint: Path) -> Config | None:
+    """The `open_clip_config.json` in the folder of a checkpoint, None where there is none.
+
+    Its form is the hub's: `model_cfg` is an architecture, `preprocess_cfg` how pictures are prepared; either may be missing.
+
+    Raises:
+        InputError: it is no JSON object, or one of the two is none.
+    """
+    path = checkpoint.parent / _hub.CONFIG
+    if not path.is_file():
+        return None
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is no JSON object ({error}).") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path} is no JSON object; it needs model_cfg and preprocess_cfg, as on the model hub.")
+    for key in ("model_cfg", "preprocess_cfg"):
+        if not isinstance(config.get(key, {}), dict):
+            raise InputError(f"{path}: {key} is no JSON object.")
+    return config
+
+
+def own_architecture(name: str, config: Config | None, checkpoint: Path) -> tuple[str, Config]:
+    """(name for open_clip, model configuration) of an architecture that open_clip does not know; `config` from `beside`.
+
+    The name gets a hash: two checkpoints of one process may call different architectures the same.
+
+    Raises:
+        InputError: there is no configuration, or it describes no CLIP.
+    """
+    path = checkpoint.parent / _hub.CONFIG
+    model = (config or {}).get("model_cfg")
+    if model is None:
+        missing = f"there is no {path}" if config is None else f"{path} has no model_cfg"
+        raise InputError(
+            f"no model architecture is called {name!r}, and {missing} to describe it; {_meant(name, architectures())}"
+        )
+    lacking = [key for key in ("embed_dim", "vision_cfg", "text_cfg") if key not in model]
+    if lacking or not all(isinstance(model[key], dict) for key in ("vision_cfg", "text_cfg")):
+        raise InputError(f"{path} describes no CLIP: its model_cfg needs embed_dim, vision_cfg and text_cfg.")
+    digest = hashlib.sha256(json.dumps(model, sort_keys=True).encode()).hexdigest()
+    return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}-{digest[:8]}", model
+
+
 def tags(name: str) -> Mapping[str, Config]:
     """Pretrained tag -> where its weights are and how its pictures are prepared, for one architecture."""
     return dict(_light("pretrained")._PRETRAINED.get(name, {}))
@@ -87,23 +135,30 @@ def preprocessing(model: Config, given: Config) -> Preprocessing:
     """How pictures are prepared: `given` over open_clip's defaults, at the size of the architecture `model`.
 
     Raises:
-        InputError: the model takes pictures that are not square, which curator's decoder does not make.
+        InputError: the model takes pictures that are not square, which curator's decoder does not make, or an option is no
+            number where one is needed.
     """
     constants = _light("constants")
     size = model["vision_cfg"].get("image_size", 224)
     sides = tuple(size) if isinstance(size, (list, tuple)) else (size, size)
     if len(set(sides)) != 1:
         raise InputError(f"this model takes pictures of {sides[1]} x {sides[0]}; only square ones are supported.")
-    # open_clip calls every interpolation but bilinear bicubic when it prepares a picture for a trained model.
-    return Preprocessing(
-        size=int(sides[0]),
-        resize_to=int(sides[0]),
-        mode=given.get("resize_mode") or "shortest",
-        interpolation="bilinear" if given.get("interpolation") == "bilinear" else "bicubic",
-        mean=_triple(given.get("mean") or constants.OPENAI_DATASET_MEAN),
-        std=_triple(given.get("std") or constants.OPENAI_DATASET_STD),
-        fill=int(given.get("fill_color") or 0),
-    )
+    try:
+        # open_clip calls every interpolation but bilinear bicubic when it prepares a picture for a trained model.
+        return Preprocessing(
+            size=int(sides[0]),
+            resize_to=int(sides[0]),
+            mode=given.get("resize_mode") or "shortest",
+            interpolation="bilinear" if given.get("interpolation") == "bilinear" else "bicubic",
+            mean=_triple(given.get("mean") or constants.OPENAI_DATASET_MEAN),
+            std=_triple(given.get("std") or constants.OPENAI_DATASET_STD),
+            fill=int(given.get("fill_color") or 0),
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the model's configuration cannot be used ({error}); image_size needs to be a number of pixels, mean and std "
+            "three numbers each, fill_color 0 to 255."
+        ) from error
 
 
 def _triple(value: Any) -> tuple[float, float, float]:

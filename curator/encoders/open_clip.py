@@ -250,22 +250,18 @@ def _find(spec: str) -> tuple[str, dict[str, Any], dict[str, Any], Path]:
 
 
 def _find_local(name: str, file: Path) -> tuple[str, dict[str, Any], dict[str, Any], Path]:
-    model = _catalogue.architecture(name)
+    if name in _catalogue.architectures():
+        model = _catalogue.architecture(name)
+        config = _catalogue.beside(file)
+    else:
+        config = _catalogue.beside(file)
+        name, model = _catalogue.own_architecture(name, config, file)
     if file.suffix not in SUFFIXES:
         raise InputError(f"{file} is no checkpoint: its name must end in {', '.join(SUFFIXES)}.")
     if not file.is_file():
         raise InputError(f"there is no checkpoint at {file}.")
-    beside = file.parent / _hub.CONFIG
-    if beside.is_file():
-        try:
-            return (
-                name,
-                model,
-                dict(json.loads(beside.read_text(encoding="utf-8")).get("preprocess_cfg", {})),
-                file.absolute(),
-            )
-        except (ValueError, AttributeError) as error:
-            raise InputError(f"{beside} is no JSON object ({error}).") from error
+    if config is not None:
+        return name, model, config.get("preprocess_cfg", {}), file.absolute()
     # A bare checkpoint says nothing of its preprocessing; where all published weights of the architecture agree
     # (SigLIP: another mean, squashed pictures), theirs is right, and open_clip's default is not.
     keys = ("mean", "std", "interpolation", "resize_mode")

@@ -165,6 +165,70 @@ def test_the_fingerprint_follows_weights_and_preprocessing(weights, tmp_path):
     assert len({first, second, third}) == 3
 
 
+def described(weights: dict, folder: Path, config: object) -> Path:
+    """A checkpoint with this configuration beside it, whatever it is."""
+    path = save(weights, folder / "open_clip_model.safetensors")
+    (folder / "open_clip_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return path
+
+
+def test_an_architecture_of_ones_own_is_read_beside_the_checkpoint(weights, tmp_path):
+    path = described(weights, tmp_path / "mine", {"model_cfg": CONFIG, "preprocess_cfg": PREPARED})
+    known = described(weights, tmp_path / "known", {"preprocess_cfg": PREPARED})
+    own, _ = resolve(f"my clip:{path}", cache=tmp_path / "cache", device="cpu")
+    theirs, _ = resolve(f"{ARCH}:{known}", cache=tmp_path / "cache", device="cpu")
+    assert own.info.fingerprint == theirs.info.fingerprint
+    assert (own.info.dim, own.info.preprocessing.fill) == (32, 90)
+    prep = own.info.preprocessing
+    np.testing.assert_allclose(ours(own, prep), ours(theirs, prep), atol=1e-6)
+    np.testing.assert_allclose(own.encode_text(PROMPTS), theirs.encode_text(PROMPTS), atol=1e-6)
+
+
+def test_two_architectures_of_one_name_are_two_models(weights, tmp_path):
+    first = described(weights, tmp_path / "a", {"model_cfg": CONFIG})
+    shorter = CONFIG | {"text_cfg": CONFIG["text_cfg"] | {"context_length": 9}}
+    cut = weights | {"positional_embedding": weights["positional_embedding"][:9]}
+    second = described(cut, tmp_path / "b", {"model_cfg": shorter})
+    one, two = (resolve(f"mine:{path}", cache=tmp_path / "cache", device="cpu")[0] for path in (first, second))
+    assert one.info.fingerprint != two.info.fingerprint
+    # The second would not even load if it were built as the first; its text is read up to nine tokens.
+    long = "a hen and a sheep and a rabbit and a goat on grass"
+    np.testing.assert_allclose(one.encode_text(["a hen"]), two.encode_text(["a hen"]), atol=1e-5)
+    assert (one.encode_text([long]) @ two.encode_text([long]).T).item() < 0.99
+
+
+def test_a_configuration_that_changes_is_read_again(weights, tmp_path):
+    path = described(weights, tmp_path / "mine", {"model_cfg": CONFIG})
+    before = resolve(f"mine:{path}", cache=tmp_path / "cache", device="cpu")[0].info
+    config = path.parent / "open_clip_config.json"
+    config.write_text(json.dumps({"model_cfg": CONFIG, "preprocess_cfg": PREPARED}), encoding="utf-8")
+    os.utime(config, ns=(1, 1))
+    after = resolve(f"mine:{path}", cache=tmp_path / "cache", device="cpu")[0].info
+    assert (before.preprocessing.fill, after.preprocessing.fill) == (0, 90)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (None, r"no model architecture is called 'mine', and there is no .*open_clip_config\.json"),
+        ({"preprocess_cfg": PREPARED}, r"and .*open_clip_config\.json has no model_cfg"),
+        ([1, 2], "is no JSON object"),
+        ({"model_cfg": "ViT-B-32"}, "model_cfg is no JSON object"),
+        ({"model_cfg": CONFIG, "preprocess_cfg": [1]}, "preprocess_cfg is no JSON object"),
+        ({"model_cfg": {"embed_dim": 3}}, "its model_cfg needs embed_dim, vision_cfg and text_cfg"),
+        ({"model_cfg": CONFIG, "preprocess_cfg": {"mean": [1, 2]}}, "mean and std three numbers each"),
+        ({"model_cfg": CONFIG | {"vision_cfg": {"image_size": "large"}}}, "image_size needs to be a number"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_an_input_error(config, message, weights, tmp_path):
+    path = described(weights, tmp_path / "mine", config)
+    if config is None:
+        (path.parent / "open_clip_config.json").unlink()
+    with pytest.raises(InputError, match=message) as error:
+        resolve(f"mine:{path}", cache=tmp_path / "cache", device="cpu")
+    assert "\n" not in str(error.value)
+
+
 class Danger:
     def __init__(self, path: str) -> None:
         self.path = path
