@@ -20,6 +20,9 @@ _HEAD = """# Command line
 _COMMON_AFTER = "--model"
 """The first of the flags that `curator.cli.options.common` adds; all later ones are common too."""
 
+_COMMON_ONLY = "--max-skipped"
+"""A flag that a command has only together with all the common ones."""
+
 
 def _cell(text: str) -> str:
     """Text for a table cell: one line, no column break."""
@@ -65,6 +68,8 @@ def _options(command: click.Command) -> tuple[list[click.Option], list[click.Opt
     """The command's own flags and the common ones."""
     flags = [p for p in command.params if isinstance(p, click.Option)]
     first = next((k for k, o in enumerate(flags) if _COMMON_AFTER in o.opts), len(flags))
+    if not any(_COMMON_ONLY in o.opts for o in flags):
+        first = len(flags)  # it has some of them, listed with its own
     return flags[:first], flags[first:]
 
 
@@ -88,7 +93,7 @@ def page() -> str:
             out.append(_table(own, ctx) + "\n")
         if shared:
             out.append("Also takes the [common flags](#common-flags).\n\n")
-    out.append("## Common flags\n\nEvery command but `doctor` takes these.\n\n")
+    out.append("## Common flags\n\nEvery command but `verify` and `doctor` takes these.\n\n")
     out.append(_table(common, ctx))
     return "".join(out).replace("\n\n\n", "\n\n")
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "export": "Write balanced, leak-free splits.",
     "browse": "Open the FiftyOne App on the audited set.",
     "embed": "Embed DATA into the cache, nothing else.",
+    "verify": "Audit again what an audit.json is about, and compare.",
     "doctor": "Say what works here, and how to mend the rest.",
 }
 ERROR, MET, INTERRUPTED = 1, 3, 130

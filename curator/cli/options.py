@@ -64,7 +64,7 @@ class Common:
         logging.basicConfig(
             level=[logging.WARNING, logging.INFO, logging.DEBUG][min(self.verbose, 2)], format="%(message)s"
         )
-        with _progress(self.quiet) as progress:
+        with progress_bars(self.quiet) as progress:
             yield Workbench.open(
                 self.model, cache=self.cache, device=self.device, jobs=self.jobs, settings=settings, seed=self.seed,
                 max_skipped=self.max_skipped, path_column=self.path_column, label_column=self.label_column,
@@ -124,7 +124,8 @@ class Common:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+def progress_bars(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """What to tell the progress to, as the workbench does; it shows nothing where there is no terminal to see it."""
     if quiet or not sys.stderr.isatty():
         yield lambda stage, done, total: None
         return

@@ -10,15 +10,21 @@ from typing import Any, NoReturn
 from curator.errors import InputError
 
 _NUMBER = (int, float)
-# What is relied on, as docs/schema/audit.json has it; a list of one stands for a list of such things.
+_LARGEST = 2**63
+"""No count or seed is larger; a number of a thousand digits is no number."""
+# What is relied on, as docs/schema/audit.json has it. A list of one stands for a list of such things; a key with "?" may be
+# missing, or null.
 _FINDING: dict[str, Any] = {
     "id": str, "class": str, "attribute": str, "value": str, "severity": ("low", "medium", "high"), "sentence": str,
-    "effect": (*_NUMBER, None), "p": (*_NUMBER, None), "example_ids": [str], "counterexample_ids": [str],
+    "effect": (*_NUMBER, None), "p": (*_NUMBER, None), "q": (*_NUMBER, None), "example_ids": [str],
+    "counterexample_ids": [str], "same_as": [str], "effect_ci?": [_NUMBER], "share_in_class?": _NUMBER,
+    "share_elsewhere?": _NUMBER, "reliance?": {"gap": _NUMBER}, "intended?": str,
 }  # fmt: skip
 _FORM: dict[str, Any] = {
     "dataset": {"root": str, "n_images": int, "classes": dict, "splits": dict, "fingerprint": str},
     "encoder": {"name": str, "kind": str, "fingerprint": str},
     "settings": dict,
+    "expected_false_findings?": _NUMBER,
     "seed": int,
     "versions": dict,
     "verdict": str,
@@ -62,7 +68,10 @@ def _first_wrong(value: Any, form: Any, at: str) -> str:
         if not isinstance(value, dict):
             return f"{at} is no object"
         for key, inner in form.items():
+            optional, key = key.endswith("?"), key.removesuffix("?")
             name = f"{at}.{key}" if at else key
+            if optional and value.get(key) is None:
+                continue
             if key not in value:
                 return f"{name} is missing"
             wrong = _first_wrong(value[key], inner, name)
@@ -77,6 +86,8 @@ def _first_wrong(value: Any, form: Any, at: str) -> str:
     kinds = form if isinstance(form, tuple) else (form,)
     if isinstance(kinds[0], str):
         return "" if value in kinds else f"{at} is none of {', '.join(kinds)}"
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        return f"{at} is too large"
     # To Python True is an int; to JSON it is not.
     return "" if (None if value is None else type(value)) in kinds else f"{at} is of the wrong type"
 

@@ -106,7 +106,9 @@ def run(before: object, cache: Path, tmp_path_factory: pytest.TempPathFactory) -
     def call(*args: str | Path, out: Path | None = None) -> Done:
         words = [str(a) for a in args]
         folder = out or tmp_path_factory.mktemp("out")
-        if words[0] != "doctor":
+        if words[0] == "verify":
+            words += ["--cache", str(cache)]
+        elif words[0] != "doctor":
             words += [] if "--model" in words else ["--model", "embedded"]
             words += [] if "--cache" in words else ["--cache", str(cache)]
             words += [] if "--out" in words else ["--out", str(folder)]

@@ -25,7 +25,7 @@ HEAVY = ("torch", "fiftyone", "pandas", "PIL", "sklearn", "scipy", "onnxruntime"
 def test_audit_writes_the_files_of_the_contract(audited: Done, recommended: Done, validated: Done) -> None:
     names = {path.name for path in audited.folder.iterdir()}
     assert names == {
-        "audit.json", "report.html", "measures.parquet", "run.json",
+        "audit.json", "report.html", "measures.parquet", "run.json", "audit.junit.xml", "audit.sarif",
         "recommend.json", "recommendation.csv", "validation.json",
     }  # fmt: skip
     content, about = audited.file("audit.json"), audited.file("run.json")

@@ -1,0 +1,185 @@
+"""`curator verify`: make an old audit again, from what its audit.json says, and name what has become different."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from curator.config import Settings, settings_of
+from curator.errors import InputError
+from curator.pipeline.audit import audit
+from curator.report.gate import leaks_of
+from curator.report.json import audit_json, dumps
+from curator.workbench import Workbench
+
+TOLERANCE = 1e-6
+"""Two numbers that differ by no more are the same: shares are counted, and only their last bits may differ."""
+_NUMBERS = ("effect", "share_in_class", "share_elsewhere", "p", "q")
+_SHOWN = ("same_as", "example_ids", "counterexample_ids")
+_MOST = 20
+"""Classes that are named one by one when their sizes differ."""
+
+Content = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """`differences` are sentences, one for each thing that no longer holds; `notes` are what need not matter."""
+
+    differences: tuple[str, ...]
+    notes: tuple[str, ...]
+    n_findings: int
+
+
+def model_of(content: Content, source: Content) -> str:
+    """What --model must say to get the encoder of an audit.json."""
+    encoder = content["encoder"]
+    if source and source["model"] != "auto":
+        return str(source["model"])
+    return str(encoder["name"] if encoder["kind"] == "open_clip" else encoder["kind"])
+
+
+def verify(content: Content, data: str, bench: Workbench, *, pool: str | None = None) -> Verification:
+    """Audit `data` again and compare with `content`, that of an audit.json.
+
+    `bench` is opened with the settings, the seed and the encoder that `content` names.
+
+    Raises:
+        DataError, InputError: DATA cannot be read any more.
+    """
+    run = audit(data, bench, pool=pool)
+    # As it would be read back, so that like is compared with like.
+    return compare(content, json.loads(dumps(audit_json(run, run.sizes()))))
+
+
+def compare(old: Content, new: Content) -> Verification:
+    """What differs between two contents of audit.json: of data, encoder, settings, seed and findings."""
+    differences = [*_data(old, new), *_encoder(old, new), *_settings(old, new), *_findings(old, new), *_rest(old, new)]
+    return Verification(tuple(differences), tuple(_notes(old, new, differences)), len(new["findings"]))
+
+
+def _data(old: Content, new: Content) -> Iterator[str]:
+    was, now = old["dataset"], new["dataset"]
+    if was["fingerprint"] == now["fingerprint"]:
+        return
+    why = "an image, a label, a split or metadata"
+    yield f"data changed: fingerprint was {was['fingerprint']}, is {now['fingerprint']} ({why})"
+    if was["n_images"] != now["n_images"]:
+        yield f"data changed: {was['n_images']} images were read, now {now['n_images']}"
+    for what in ("classes", "splits"):
+        names = sorted({*was[what], *now[what]}, key=str)
+        changed = [n for n in names if was[what].get(n, 0) != now[what].get(n, 0)]
+        for name in changed[:_MOST]:
+            yield f"data changed: {what} {name!r} had {was[what].get(name, 0)} images, has {now[what].get(name, 0)}"
+        if len(changed) > _MOST:
+            yield f"data changed: {len(changed) - _MOST} more {what} have another number of images"
+
+
+def _encoder(old: Content, new: Content) -> Iterator[str]:
+    was, now = old["encoder"], new["encoder"]
+    if was["fingerprint"] != now["fingerprint"]:
+        yield (
+            f"encoder changed: was {was['name']} ({was['fingerprint'][:19]}), is {now['name']} ({now['fingerprint'][:19]})"
+        )
+
+
+def _settings(old: Content, new: Content) -> Iterator[str]:
+    # The audit was made with the old settings; what differs is what the file says in another form.
+    for stage, values in old["settings"].items():
+        for key, value in values.items() if isinstance(values, Mapping) else ():
+            now = new["settings"].get(stage, {}).get(key)
+            if value != now:
+                yield f"setting {stage}.{key} was {value!r}, is {now!r}"
+    if old["seed"] != new["seed"]:
+        yield f"seed was {old['seed']}, is {new['seed']}"
+
+
+def _findings(old: Content, new: Content) -> Iterator[str]:
+    was, now = ({f["id"]: f for f in content["findings"]} for content in (old, new))
+    yield from (f"finding gone: {id!r}" for id in was if id not in now)
+    yield from (f"finding new: {id!r}" for id in now if id not in was)
+    for id in (id for id in was if id in now):
+        yield from _finding(id, was[id], now[id])
+    both = [[id for id in one if id in other] for one, other in ((was, now), (now, was))]
+    if both[0] != both[1]:
+        yield "the order of the findings changed"
+
+
+def _finding(id: str, was: Content, now: Content) -> Iterator[str]:
+    for key in _NUMBERS:
+        yield from _number(f"{key} of {id!r}", was.get(key), now.get(key))
+    ends = zip(was.get("effect_ci") or (), now.get("effect_ci") or (), strict=False)
+    for side, pair in zip(("lower", "upper"), ends, strict=False):
+        yield from _number(f"{side} end of the effect of {id!r}", *pair)
+    gaps = [(f.get("reliance") or {}).get("gap") for f in (was, now)]
+    yield from _number(f"reliance of {id!r}", *gaps)
+    for key in ("severity", "sentence", "intended"):
+        if was.get(key, "") != now.get(key, ""):
+            yield f"{key} of {id!r} was {was.get(key, '')!r}, is {now.get(key, '')!r}"
+
+
+def _number(what: str, was: Any, now: Any) -> Iterator[str]:
+    if was == now:
+        return
+    numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in (was, now))
+    # p and q are told apart by their size: 1e-12 is not 1e-7.
+    if not numbers or not math.isclose(
+        was, now, rel_tol=TOLERANCE, abs_tol=0.0 if what[:2] in ("p ", "q ") else TOLERANCE
+    ):
+        yield f"{what} was {_said(was)}, is {_said(now)}"
+
+
+def _said(value: Any) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else repr(value)
+
+
+def _rest(old: Content, new: Content) -> Iterator[str]:
+    if old["verdict"] != new["verdict"]:
+        yield f"verdict was {old['verdict']!r}, is {new['verdict']!r}"
+    if old["n_tests"] != new["n_tests"]:
+        yield f"number of tests was {old['n_tests']}, is {new['n_tests']}"
+    yield from _number(
+        "expected_false_findings", old.get("expected_false_findings"), new.get("expected_false_findings")
+    )
+    gone, added = leaks_of(old) - leaks_of(new), leaks_of(new) - leaks_of(old)
+    if gone or added:
+        yield f"leaks between splits changed: {len(gone)} gone, {len(added)} new"
+
+
+def _notes(old: Content, new: Content, differences: list[str]) -> Iterator[str]:
+    was, now = old["versions"], new["versions"]
+    changed = [
+        f"{n} {was.get(n, 'none')} -> {now.get(n, 'none')}" for n in sorted({*was, *now}) if was.get(n) != now.get(n)
+    ]
+    if changed:
+        verb = "which may be why" if differences else "with the same findings"
+        yield f"Made with other versions, {verb}: {', '.join(changed)}."
+    silent = [
+        f"{stage}.{key}"
+        for stage, values in new["settings"].items()
+        for key in values
+        if key not in old["settings"].get(stage, {})
+    ]
+    if silent:
+        yield f"Settings that the file does not name, taken as they are by default: {', '.join(silent)}."
+    parts = ("clusters", "label_errors", "shared_patterns", "duplicates")
+    other = [name for name in parts if old.get(name) != new.get(name)]
+    other += [key for key in _SHOWN if [f.get(key) for f in old["findings"]] != [f.get(key) for f in new["findings"]]]
+    if other and not differences:
+        yield f"Not the same in all other parts, which are not compared: {', '.join(other)}."
+
+
+def old_settings(content: Content, where: str) -> Settings:
+    """The settings of an audit.json; the defaults where it names none.
+
+    Raises:
+        InputError: it has settings that this version does not know.
+    """
+    try:
+        return settings_of(content["settings"], where)
+    except InputError as e:
+        made = content["versions"].get("curator-audit", "an unknown version")
+        raise InputError(f"{e} The file was made by curator {made}; verify with that version.") from e
