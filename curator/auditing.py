@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from curator import stats
-from curator.association import Hit, Table, count, exact_tests, hits
+from curator.adjusting import adjust
+from curator.association import Hit, Table, Tests, count, exact_tests, hits
 from curator.config import AuditSettings
+from curator.confirming import confirm
 from curator.folding import KIND_ORDER, fold
 from curator.indicators import Indicators
 from curator.permuting import expected_false_findings
@@ -126,11 +128,13 @@ def audit(
     rng: np.random.Generator,
     *,
     where: str = "elsewhere",
+    pictures: Ints | None = None,
 ) -> Audit:
     """Test every class x value and say what stands out, worst first.
 
     `labels` (n,) index `classes`; -1 takes no part; a label equal to len(classes) is compared with but not reported (the
-    pool). Example and counter-example ids are chosen by the caller, who has the vectors.
+    pool). `pictures` (n,) numbers what each image shows, so that no half confirms the other by a duplicate. Example and
+    counter-example ids are chosen by the caller, who has the vectors.
 
     Error: p is exact given the margins; q holds for independent or positively dependent tests; the effect of a number's
     best cut is a little optimistic (it was chosen among `cuts`); shares are of the values as measured, not as they are.
@@ -144,7 +148,15 @@ def audit(
         return Audit(_descriptions(indicators, table, classes, where), "too few images to tell", None, 0, shared)
     tests = exact_tests(table, len(classes), indicators, settings)
     groups = fold(hits(table, tests, settings), indicators, labels, settings)
-    findings = tuple(_finding(g[0], g[1:], table, indicators, classes, settings, where) for g in groups)
+    leaders = [g[0] for g in groups]
+    confirmed = confirm(leaders, indicators, labels, len(classes), settings, rng.spawn(1)[0], pictures)
+    evidence = zip(groups, confirmed, adjust(leaders, indicators, labels), strict=True)
+    findings = tuple(
+        replace(
+            _finding(g[0], g[1:], table, indicators, classes, settings, where), confirmation=confirmation, adjusted=left
+        )
+        for g, confirmation, left in evidence
+    )
     ordered = sorted(findings, key=_worst_first)
     verdict: Verdict = "shortcuts found" if findings else "none found"
     if not findings and not _could_tell(labels, len(classes), tests.n_tests, settings):
@@ -153,7 +165,24 @@ def audit(
         # Against a pool a handful of images seldom reaches significance; what they share is still worth saying.
         verdict, ordered = "too few images to tell", list(_descriptions(indicators, table, classes, where))
     expected = expected_false_findings(indicators, labels, n_rows, len(classes), settings, rng)
-    return Audit(tuple(ordered), verdict, expected, tests.n_tests, shared)
+    untested = _untested(indicators, table, tests)
+    return Audit(tuple(ordered), verdict, expected, tests.n_tests, shared, untested)
+
+
+def _untested(indicators: Indicators, table: Table, tests: Tests) -> tuple[str, ...]:
+    """The attributes of which no test could have come out though the images differ in them, each with the reason."""
+    names = np.array(indicators.attribute)
+    tested = {names[members[0]] for members, told in zip(indicators.tests(), tests.told.T, strict=True) if told.any()}
+    k_all, n_all = table.with_.sum(0), table.known.sum(0)
+    out = []
+    for name in dict.fromkeys(indicators.attribute):
+        mine = np.flatnonzero(names == name)
+        most, n = int(k_all[mine].max()), int(n_all[mine].max())
+        if name in tested or most in (0, n):
+            continue
+        few = f"only {n - most} differ" if 2 * most > n else f"no value is in more than {most}"
+        out.append(f"{name}: {few} of {n} images")
+    return tuple(out)
 
 
 def _could_tell(labels: Ints, n_classes: int, n_tests: int, settings: AuditSettings) -> bool:

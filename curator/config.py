@@ -23,7 +23,7 @@ class AuditSettings:
     `alpha`: false-discovery rate over all tests. `min_effect`: the interval of the effect must lie above it.
     `medium`, `high`: severity by the lower end of that interval. `min_support`: fewer images than this with a value are
     not tested. `cuts`: quantiles at which a number is cut in two. `n_permutations`: label shuffles behind
-    `expected_false_findings`. `clusters`: how many, 0 = by the size of the set. `intended`: what the user accepts.
+    `expected_false_findings`. `n_splits`: random halves behind each finding's confirmation. `clusters`: how many, 0 = by the size of the set. `intended`: what the user accepts.
     """
 
     alpha: float = 0.05
@@ -33,6 +33,7 @@ class AuditSettings:
     min_support: int = 3
     cuts: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
     n_permutations: int = 50
+    n_splits: int = 10
     clusters: int = 0
     n_examples: int = 12
     concepts: str = ""
@@ -44,7 +45,13 @@ class AuditSettings:
             raise InputError("settings: 0 <= min_effect <= medium <= high <= 1 is needed.")
         if any(not 0 < c < 1 for c in self.cuts):
             raise InputError(f"settings: cuts are quantiles between 0 and 1; found {list(self.cuts)}.")
-        _at_least(0, min_support=self.min_support, n_permutations=self.n_permutations, clusters=self.clusters)
+        _at_least(
+            0,
+            min_support=self.min_support,
+            n_permutations=self.n_permutations,
+            n_splits=self.n_splits,
+            clusters=self.clusters,
+        )
 
 
 @dataclass(frozen=True, slots=True)

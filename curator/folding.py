@@ -49,7 +49,7 @@ def _left_without(hit: Hit, others: set[int], indicators: Indicators, labels: In
     return float(stats.newcombe(v[inside].sum(), inside.sum(), v[outside].sum(), outside.sum())[0])
 
 
-class _Ties:
+class Ties:
     """How the values of all hits go together inside the classes, for every pair at once."""
 
     def __init__(self, hits: list[Hit], indicators: Indicators, labels: Ints) -> None:
@@ -71,7 +71,7 @@ class _Ties:
         return float(self.correlation[self.column[hit.indicator], self.column[other.indicator]])
 
 
-def _is_tied(hit: Hit, group: list[Hit], indicators: Indicators, ties: _Ties) -> bool:
+def _is_tied(hit: Hit, group: list[Hit], indicators: Indicators, ties: Ties) -> bool:
     """Whether the hit's value goes with the group's inside the classes.
 
     Values of one attribute are tied by what they are; where a class has a value without exception, nothing inside it
@@ -103,7 +103,7 @@ def _repeats(hit: Hit, leader: Hit, indicators: Indicators, labels: Ints, settin
 
 
 def _said_by(
-    hit: Hit, groups: list[list[Hit]], indicators: Indicators, labels: Ints, settings: AuditSettings, ties: _Ties
+    hit: Hit, groups: list[list[Hit]], indicators: Indicators, labels: Ints, settings: AuditSettings, ties: Ties
 ) -> list[list[Hit]]:
     """The groups whose leader, their strongest hit, has said already what the hit says.
 
@@ -135,7 +135,7 @@ def fold(hits: list[Hit], indicators: Indicators, labels: Ints, settings: AuditS
     A hit that several groups could explain joins the one that speaks of its attribute.
     """
     groups: list[list[Hit]] = []
-    ties = _Ties(hits, indicators, labels)
+    ties = Ties(hits, indicators, labels)
     for hit in hits:
         fitting = _said_by(hit, groups, indicators, labels, settings, ties)
         attribute = indicators.attribute[hit.indicator]

@@ -85,7 +85,7 @@ def exact_greater(k_in: ArrayLike, n_in: ArrayLike, k_all: ArrayLike, n_all: Arr
             start = k[rows] if upwards else k[rows] - 1
             side = (start, n[rows], marked[rows], total[rows])
             point = np.exp(_log_point(*side))
-            with np.errstate(divide="ignore"):
+            with np.errstate(divide="ignore", over="ignore"):
                 enough = (
                     np.where(point > 0, up_to / point, np.inf) if upwards and up_to < 1 else np.full(len(rows), np.inf)
                 )

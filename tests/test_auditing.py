@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -257,7 +258,10 @@ def test_the_order_of_the_images_does_not_matter():
     order = rng.permutation(len(classes))
     here = run(indicators(columns, [COLOUR, SHARP]), classes)
     there = run(indicators({k: np.asarray(v)[order] for k, v in columns.items()}, [COLOUR, SHARP]), classes[order])
-    assert here.findings == there.findings
+    # Which halves are drawn is the seed's business and follows the order.
+    assert [replace(f, confirmation=None) for f in here.findings] == [
+        replace(f, confirmation=None) for f in there.findings
+    ]
     assert here.findings
 
 

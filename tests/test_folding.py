@@ -11,7 +11,7 @@ import pytest
 from curator import auditing, indicators, stats
 from curator.association import count, exact_tests
 from curator.config import AuditSettings
-from curator.folding import _Ties
+from curator.folding import Ties
 from curator.types import Column, Measures
 
 SETTINGS = AuditSettings(n_permutations=0)
@@ -96,7 +96,7 @@ def test_ties_are_the_association_within_classes():
 
     pair = [Hit(0, found.index("x.a", "yes"), 0, 0, 0, (0, 0)), Hit(0, found.index("x.b", "yes"), 0, 0, 0, (0, 0))]
     assert tests.p.shape[0] == 3
-    assert _Ties(pair, found, labels).of(*pair) == pytest.approx(stats.association_within(a, b, labels), abs=1e-5)
+    assert Ties(pair, found, labels).of(*pair) == pytest.approx(stats.association_within(a, b, labels), abs=1e-5)
 
 
 def test_shares_of_sparse_values_say_of_how_many_images_they_are():

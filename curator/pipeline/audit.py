@@ -7,10 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from curator import auditing, clustering, duplicates, indicators, intended, probing, reliance
 from curator.indicators import Indicators
-from curator.types import Audit, AuditRun, Clusters, Embedded, Finding, Ints, LabelError, Mask, Measures
+from curator.types import (
+    Audit,
+    AuditRun,
+    Clusters,
+    DuplicateGroup,
+    Embedded,
+    Finding,
+    Ids,
+    Ints,
+    LabelError,
+    Mask,
+    Measures,
+)
 from curator.workbench import Workbench, fingerprint, one_class, versions
 
 _PROBE_C = 0.1
@@ -49,7 +63,14 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
             f"Findings are about the {int((labels >= 0).sum())} images of the train split, as a network would see them."
         )
     table = indicators.build(measures, settings.audit.cuts)
-    found = _test(embedded, labels, measures, table, bench, pool)
+    groups = duplicates.groups(
+        data.ids,
+        list(embedded.facts["sha256"]),
+        embedded.facts["phash"].to_numpy(np.uint64),
+        embedded.embeddings,
+        settings.duplicates,
+    )
+    found = _test(embedded, labels, measures, table, bench, pool, _pictures(data.ids, groups))
     trusted = _probabilities(embedded, labels, bench)
     sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))
     small = [name for name, size in zip(data.classes, sizes, strict=True) if 0 < size < _SMALLEST]
@@ -58,13 +79,6 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
             f"Too small for a probe (under {_SMALLEST} images), so without reliance or label checks: {', '.join(small)}."
         )
     found = _with_evidence(found, embedded, labels, table, trusted, bench)
-    groups = duplicates.groups(
-        data.ids,
-        list(embedded.facts["sha256"]),
-        embedded.facts["phash"].to_numpy(np.uint64),
-        embedded.embeddings,
-        settings.duplicates,
-    )
     found, said = intended.accept(found, settings.audit.intended)
     notes += said
     bench.progress("auditing", 1, 1)
@@ -89,13 +103,28 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
     )
 
 
+def _pictures(ids: Ids, groups: tuple[DuplicateGroup, ...]) -> Ints:
+    """A number for what each image (n,) shows; images linked by groups of duplicates, of whatever kind, have the same."""
+    at = {str(i): k for k, i in enumerate(ids)}
+    links = [(at[group.ids[0]], at[i]) for group in groups for i in group.ids[1:]]
+    one, other = np.array(links, np.intp).reshape(-1, 2).T
+    linked = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(len(ids), len(ids)))
+    return np.asarray(connected_components(linked, directed=False)[1], np.int32)
+
+
 def _test(
-    embedded: Embedded, labels: Ints, measures: Measures, table: Indicators, bench: Workbench, pool: Embedded | None
+    embedded: Embedded,
+    labels: Ints,
+    measures: Measures,
+    table: Indicators,
+    bench: Workbench,
+    pool: Embedded | None,
+    pictures: Ints,
 ) -> Audit:
     classes = embedded.dataset.classes
     rng = bench.rng("audit")
     if pool is None or len(classes) > 1:
-        return auditing.audit(table, labels, classes, bench.settings.audit, rng)
+        return auditing.audit(table, labels, classes, bench.settings.audit, rng, pictures=pictures)
     # The pool stands in for the missing other class: same columns, read by the data set's thresholds.
     theirs = bench.measures(pool, embedded)
     frame = pd.concat([measures.frame, theirs.frame.rename(index=lambda i: f"(pool) {i}")])
@@ -103,7 +132,8 @@ def _test(
         Measures(frame[[c.name for c in measures.columns]], measures.columns), bench.settings.audit.cuts
     )
     both = np.concatenate([labels, np.full(len(pool.dataset), len(classes), np.int32)])
-    return auditing.audit(joined, both, classes, bench.settings.audit, rng, where="in the pool")
+    shown = np.concatenate([pictures, len(pictures) + np.arange(len(pool.dataset), dtype=np.int32)])
+    return auditing.audit(joined, both, classes, bench.settings.audit, rng, where="in the pool", pictures=shown)
 
 
 def _probabilities(embedded: Embedded, labels: Ints, bench: Workbench) -> tuple[np.ndarray, Mask]:

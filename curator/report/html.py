@@ -258,4 +258,6 @@ def _environment() -> jinja2.Environment:
     env.filters |= {"quiet": _quiet, "breakable": _breakable}
     env.filters["n"] = lambda number: f"{number:,}"
     env.globals |= {"count": wording.count, "arm_words": wording.arm_words, "expected_gain": wording.expected_gain}
+    env.globals["intervention"] = wording.intervention
+    env.globals |= {"confirmation": wording.confirmation, "adjusted": wording.adjusted}
     return env

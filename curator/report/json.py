@@ -77,6 +77,7 @@ def audit_json(
         ],
         "n_tests": int(run.audit.n_tests),
         "notes": list(run.notes),
+        "untested": list(run.audit.untested),
         **({} if source is None else {"source": plain(source)}),
     }
 
@@ -103,7 +104,13 @@ def _finding(f: Finding) -> dict[str, Any]:
             "intervention_drop": r.intervention_drop,
             "control_drop": r.control_drop,
             "n_conflicting": r.n_conflicting,
+            "intervention_ci": r.intervention_ci,
+            "control_ci": r.control_ci,
+            "excess_ci": r.excess_ci,
+            "n_edited": r.n_edited,
+            "edit": r.edit,
         }
+    c, a = f.confirmation, f.adjusted
     out: dict[str, Any] = plain(
         {
             "id": f.id,
@@ -127,6 +134,18 @@ def _finding(f: Finding) -> dict[str, Any]:
             "counterexample_ids": f.counterexample_ids,
             "n_class": f.n_class,
             "n_with": f.n_with,
+            "confirmation": c
+            and {
+                "n_splits": c.n_splits,
+                "discovered": c.discovered,
+                "confirmed": c.confirmed,
+                "effect": c.effect,
+                "effect_ci": c.effect_ci,
+            },
+            "adjusted_for": a.held if a else (),
+            "adjusted_effect": a and a.effect,
+            "adjusted_ci": a and a.effect_ci,
+            "adjusted_p": a and a.p,
             "intended": f.intended,
         }
     )

@@ -17,6 +17,7 @@ from curator.types import AuditRun, Finding, ProbeReport, Recommendation, Skippe
 WIDTH = 80
 LONGEST = 600
 MOST_LINES = 10
+MOST_UNTESTED = 3
 _STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
 _VERDICTS = {"shortcuts found": "bold red", "none found": "bold green", "too few images to tell": "bold yellow"}
 _PROOFS = {"fixed": "bold green", "improved": "bold green", "no evidence of improvement": "bold yellow"}
@@ -49,6 +50,13 @@ def print_audit(run: AuditRun, console: Console, limit: int = MOST_LINES) -> Non
         (run.label_errors, "doubtful label", "doubtful labels"),
         (data.skipped, "file skipped", "files skipped"),
     ]
+    # A column that the user brought was meant to be looked at; of our own, audit.json and the report say so.
+    brought = [line for line in audit.untested if line.startswith("metadata.")]
+    if brought:
+        console.print()
+        _say(console, "Not tested, too few images to tell:", style="dim")
+        _list(console, brought[:MOST_UNTESTED], style="dim")
+        _rest(console, len(brought) - MOST_UNTESTED, "column", "audit.json")
     lines = [wording.count(len(what), one, many) for what, one, many in also if what]
     if lines:
         console.print()
@@ -88,12 +96,19 @@ def _finding(console: Console, finding: Finding) -> None:
         more.append(f"q {wording.probability(finding.q)}")
     if finding.reliance is not None:
         r = finding.reliance
-        more.append(f"accuracy of a probe {wording.points(r.gap, r.gap_ci)} where it holds")
+        if r.gap is not None:
+            more.append(f"accuracy of a probe {wording.points(r.gap, r.gap_ci)} where it holds")
     if finding.same_as:
         rest = len(finding.same_as) - 3
         more.append(f"also seen as {', '.join(finding.same_as[:3])}{f' and {rest} more' if rest > 0 else ''}")
     if more:
         _say(console, "; ".join(more), indent=8, style="dim")
+    if finding.confirmation is not None:
+        _say(console, wording.confirmation(finding.confirmation), indent=8, style="dim")
+    if finding.adjusted is not None:
+        _say(console, wording.adjusted(finding.adjusted), indent=8, style="dim")
+    if finding.reliance is not None and (cost := wording.intervention(finding.reliance)):
+        _say(console, cost, indent=8, style="dim")
 
 
 def print_recommendation(rec: Recommendation, console: Console, limit: int = MOST_LINES) -> None:
@@ -135,9 +150,9 @@ def print_validation(report: ProbeReport, console: Console) -> None:
         _say(console, f"{wording.arm_words(name):<20}{share:<15} {who} (n = {group.n:,})", indent=2, hang=36)
 
 
-def _list(console: Console, lines: Iterable[str]) -> None:
+def _list(console: Console, lines: Iterable[str], style: str = "") -> None:
     for line in lines:
-        _say(console, f"- {line}", indent=2, hang=2)
+        _say(console, f"- {line}", indent=2, hang=2, style=style)
 
 
 def _rest(console: Console, n: int, noun: str, where: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from curator.types import Interval, Recommendation
+from curator.types import Adjusted, Confirmation, Interval, Recommendation, Reliance
 
 # Characters that reorder the text around them: a file name must not rewrite the sentence it stands in.
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -68,6 +68,56 @@ def points(difference: float, ci: Interval | None = None) -> str:
 def _signed(fraction: float) -> str:
     whole = round(100 * fraction)
     return "0" if whole == 0 else f"{'+' if whole > 0 else '−'}{abs(whole)}"
+
+
+def intervention(r: Reliance) -> str:
+    """What editing the attribute did to a probe, as a sentence; "" where it was not tried.
+
+    >>> intervention(Reliance(0.3, (0.2, 0.4), 4, 0.41, 0.06, (0.3, 0.5), (0.01, 0.1), edit="replacing the surroundings"))
+    'Replacing the surroundings costs the right class 41 points [30, 50]; as large a change of something else costs 6 [1, 10].'
+    """
+    if not r.edit:
+        return ""
+    if r.intervention_drop is None or r.control_drop is None:
+        return f"Not tested by editing: {r.edit}."
+    own, other = _cost(r.intervention_drop, r.intervention_ci, " points"), _cost(r.control_drop, r.control_ci)
+    return f"{r.edit[:1].upper()}{r.edit[1:]} costs the right class {own}; as large a change of something else costs {other}."
+
+
+def _cost(drop: float, ci: Interval | None, unit: str = "") -> str:
+    value, *ends = (_signed(x).removeprefix("+") for x in (drop, *(ci or ())))
+    return f"{value}{unit}{f' [{ends[0]}, {ends[1]}]' if ends else ''}"
+
+
+def confirmation(c: Confirmation) -> str:
+    """How a finding does on images that had no part in finding it, as a sentence.
+
+    >>> confirmation(Confirmation(10, 9, 9, 0.78, (0.66, 0.88)))
+    'Found in 9 of 10 random halves; confirmed in the other half in 9 of 9, difference there +78 points [+66, +88].'
+    >>> confirmation(Confirmation(10, 0, 0, None, None))
+    'Found in none of 10 random halves: half of the images are too few to show it.'
+    """
+    if c.effect is None:
+        return f"Found in none of {c.n_splits} random halves: half of the images are too few to show it."
+    there = points(c.effect, c.effect_ci)
+    return (
+        f"Found in {c.discovered} of {c.n_splits} random halves; "
+        f"confirmed in the other half in {c.confirmed} of {c.discovered}, difference there {there}."
+    )
+
+
+def adjusted(a: Adjusted) -> str:
+    """What is left of a finding with the values it travels with held still, as a sentence.
+
+    >>> adjusted(Adjusted(("site=north",), 0.31, (0.2, 0.42), 2e-6))
+    'With site=north held still, +31 points [+20, +42] are left (p = 2e-6).'
+    >>> adjusted(Adjusted(("a=b", "c=yes"), None, None, None))
+    'It cannot be told apart from a=b and c=yes: no images differ in one and not in the other.'
+    """
+    held = " and ".join(a.held)
+    if a.effect is None or a.p is None:
+        return f"It cannot be told apart from {held}: no images differ in one and not in the other."
+    return f"With {held} held still, {points(a.effect, a.effect_ci)} are left (p = {probability(a.p)})."
 
 
 def probability(p: float) -> str:

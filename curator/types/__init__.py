@@ -46,10 +46,16 @@ from curator.types.data import (
     EncoderInfo as EncoderInfo,
 )
 from curator.types.data import (
+    Eye as Eye,
+)
+from curator.types.data import (
     FileFacts as FileFacts,
 )
 from curator.types.data import (
     Measures as Measures,
+)
+from curator.types.data import (
+    Patches as Patches,
 )
 from curator.types.data import (
     Photo as Photo,
@@ -82,6 +88,9 @@ from curator.types.plans import (
     SplitPlan as SplitPlan,
 )
 from curator.types.results import (
+    Adjusted as Adjusted,
+)
+from curator.types.results import (
     Audit as Audit,
 )
 from curator.types.results import (
@@ -89,6 +98,9 @@ from curator.types.results import (
 )
 from curator.types.results import (
     Clusters as Clusters,
+)
+from curator.types.results import (
+    Confirmation as Confirmation,
 )
 from curator.types.results import (
     DuplicateGroup as DuplicateGroup,

@@ -99,6 +99,22 @@ class Preprocessing:
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     fill: int = 0
 
+    def view(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """The part of a picture that the input shows: left, top, right, bottom as fractions of its width and height.
+
+        Below 0 or above 1 where the input is padded.
+
+        >>> Preprocessing(size=224, resize_to=256).view(512, 256)
+        (0.28125, 0.0625, 0.71875, 0.9375)
+        """
+        if self.mode == "squash":
+            scaled = float(self.resize_to), float(self.resize_to)
+        else:
+            side = max(width, height) if self.mode == "longest" else min(width, height)
+            scaled = width * self.resize_to / side, height * self.resize_to / side
+        x, y = (0.5 - self.size / (2 * length) for length in scaled)
+        return x, y, 1 - x, 1 - y
+
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
@@ -121,13 +137,15 @@ class Photo:
     """One decoded image: everything later steps need, from ONE decode.
 
     `pixels` (h, w, 3) uint8 RGB is the analysis picture, longest side at most 256; `input` (size, size, 3) uint8 is the
-    encoder's input before normalisation; `phash` is a 64-bit perceptual hash.
+    encoder's input before normalisation; `phash` is a 64-bit perceptual hash. `foreground` (h, w), as large as `pixels`, is
+    the probability that the object is there; None where nothing could tell.
     """
 
     facts: FileFacts
     pixels: NDArray[np.uint8]
     input: NDArray[np.uint8]
     phash: int
+    foreground: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +180,23 @@ class Encoder(Protocol):
         ...
 
 
+class Eye(Protocol):
+    """What sees places: an encoder, or the one that lends its patch features to encoders without any.
+
+    `input_size` is the side in pixels of the inputs it takes; `grid` the places along each side.
+    """
+
+    input_size: int
+    grid: int
+
+    @property
+    def info(self) -> EncoderInfo: ...
+
+    def look(self, inputs: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+        """(b, size, size, 3) uint8 -> (b, dim) unit vectors as of `encode`, and (b, grid, grid, d) patch features."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Embeddings:
     """One unit vector per image: `vectors` (n, d) float32, made by `encoder`."""
@@ -187,12 +222,54 @@ class Embeddings:
 
 
 @dataclass(frozen=True, slots=True)
+class Patches:
+    """What is seen at each of g x g places of every encoder's input.
+
+    `features` (n, g, g, d) int8 are unit vectors times 127; `foreground` (n, g, g) uint8 is the probability times 255 that
+    the object is there; `colour` (n, g, g, 3) uint8 the mean RGB and `texture` (n, g, g) uint8 the mean step between
+    neighbouring pixels, in grey levels. `eye` is the fingerprint of what saw them.
+    """
+
+    ids: Ids
+    features: NDArray[np.int8]
+    foreground: NDArray[np.uint8]
+    colour: NDArray[np.uint8]
+    texture: NDArray[np.uint8]
+    eye: str
+
+    def __post_init__(self) -> None:
+        n, g = self.features.shape[:2]
+        shapes = self.features.shape[2], *self.foreground.shape, *self.colour.shape, *self.texture.shape
+        if shapes != (g, n, g, g, n, g, g, 3, n, g, g) or len(self.ids) != n:
+            raise DataError("the patches of a data set differ in number or grid.")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def grid(self) -> int:
+        """Places along each side."""
+        return int(self.features.shape[1])
+
+    def take(self, indices: NDArray[Any] | Sequence[int]) -> Self:
+        idx = np.asarray(indices)
+        return replace(
+            self,
+            ids=self.ids[idx],
+            features=self.features[idx],
+            foreground=self.foreground[idx],
+            colour=self.colour[idx],
+            texture=self.texture[idx],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """What one measured attribute is.
 
     `form`: "tags" (any number of values, joined by "|"), "category" (one value), "number", "flag" (yes/no).
     `phrase` follows "93% of bunny ..." and holds one {value}: "have a {value} background". `without` says what to add
-    instead: "on something other than {value}". `unit` is "" for names.
+    instead: "on something other than {value}". `unit` is "" for names. `absence`: to lack a flag is a value of its own.
     """
 
     name: str
@@ -201,6 +278,7 @@ class Column:
     phrase: str
     without: str
     unit: str = ""
+    absence: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +311,8 @@ class Embedded:
     """A data set after its one decode: vectors, what was measured on the pixels, and what the files say.
 
     `rows` (index = ids) holds the columns of every per-image attribute family; `facts` (index = ids) the fields of
-    `FileFacts` and `phash` (uint64). All three follow `dataset.ids`; images that could not be read are in
-    `dataset.skipped`. `n_new` were embedded now (the rest came from the store) in `seconds`.
+    `FileFacts` and `phash` (uint64); `patches` is None where nothing sees places. All follow `dataset.ids`; images that
+    could not be read are in `dataset.skipped`. `n_new` were embedded now (the rest came from the store) in `seconds`.
     """
 
     dataset: Dataset
@@ -243,6 +321,7 @@ class Embedded:
     facts: pd.DataFrame
     n_new: int
     seconds: float
+    patches: Patches | None = None
 
     def take(self, indices: NDArray[Any] | Sequence[int]) -> Self:
         idx = np.asarray(indices)
@@ -252,4 +331,5 @@ class Embedded:
             embeddings=self.embeddings.take(idx),
             rows=self.rows.iloc[idx],
             facts=self.facts.iloc[idx],
+            patches=self.patches and self.patches.take(idx),
         )

@@ -48,14 +48,52 @@ class LabelError:
 class Reliance:
     """How far a probe leans on the attribute.
 
-    `gap` is the cross-validated accuracy on images that obey the shortcut less that on images that break it (fractions).
+    `gap` is the cross-validated accuracy on images that obey the shortcut less that on images that break it (fractions); None
+    where no image breaks it. `intervention_drop` is how much of the probability of the right class goes when the attribute is
+    edited out of `n_edited` pictures (or into them), `control_drop` how much when as much of something else is changed,
+    `excess_ci` the interval of the first less the second. `edit` says what was done, or, where there is no drop, why nothing
+    could be; "" where it was not tried.
     """
 
-    gap: float
-    gap_ci: Interval
+    gap: float | None
+    gap_ci: Interval | None
     n_conflicting: int
     intervention_drop: float | None = None
     control_drop: float | None = None
+    intervention_ci: Interval | None = None
+    control_ci: Interval | None = None
+    excess_ci: Interval | None = None
+    n_edited: int = 0
+    edit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """How a finding does on images that had no part in finding it.
+
+    Of `n_splits` random halves, `discovered` found it by the same audit; of these, the other half bore it out in
+    `confirmed`. `effect` and its interval are those of the other half: half the images, free of the choice. None where no
+    half discovered it.
+    """
+
+    n_splits: int
+    discovered: int
+    confirmed: int
+    effect: float | None
+    effect_ci: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """What is left of a finding with the values `held` ("attribute=value", other findings of its class) held still.
+
+    None where they and the finding cannot be told apart: no images of the class and of the rest share a stratum.
+    """
+
+    held: tuple[str, ...]
+    effect: float | None
+    effect_ci: Interval | None
+    p: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +126,8 @@ class Finding:
     same_as: tuple[str, ...] = ()
     reliance: Reliance | None = None
     intended: str = ""
+    confirmation: Confirmation | None = None
+    adjusted: Adjusted | None = None
 
     @property
     def id(self) -> str:
@@ -111,13 +151,17 @@ Verdict = Literal["shortcuts found", "none found", "too few images to tell"]
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit says of a data set; `findings` is sorted, worst first."""
+    """What an audit says of a data set; `findings` is sorted, worst first.
+
+    `n_tests` were paid for. `untested` names attributes of which no value could have come out, each with the reason.
+    """
 
     findings: tuple[Finding, ...]
     verdict: Verdict
     expected_false_findings: float | None
     n_tests: int
     shared_patterns: Mapping[str, tuple[SharedPattern, ...]] = field(default_factory=dict)
+    untested: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

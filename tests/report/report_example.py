@@ -10,12 +10,14 @@ import pandas as pd
 from PIL import Image
 
 from curator.types import (
+    Adjusted,
     Arm,
     Audit,
     AuditRun,
     Cell,
     Clusters,
     Column,
+    Confirmation,
     CurvePoint,
     Dataset,
     DuplicateGroup,
@@ -79,6 +81,8 @@ BUNNY = finding(
     counterexample_ids=tuple(ids_of(0)[19:]),
     same_as=("words.12", "colour.dominant=green"),
     reliance=Reliance(0.31, (0.22, 0.4), 4, 0.42, 0.05),
+    confirmation=Confirmation(10, 9, 8, 0.78, (0.66, 0.88)),
+    adjusted=Adjusted((f"metadata.site={EVIL}",), 0.31, (0.2, 0.42), 2e-6),
 )
 FINDINGS = (
     BUNNY,
@@ -161,7 +165,14 @@ def make_run() -> AuditRun:
         ),
         leaks=(DuplicateGroup("exact", (ids_of(3)[0], ids_of(3)[19])),),
         label_errors=(LabelError(ids_of(0)[4], "bunny", EVIL, 0.97), LabelError(EVIL_ID, EVIL, "hen", 0.61)),
-        audit=Audit(FINDINGS, "shortcuts found", 0.3, 312, patterns),
+        audit=Audit(
+            FINDINGS,
+            "shortcuts found",
+            0.3,
+            312,
+            patterns,
+            (f"metadata.{EVIL}: no value is in more than 3 of 80 images",),
+        ),
         settings={"model": "auto", "min_share": np.float32(0.5), "attributes": ("background", "light"), "x": np.nan},
         seed=0,
         versions={"curator": "0.1.0", "numpy": "2.4.6"},

@@ -118,6 +118,13 @@ def test_the_values_are_those_of_the_audit(run: AuditRun) -> None:
     assert first["id"] == "bunny:background.colour=green"
     assert first["share_in_class_ci"] == [0.764, 0.991]
     assert first["reliance"]["gap_ci"] == [0.22, 0.4]
+    assert first["confirmation"] == {
+        "n_splits": 10, "discovered": 9, "confirmed": 8, "effect": 0.78, "effect_ci": [0.66, 0.88]
+    }  # fmt: skip
+    assert (first["adjusted_effect"], first["adjusted_ci"], first["adjusted_p"]) == (0.31, [0.2, 0.42], 2e-6)
+    assert first["adjusted_for"][0].startswith("metadata.site=")
+    assert [made["findings"][1][k] for k in ("confirmation", "adjusted_for", "adjusted_effect")] == [None, [], None]
+    assert len(made["untested"]) == 1
     assert made["findings"][2]["p"] is None
     assert made["settings"] == {"model": "auto", "min_share": 0.5, "attributes": ["background", "light"], "x": None}
     assert made["dataset"]["splits"] == {"test": 10, "train": 70}
