@@ -120,11 +120,13 @@ def _right(cases: list[dict[str, Any]], row: int) -> str:
 
 
 def _seconds(result: dict[str, Any], peers: list[str]) -> str:
-    def of(row: dict[str, Any]) -> str:
-        return f"{row['seconds_per_set']:.1f} s" if "seconds_per_set" in row else NOTHING
-
-    theirs = (of((result["peers"][p].get("rows") or {}).get("first", {})) for p in peers)
-    return _row("time for a set of the first row", NOTHING, of(result["rows"].get("first", {})), *theirs)
+    cold = result.get("cold")
+    if not cold:
+        return _row("time for one set", NOTHING, NOTHING, *[NOTHING] * len(peers))
+    theirs = ((result["peers"][p].get("sets") or {}).get(cold["set"], {}).get("seconds") for p in peers)
+    words = f"time for {cold['n_images']} images, nothing cached"
+    shown = (NOTHING if t is None else f"{t:.0f} s" for t in theirs)
+    return _row(words, NOTHING, f"{cold['seconds']:.0f} s", *shown)
 
 
 def kinds(result: dict[str, Any]) -> list[str]:

@@ -1,0 +1,193 @@
+"""The benchmark's own arithmetic: a mark that is wrong would make every figure in the README wrong."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+QUALITY = Path(__file__).parents[1] / "benchmarks" / "quality"
+
+
+@pytest.fixture(scope="module")
+def quality() -> Iterator[Any]:
+    """The benchmark's modules, which are scripts beside each other; one is called like a module of the tests."""
+    names = ("bank", "edits", "planted", "scoring", "placement", "synthetic", "cells", "summary", "table")
+    before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    sys.path.insert(0, str(QUALITY))
+    try:
+        yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+    finally:
+        sys.path.remove(str(QUALITY))
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(before)
+
+
+class _Stock:
+    """As much of a bank as drawing needs: which cut-outs there are, and where a mask would lie."""
+
+    def cutouts(self, half: str) -> dict[str, tuple[int, ...]]:
+        return dict.fromkeys(("ape", "bunny", "cow", "dog", "frog", "hen"), (0,) if half == "dev" else (1, 2))
+
+    def mask(self, key: Any) -> Path:
+        return Path("masks") / f"{key.name}.png"
+
+
+def _drawn(quality: Any, **spec: Any) -> tuple[pd.DataFrame, Any]:
+    return quality.planted.draw(quality.planted.Spec(**spec), _Stock())
+
+
+def test_the_planted_effect_is_the_difference_of_shares_over_many_draws(quality: Any) -> None:
+    inside, outside = [], []
+    for seed in range(60):
+        frame, (shortcut,) = _drawn(quality, kind="border", effect=0.5, elsewhere=0.2, n_classes=3, seed=seed)
+        mine = frame["label"] == shortcut.class_name
+        inside.append(frame.loc[mine, "has"].sum())
+        outside.append(frame.loc[~mine, "has"].mean())
+    n = 50
+    assert np.mean(inside) / n == pytest.approx(0.7, abs=0.02)
+    assert np.mean(outside) == pytest.approx(0.2, abs=0.02)
+    # Drawn, not fixed: the counts spread as binomial ones do.
+    assert np.std(inside, ddof=1) == pytest.approx(np.sqrt(n * 0.7 * 0.3), rel=0.35)
+
+
+def test_what_is_not_planted_does_not_depend_on_the_class(quality: Any) -> None:
+    """The null: scenes against classes, and against what was planted, over many draws."""
+    from scipy.stats import chi2_contingency
+
+    ps = []
+    for seed in range(60):
+        frame, _ = _drawn(quality, kind="border", effect=0.6, elsewhere=0.1, n_classes=4, seed=seed)
+        ps.append(chi2_contingency(pd.crosstab(frame["label"], frame["scene"])).pvalue)
+    assert 0 <= sum(p < 0.05 for p in ps) <= 8  # 99 % of a binomial of 60 and 0.05
+
+
+def test_no_photograph_is_drawn_twice_and_halves_share_none(quality: Any) -> None:
+    dev, _ = _drawn(quality, kind="scene", effect=0.85, elsewhere=0.05, n_per_class=400, n_classes=2, seed=3)
+    report, _ = _drawn(
+        quality, kind="scene", effect=0.85, elsewhere=0.05, n_per_class=400, n_classes=2, seed=3, half="report"
+    )
+    assert dev["key"].is_unique
+    assert not {(k.species, k.cutout) for k in dev["photograph"]} & {
+        (k.species, k.cutout) for k in report["photograph"]
+    }
+
+
+def test_one_class_holds_nine_tenths_of_a_skewed_set(quality: Any) -> None:
+    frame, _ = _drawn(quality, kind="none", effect=0.0, balance="90/10", n_classes=3, n_per_class=10)
+    assert sorted(frame["label"].value_counts()) == [10, 10, 180]
+
+
+def test_two_shortcuts_lie_where_they_were_asked_to(quality: Any) -> None:
+    _, apart = _drawn(quality, kind="tint+border", seed=4)
+    _, together = _drawn(quality, kind="tint+border", seed=4, together=True)
+    assert apart[0].class_name != apart[1].class_name
+    assert together[0].class_name == together[1].class_name
+
+
+def _found(quality: Any, **changes: Any) -> Any:
+    base = quality.scoring.Found(
+        "hen", "background.colour", "white", "context", "high", 0.55, (0.4, 0.7), 0.001, (), ("hen/1", "hen/3"), (0.8,)
+    )
+    return replace(base, **changes)
+
+
+@pytest.fixture
+def planted(quality: Any) -> Any:
+    truth = pd.DataFrame(
+        {"label": ["hen"] * 4 + ["cow"], "has_scene": [True, False, True, False, False]},
+        index=["hen/0", "hen/1", "hen/2", "hen/3", "cow/0"],
+    )
+    shortcut = quality.planted.Shortcut("scene", "hen", "snow", 0.7, 0.1, 2, 4)
+    return quality.planted.Planted(quality.planted.Spec(), Path("x"), truth, (shortcut,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "right"),
+    [
+        ({}, True),
+        ({"class_name": "cow"}, False),
+        ({"attribute": "file.format"}, False),
+        ({"agreement": (-0.4,)}, False),  # brown where snow was planted
+        ({"agreement": (None,)}, True),  # a value that cannot be read back is taken at its word
+    ],
+)
+def test_first_is_right_by_class_family_and_side(
+    quality: Any, planted: Any, changes: dict[str, Any], right: bool
+) -> None:
+    assert quality.scoring.score([_found(quality, **changes)], planted)["first"] is right
+
+
+def test_what_is_folded_in_counts_apart(quality: Any, planted: Any) -> None:
+    told = quality.scoring.score([_found(quality, attribute="file.format", same_as=("words.3=yes",))], planted)
+    assert (told["first"], told["first_or_folded"]) == (False, True)
+
+
+def test_one_finding_cannot_name_two_shortcuts(quality: Any, planted: Any) -> None:
+    blur = quality.planted.Shortcut("border", "hen", "white", 0.7, 0.1, 2, 4)
+    truth = planted.truth.assign(has_border=planted.truth["has_scene"])
+    both = replace(planted, truth=truth, shortcuts=(*planted.shortcuts, blur))
+    word = _found(quality, attribute="words.3", agreement=(0.5, 0.5))  # could be either
+    assert quality.scoring.score([word], both)["all_in_three"] is False
+    frame = _found(quality, attribute="border.frame", agreement=(0.1, 0.9))
+    assert quality.scoring.score([word, frame], both)["all_in_three"] is True
+
+
+def test_precision_is_of_as_many_as_there_are(quality: Any, planted: Any) -> None:
+    shortcut = planted.shortcuts[0]
+    assert quality.scoring.precision_at_10(_found(quality), shortcut, planted.truth) == 1.0
+    wrong = _found(quality, counterexample_ids=("hen/1", "hen/0", "hen/3"))
+    assert (
+        quality.scoring.precision_at_10(wrong, shortcut, planted.truth) == 0.5
+    )  # two exist, the third is not asked for
+
+
+def test_only_findings_that_matter_and_are_not_the_object_are_alarms(quality: Any, planted: Any) -> None:
+    nothing = replace(planted, spec=quality.planted.Spec(effect=0.0))
+    for changes, n in ((({}), 1), ({"severity": "low"}, 0), ({"kind": "object"}, 0), ({"severity": "medium"}, 1)):
+        assert quality.scoring.score([_found(quality, **changes)], nothing)["n_alarms"] == n
+
+
+def test_the_place_of_a_finding_is_held_against_the_mask(quality: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    from curator.types import Preprocessing
+
+    mask = np.zeros((320, 320), np.uint8)
+    mask[:, :160] = 255  # the left half
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    # The input shows the middle 224 of 256, so column 0 of 4 is all animal and column 3 none.
+    truth = quality.placement.truth([tmp_path / "m.png"], 4, Preprocessing(size=224, resize_to=256))
+    assert truth[0].mean(0).tolist() == [1, 1, 0, 0]
+    where = np.zeros((1, 4, 4), np.float32)
+    where[0, :, 0] = 1
+    assert quality.placement.on_object(where, truth) == 1
+    assert quality.placement.placed_right("object", 1.0) is True
+    assert quality.placement.placed_right("context", 1.0) is False
+    assert quality.placement.placed_right("file", 1.0) is None
+
+
+def test_rows_of_the_field_have_the_shares_they_say(quality: Any) -> None:
+    for row, share in ((3, 0.7), (4, 0.8)):
+        drawn = quality.synthetic.draw(row, 0, 1)
+        assert (drawn.values == drawn.labels).mean() == pytest.approx(share, abs=0.03)
+    five = quality.synthetic.draw(5, 0, 1)
+    assert [round(float(five.values[five.labels == k].mean()), 1) for k in range(5)] == [0.9, 0.1, 0.1, 0.1, 0.1]
+    assert (quality.synthetic.draw(2, 3, 1).labels == 0).mean() == 0.95
+
+
+def test_the_table_is_put_between_its_markers_and_nowhere_else(quality: Any) -> None:
+    table = quality.table
+    readme = f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n"
+    assert table.placed(readme, "new") == f"before\n{table.BEGIN}\nnew\n{table.END}\nafter\n"
+    with pytest.raises(SystemExit, match="has no"):
+        table.placed("no markers", "new")
