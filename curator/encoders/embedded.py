@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import zipfile
 from collections.abc import Sequence
 from functools import cache as once
 from importlib import resources
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curator.encoders import _cache, _onnx, _torch
+from curator.encoders import _cache, _devise, _onnx, _torch
 from curator.errors import InputError, MissingExtraError
 from curator.types import EncoderInfo, Floats, Preprocessing
 
@@ -27,6 +26,8 @@ WEIGHTS = Path("models") / "efficientnet-lite0-57934424.pth"
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 N_TENSORS = 296
 DIM = 1280
+GRID = 14  # places along each side in the output of the fifth block, 16 px each
+OUTER = np.pad(np.zeros((5, 5), np.bool_), 1, constant_values=True)  # the outer ring of the 7 x 7 places
 OUTPUTS = ("pooled", "grid7", "grid14")
 VERSION = 1  # raise it when the vectors change for any other reason than weights or preprocessing
 
@@ -43,6 +44,10 @@ PREPROCESSING = Preprocessing(
 # The median length of the pooled features of 249 pictures (90 % lie in 12.4..16.9). With it the top-1 name is the exact
 # one in 99.6 % of them, and its probability is off by 0.06 on average.
 TYPICAL_NORM = 14.1
+NOTE = (
+    "Prompts are read without CLIP: a sentence model and EfficientNet-Lite0's ImageNet classes stand in for a text tower. "
+    "It confuses like with like (sand and dirt, carpet and wood); look at the pictures before you believe a prompt."
+)
 
 
 def weights_path() -> Path:
@@ -76,7 +81,9 @@ def imagenet_names() -> tuple[str, ...]:
 
 
 class Embedded:
-    """Vectors (1280) are the pooled last features at unit norm. No text tower; 1000 names through `concepts`."""
+    """Vectors (1280) are the pooled last features at unit norm. 1000 names through `concepts`, prompts by `_devise`."""
+
+    input_size, grid = PREPROCESSING.size, GRID
 
     def __init__(self, cache: Path, device: str = "auto", jobs: int = 0) -> None:
         sha256 = weights_sha256()
@@ -93,10 +100,12 @@ class Embedded:
             name="efficientnet_lite0/imagenet",
             kind="embedded",
             dim=DIM,
-            text=False,
+            text=True,
             fingerprint=f"sha256:{key}",
             preprocessing=PREPROCESSING,
+            note=NOTE,
         )
+        self._text = _devise.TextTower(self._folder, imagenet_names, lambda: self._load_classifier()[0], DIM)
 
     @property
     def info(self) -> EncoderInfo:
@@ -114,8 +123,29 @@ class Embedded:
         grid7, grid14 = self._run(inputs, "grid7", "grid14")
         return grid7, grid14
 
+    def look(self, inputs: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+        """`encode` and the finer grid of `patches` from one run of the network: (b, 1280) unit, (b, 14, 14, 112) raw."""
+        pooled, grid14 = self._run(inputs, "pooled", "grid14")
+        return _onnx.unit(pooled), grid14
+
+    def surround(self, inputs: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+        """What `encode` returns, and the unit mean (b, 1280) of the 24 outer places of the 7 x 7, from one run.
+
+        Things tend to stand in the middle: the outer places speak of the surroundings nearly as well as the true
+        background does (benchmarks/results/text_tower.json).
+        """
+        if not len(inputs):
+            return np.empty((0, DIM), np.float32), np.empty((0, DIM), np.float32)
+        pooled, grid7 = self._run(inputs, "pooled", "grid7")
+        return _onnx.unit(pooled), _onnx.unit(grid7[:, OUTER].mean(axis=1))
+
     def encode_text(self, prompts: Sequence[str]) -> Floats:
-        raise MissingExtraError("--model embedded reads no text prompts; use a CLIP model for these (see --model).")
+        """(m,) prompts -> (m, 1280) unit vectors, kept in the cache by prompt. Not CLIP: see `_devise`.
+
+        Raises:
+            MissingExtraError: the package with the sentence model is missing or damaged.
+        """
+        return self._text.encode(prompts)
 
     def concepts(self, vectors: Floats) -> tuple[tuple[str, ...], Floats]:
         """The 1000 ImageNet names and their probabilities (n, 1000) for unit vectors.
@@ -155,11 +185,8 @@ class Embedded:
 
     def _load_classifier(self) -> tuple[Floats, Floats]:
         if self._classifier is None:
-            try:
-                with np.load(self._classifier_path, allow_pickle=False) as file:
-                    self._classifier = file["weight"], file["bias"]
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-                return self._keep_classifier(load_network())
+            kept = _cache.read_arrays(self._classifier_path, ("weight", "bias"))
+            self._classifier = (kept[0], kept[1]) if kept else self._keep_classifier(load_network())
         return self._classifier
 
 

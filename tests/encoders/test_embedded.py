@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from curator.encoders import embedded, resolve
-from curator.errors import InputError, MissingExtraError
+from curator.errors import InputError
 from curator.io.images import prepare
 
 BUNNIES = Path(__file__).parents[2] / "sample_data" / "bunnies"
@@ -132,7 +132,7 @@ print(sorted({"torch", "timm", "open_clip", "huggingface_hub"} & set(sys.modules
 
 def test_creating_it_writes_and_loads_nothing(tmp_path):
     info = embedded.Embedded(tmp_path, "cpu").info
-    assert (info.kind, info.dim, info.text) == ("embedded", 1280, False)
+    assert (info.kind, info.dim, info.text) == ("embedded", 1280, True)
     assert info.fingerprint.startswith("sha256:")
     assert list(tmp_path.iterdir()) == []
 
@@ -150,8 +150,6 @@ def test_a_damaged_export_is_made_anew(animals, tmp_path):
 
 
 def test_what_it_cannot_do_is_said(encoder):
-    with pytest.raises(MissingExtraError, match="no text prompts"):
-        encoder.encode_text(["a hen"])
     with pytest.raises(InputError, match=r"\(n, 224, 224, 3\) uint8"):
         encoder.encode(np.zeros((1, 64, 64, 3), np.uint8))
     with pytest.raises(InputError, match="takes nothing after it"):
