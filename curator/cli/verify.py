@@ -66,10 +66,12 @@ def command(
     elif not quiet:
         _print(content, done)
     if done.differences:
+        from curator.report.wording import visible
+
         n = len(done.differences)
         raise DataError(
-            f"{audit} does not hold any more: {n} difference{'s' if n > 1 else ''}, the first: {done.differences[0]}. "
-            "Audit again, or restore what changed."
+            f"{audit} does not hold any more: {n} difference{'s' if n > 1 else ''}, the first: "
+            f"{visible(done.differences[0], 300)}. Audit again, or restore what changed."
         )
 
 

@@ -10,8 +10,10 @@ from typing import Any, NoReturn
 from curator.errors import InputError
 
 _NUMBER = (int, float)
-_LARGEST = 2**63
-"""No count or seed is larger; a number of a thousand digits is no number."""
+_DIGITS = 19
+"""No count or seed has more; arithmetic on a number of a thousand digits fails where nobody expects it."""
+_DEEPEST = 30
+"""audit.json is a dozen levels deep."""
 # What is relied on, as docs/schema/audit.json has it. A list of one stands for a list of such things; a key with "?" may be
 # missing, or null.
 _FINDING: dict[str, Any] = {
@@ -44,7 +46,8 @@ def read_audit(path: Path, what: str) -> dict[str, Any]:
         InputError: it cannot be read, is no JSON, or is no audit.json.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse, parse_int=_integer)
+        _refuse_depth(content)
     except (OSError, ValueError, RecursionError) as e:
         why = e.strerror if isinstance(e, OSError) else "too deep" if isinstance(e, RecursionError) else str(e)
         raise InputError(f"cannot read {what} {path} ({why}); give an audit.json that `curator audit` wrote.") from e
@@ -60,6 +63,25 @@ def read_audit(path: Path, what: str) -> dict[str, Any]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _refuse_depth(content: Any) -> None:
+    level = [content]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+    if level:
+        raise ValueError("too deep")
 
 
 def _first_wrong(value: Any, form: Any, at: str) -> str:
@@ -86,8 +108,6 @@ def _first_wrong(value: Any, form: Any, at: str) -> str:
     kinds = form if isinstance(form, tuple) else (form,)
     if isinstance(kinds[0], str):
         return "" if value in kinds else f"{at} is none of {', '.join(kinds)}"
-    if isinstance(value, int) and abs(value) > _LARGEST:
-        return f"{at} is too large"
     # To Python True is an int; to JSON it is not.
     return "" if (None if value is None else type(value)) in kinds else f"{at} is of the wrong type"
 

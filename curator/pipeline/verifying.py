@@ -17,7 +17,6 @@ from curator.workbench import Workbench
 
 TOLERANCE = 1e-6
 """Two numbers that differ by no more are the same: shares are counted, and only their last bits may differ."""
-_NUMBERS = ("effect", "share_in_class", "share_elsewhere", "p", "q")
 _SHOWN = ("same_as", "example_ids", "counterexample_ids")
 _MOST = 20
 """Classes that are named one by one when their sizes differ."""
@@ -109,27 +108,30 @@ def _findings(old: Content, new: Content) -> Iterator[str]:
 
 
 def _finding(id: str, was: Content, now: Content) -> Iterator[str]:
-    for key in _NUMBERS:
-        yield from _number(f"{key} of {id!r}", was.get(key), now.get(key))
-    ends = zip(was.get("effect_ci") or (), now.get("effect_ci") or (), strict=False)
-    for side, pair in zip(("lower", "upper"), ends, strict=False):
-        yield from _number(f"{side} end of the effect of {id!r}", *pair)
-    gaps = [(f.get("reliance") or {}).get("gap") for f in (was, now)]
-    yield from _number(f"reliance of {id!r}", *gaps)
-    for key in ("severity", "sentence", "intended"):
-        if was.get(key, "") != now.get(key, ""):
-            yield f"{key} of {id!r} was {was.get(key, '')!r}, is {now.get(key, '')!r}"
+    # What an older version did not say cannot have changed; examples are noted, not compared.
+    for key in was:
+        if key in now and key not in _SHOWN:
+            yield from _value(key, id, was[key], now[key])
 
 
-def _number(what: str, was: Any, now: Any) -> Iterator[str]:
-    if was == now:
-        return
-    numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in (was, now))
-    # p and q are told apart by their size: 1e-12 is not 1e-7.
-    if not numbers or not math.isclose(
-        was, now, rel_tol=TOLERANCE, abs_tol=0.0 if what[:2] in ("p ", "q ") else TOLERANCE
-    ):
-        yield f"{what} was {_said(was)}, is {_said(now)}"
+def _value(key: str, id: str, was: Any, now: Any) -> Iterator[str]:
+    """Compare two values of a field, whatever they hold; no deeper than the new one goes."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        for inner in (k for k in was if k in now):
+            yield from _value(f"{key}.{inner}", id, was[inner], now[inner])
+    elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        for k, pair in enumerate(zip(was, now, strict=True)):
+            yield from _value(f"{key}[{k}]", id, *pair)
+    elif not _same(key, was, now):
+        yield f"{key} of {id!r} was {_said(was)}, is {_said(now)}"
+
+
+def _same(key: str, was: Any, now: Any) -> bool:
+    if not all(isinstance(x, int | float) and not isinstance(x, bool) for x in (was, now)):
+        return bool(was == now)
+    # Probabilities are told apart by their size: 1e-12 is not 1e-7.
+    small = key.rpartition("_")[2] in ("p", "q")
+    return math.isclose(was, now, rel_tol=TOLERANCE, abs_tol=0.0 if small else TOLERANCE)
 
 
 def _said(value: Any) -> str:
@@ -141,9 +143,9 @@ def _rest(old: Content, new: Content) -> Iterator[str]:
         yield f"verdict was {old['verdict']!r}, is {new['verdict']!r}"
     if old["n_tests"] != new["n_tests"]:
         yield f"number of tests was {old['n_tests']}, is {new['n_tests']}"
-    yield from _number(
-        "expected_false_findings", old.get("expected_false_findings"), new.get("expected_false_findings")
-    )
+    was, now = (content.get("expected_false_findings") for content in (old, new))
+    if not _same("", was, now):
+        yield f"expected_false_findings was {_said(was)}, is {_said(now)}"
     gone, added = leaks_of(old) - leaks_of(new), leaks_of(new) - leaks_of(old)
     if gone or added:
         yield f"leaks between splits changed: {len(gone)} gone, {len(added)} new"
