@@ -106,6 +106,24 @@ def tellable(table: Table, n_classes: int, settings: AuditSettings) -> Mask:
     return np.asarray(possible & (stats.most_extreme(known, k_all, n_all) <= settings.alpha), np.bool_)
 
 
+def least_support(labels: Ints, settings: AuditSettings) -> int:
+    """The fewest images that must have a value for it to come out in some class, were all of them in that class.
+
+    With one class only there is nothing to come out: `min_support`.
+    """
+    sizes = np.unique(np.bincount(labels[labels >= 0], minlength=1))
+    total = int((labels >= 0).sum())
+    k = np.arange(1, min(total, 1 << 14) + 1)
+    for size in sizes[(sizes > 0) & (sizes < total)]:
+        inside = np.minimum(k, size)
+        with_ = np.stack([inside, k - inside])
+        known = np.broadcast_to(np.array([[size], [total - size]]), with_.shape)
+        enough = tellable(Table(with_, known, known[:, 0]), 1, settings)[0]
+        if enough.any():
+            return int(k[np.argmax(enough)])
+    return max(1, settings.min_support)
+
+
 def exact_tests(
     table: Table, n_classes: int, indicators: Indicators, settings: AuditSettings, up_to: float = 1.0
 ) -> Tests:

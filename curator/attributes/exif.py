@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from curator.attributes import PhotoFamily, Value
-from curator.types import Column, Photo
+import pandas as pd
+
+from curator.attributes import SetFamily
+from curator.attributes._values import binned, pooled, read_dates, support
+from curator.config import Settings
+from curator.types import Column, Embedded, Encoder, Measures
 
 
-def _measure(photo: Photo) -> dict[str, Value]:
-    facts = photo.facts
-    return {
-        "exif.camera": facts.camera or None,
-        "exif.month": facts.date[:7] or None,
-        "exif.present": bool(facts.camera or facts.date),
+def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference: Embedded) -> Measures:
+    """Cameras, the rare ones together; dates by day, month or year and by weekday, as fine as the reference allows."""
+    camera, date = _written(embedded)
+    usual_camera, usual_date = _written(reference)
+    least = support(reference.dataset, settings.audit)
+    frame = {
+        "exif.camera": pooled(camera, usual_camera, least),
+        "exif.present": (camera.notna() | date.notna()).astype(object),
     }
-
-
-FAMILY = PhotoFamily(
-    columns=(
-        Column(
-            "exif.camera", "category", "file", "were taken with a {value}", "taken with something other than a {value}"
-        ),
-        Column("exif.month", "category", "file", "were taken in {value}", "taken in another month than {value}"),
+    columns = [
+        Column("exif.camera", "category", "file", "were taken with {value}", "taken with something other than {value}"),
         Column(
             "exif.present",
             "flag",
@@ -28,6 +28,22 @@ FAMILY = PhotoFamily(
             "carry EXIF data|carry no EXIF data",
             "of the other kind, with or without EXIF data",
         ),
-    ),
-    measure=_measure,
-)
+    ]
+    for k, bins in enumerate(binned(read_dates(date), read_dates(usual_date), least)):
+        name = "exif.date" if k == 0 else f"exif.{bins.name}"
+        frame[name] = bins.values
+        columns.append(
+            Column(name, "category", "file", f"were taken {bins.said} {{value}}", f"not taken {bins.said} {{value}}")
+        )
+    return Measures(pd.DataFrame({c.name: frame[c.name] for c in columns}, index=embedded.rows.index), tuple(columns))
+
+
+def _written(embedded: Embedded) -> tuple[pd.Series, pd.Series]:
+    """Camera and date of each image, None where the file says nothing."""
+    facts = embedded.facts.reindex(columns=["camera", "date"]).set_axis(embedded.rows.index).astype(object)
+    known = facts.notna() & (facts != "")
+    facts = facts.where(known, None)
+    return facts["camera"], facts["date"]
+
+
+FAMILY = SetFamily(_derive)

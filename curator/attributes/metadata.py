@@ -7,6 +7,7 @@ import re
 import pandas as pd
 
 from curator.attributes import SetFamily
+from curator.attributes._values import binned, moments, pooled, read_dates, support
 from curator.config import Settings
 from curator.types import Column, Embedded, Encoder, Measures
 
@@ -23,6 +24,7 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
     """
     frame, columns = {}, []
     rows = embedded.dataset.metadata
+    least = support(reference.dataset, settings.audit)
     for name in reference.dataset.metadata.columns:
         usual = reference.dataset.metadata[name]
         values = rows[name] if name in rows else pd.Series(None, index=rows.index, dtype=object)
@@ -32,19 +34,36 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
             columns.append(
                 Column(attribute, "flag", "metadata", f"have {spoken}|do not have {spoken}", f"with the other {spoken}")
             )
+        elif (when := moments(usual, str(name))) is not None:
+            for k, bins in enumerate(binned(_moments_like(values, usual, when, str(name)), when, least)):
+                said = f"have a {spoken} {bins.said} {{value}}".replace("  ", " ")
+                part = attribute if k == 0 else f"{attribute}.{bins.name}"
+                if part not in frame:
+                    frame[part] = bins.values
+                    columns.append(Column(part, "category", "metadata", said, f"with a {spoken} other than {{value}}"))
         elif pd.api.types.is_numeric_dtype(usual) and usual.nunique() > _FEW:
             frame[attribute] = pd.to_numeric(values, errors="coerce").astype(float)
             columns.append(
                 Column(attribute, "number", "metadata", f"have {spoken} {{value}}", f"with {spoken} not {{value}}")
             )
         else:
-            frame[attribute] = values.map(_text, na_action="ignore").astype(object)
+            frame[attribute] = pooled(
+                values.map(_text, na_action="ignore").astype(object), usual.map(_text, na_action="ignore"), least
+            )
             columns.append(
                 Column(
                     attribute, "category", "metadata", f"have {spoken} {{value}}", f"with {spoken} other than {{value}}"
                 )
             )
     return Measures(pd.DataFrame(frame, index=embedded.rows.index), tuple(columns))
+
+
+def _moments_like(values: pd.Series, usual: pd.Series, when: pd.Series, name: str) -> pd.Series:
+    """A column of other images as points in time, whatever type their file made of it; NaT where it is none."""
+    if values is usual or values.equals(usual):
+        return when
+    other = moments(values, name)
+    return other if other is not None else read_dates(values)
 
 
 def _is_flag(values: pd.Series) -> bool:

@@ -1,0 +1,125 @@
+"""Values too many to test one by one: rare names pooled, dates binned. Always by what the reference holds, so that other
+images are read the same way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pandas as pd
+
+from curator.association import least_support
+from curator.config import AuditSettings
+from curator.types import Dataset
+
+_DATE = re.compile(r"\d{4}[-:/]\d{2}([-:/]\d{2}([ T]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?)?)?")
+"""ISO 8601, and the colons that EXIF writes in dates."""
+_EPOCH = re.compile(r"date|time|stamp|taken|created|captured|epoch", re.IGNORECASE)
+"""A column of large whole numbers is seconds (or milliseconds) since 1970 only where its name says so."""
+_SECONDS = (631_152_000, 2_208_988_800)
+"""1990 to 2040."""
+_MOSTLY = 0.95
+"""Share of the values that must read as dates for the column to be one."""
+_HALF = 0.5
+"""A binning is fine enough where half of the images are in bins that could tell something."""
+_CALENDAR = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
+_DAYS = 14
+"""Under two weeks the day says what the weekday would."""
+
+
+def support(dataset: Dataset, settings: AuditSettings) -> int:
+    """Images that must have a value for it to tell anything in this data set (`association.least_support`)."""
+    labels = dataset.labels[dataset.splits == "train"] if "train" in dataset.splits else dataset.labels
+    return least_support(labels, settings)
+
+
+def pooled(values: pd.Series, reference: pd.Series, least: int) -> pd.Series:
+    """Names that fewer than `least` images of the reference have become one: "other (40 rare values)".
+
+    As they are where at most one is rare, or where all are: then nothing of the column can be told, and no name for that.
+    """
+    counts = reference.value_counts()
+    common = set(counts.index[counts >= least])
+    n_rare = len(counts) - len(common)
+    if not common or n_rare < 2:
+        return values
+    rest = f"other ({n_rare} rare values)"
+    return values.map(lambda v: v if v in common else rest, na_action="ignore").astype(object)
+
+
+def moments(values: pd.Series, name: str = "") -> pd.Series | None:
+    """The column as points in time, as the camera's clock showed them; None where it is no column of dates."""
+    known = values.dropna()
+    if not len(known) or pd.api.types.is_bool_dtype(values):
+        return None
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return pd.Series(values.dt.tz_localize(None), values.index)
+    if pd.api.types.is_numeric_dtype(values):
+        if not _EPOCH.search(name):
+            return None
+        for scale in (1, 1000):
+            if known.between(_SECONDS[0] * scale, _SECONDS[1] * scale).all():
+                return pd.to_datetime(values.astype(float) / scale, unit="s")
+        return None
+    if known.astype(str).map(lambda t: bool(_DATE.fullmatch(t.strip()))).mean() < _MOSTLY:
+        return None
+    return read_dates(values)
+
+
+def read_dates(values: pd.Series) -> pd.Series:
+    """Texts as points in time, without their time zone; NaT where one is no date."""
+    text = values.map(lambda v: _plain(str(v)), na_action="ignore")
+    return pd.to_datetime(text.astype(object), format="ISO8601", errors="coerce")
+
+
+def _plain(text: str) -> str:
+    day, _, clock = text.strip().replace("T", " ").partition(" ")
+    return " ".join([re.sub("[:/]", "-", day), *re.findall(r"^\d{2}:\d{2}(?::\d{2})?", clock.strip())])
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """One way to bin dates. `said` goes before the value: "in" 2024-03, "on a" Saturday, "" between 06:00 and 12:00."""
+
+    name: str
+    said: str
+    values: pd.Series
+
+
+def binned(when: pd.Series, reference: pd.Series, least: int) -> list[Bins]:
+    """At most two ways to bin dates: the finest of day, month and year whose bins hold enough images, and the time of day
+    or else the weekday, where enough images are in more than one of them."""
+    out = [_calendar(when, reference, least)]
+    known = reference.dropna()
+    if not len(known):
+        return out
+    if ((known.dt.hour > 0) | (known.dt.minute > 0)).mean() >= _HALF:
+        second = Bins("hour", "", _hours(when)), _hours(reference)
+    elif (known.max() - known.min()).days >= _DAYS:
+        second = Bins("weekday", "on a", _named(when, "%A")), _named(reference, "%A")
+    else:
+        return out
+    bins, usual = second
+    return [*out, bins] if (usual.value_counts() >= least).sum() > 1 else out
+
+
+def _calendar(when: pd.Series, reference: pd.Series, least: int) -> Bins:
+    unit = "year"
+    for finer, form in _CALENDAR.items():
+        counts = _named(reference, form).value_counts()
+        if len(counts) > 1 and counts[counts >= least].sum() >= _HALF * counts.sum():
+            unit = finer
+            break
+    form = _CALENDAR[unit]
+    said = "on" if unit == "day" else "in"
+    return Bins(unit, said, pooled(_named(when, form), _named(reference, form), least))
+
+
+def _named(when: pd.Series, form: str) -> pd.Series:
+    return pd.Series(when.dt.strftime(form).astype(object).where(when.notna(), None), when.index, dtype=object)
+
+
+def _hours(when: pd.Series) -> pd.Series:
+    start = when.dt.hour // 6 * 6
+    said = start.map(lambda h: f"between {int(h):02}:00 and {int(h) + 6:02}:00", na_action="ignore")
+    return pd.Series(said, when.index, dtype=object)
