@@ -86,7 +86,7 @@ def _finding(
         effect_ci=hit.effect_ci,
         p=hit.p,
         q=hit.q,
-        severity=severity(hit.effect_ci[0], column.kind, settings),
+        severity=severity(hit.effect_ci[0] - column.bias, column.kind, settings),
         sentence=sentence(classes[c], indicators.phrase(v), here, there, where)
         + _where_known(table, c, n, other_known),
         same_as=tuple(dict.fromkeys(_name_of(h, hit, indicators, classes) for h in same)),

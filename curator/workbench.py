@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from curator import __version__, attributes, encoders
+from curator import __version__, attributes, encoders, patches
 from curator.config import Settings
 from curator.engines import local
 from curator.errors import DataError
 from curator.io.scan import scan
 from curator.io.store import Store
-from curator.types import Dataset, Embedded, Encoder, Measures
+from curator.types import Dataset, Embedded, Encoder, Eye, Measures
 
 Progress = Callable[[str, int, int], None]
 """(what is being done, how much of it is done, how much there is)."""
@@ -88,11 +88,15 @@ class Workbench:
         Raises:
             DataError: more than `max_skipped` of the images could not be used.
         """
-        store = Store.for_(self.cache, self.encoder.info.fingerprint, attributes.fingerprint())
+        eye = encoders.eye_of(self.encoder, cache=self.cache, jobs=self.jobs)
+        borrowed = eye is not None and eye.info.fingerprint != self.encoder.info.fingerprint
+        sight = local.Sight(eye, self._patches(eye), borrowed) if eye else None
+        measured = attributes.fingerprint() + (f" seen by {eye.info.fingerprint} {patches.VERSION}" if eye else "")
+        store = Store.for_(self.cache, self.encoder.info.fingerprint, measured)
         name = f"reading {dataset.name}"
         out = local.run(
             dataset, self.encoder, attributes.measure, store,
-            jobs=self.jobs, on_progress=lambda done, total: self.progress(name, done, total),
+            sight=sight, jobs=self.jobs, on_progress=lambda done, total: self.progress(name, done, total),
         )  # fmt: skip
         skipped = out.dataset.skipped
         n = len(out.dataset) + len(skipped)
@@ -102,6 +106,12 @@ class Workbench:
                 f"at most {self.max_skipped:.0%} are allowed, mend them or raise --max-skipped."
             )
         return out
+
+    def _patches(self, eye: Eye) -> Store:
+        # What is seen depends on how the encoder cuts its input, whichever eye looks at it.
+        key = f"{eye.info.fingerprint} {self.encoder.info.preprocessing} {patches.VERSION}"
+        name = hashlib.sha256(key.encode()).hexdigest()[:24]
+        return Store(self.cache / "patches" / name, np.uint8)
 
     def measures(self, embedded: Embedded, reference: Embedded | None = None) -> Measures:
         """All attributes, read by the thresholds of `reference`."""

@@ -1,34 +1,20 @@
-"""The surround of the picture: its colours, brightness and texture."""
+"""The surround of the object: its colours, brightness and texture."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from curator.attributes import PhotoFamily, Value
+from curator.attributes._surround import surround
 from curator.attributes.colour import NAMES, name_map, shares
 from curator.types import Column, Photo
 
-BAND = 0.2
-"""Width of the surround as a fraction of each side. Objects are photographed in the middle: the border prior."""
 ENOUGH = 0.3
 """A colour is said of a background when it covers this fraction of the surround, so at most three are."""
 
 
-def surround(height: int, width: int) -> NDArray[np.bool_]:
-    """The mask (height, width) of the outer band, where the object seldom is.
-
-    >>> surround(5, 5).sum()
-    np.int64(16)
-    """
-    mask = np.ones((height, width), np.bool_)
-    y, x = round(height * BAND), round(width * BAND)
-    mask[y : height - y, x : width - x] = y == 0 or x == 0
-    return mask
-
-
 def _measure(photo: Photo) -> dict[str, Value]:
-    mask = surround(*photo.pixels.shape[:2])
+    mask = surround(photo)
     share = shares(name_map(photo.pixels)[mask])
     grey = photo.pixels.astype(np.float32).mean(-1)
     across = np.abs(np.diff(grey, axis=1, append=grey[:, -1:]))
@@ -60,4 +46,5 @@ FAMILY = PhotoFamily(
         ),
     ),
     measure=_measure,
+    version=2,
 )

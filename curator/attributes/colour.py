@@ -1,4 +1,4 @@
-"""Colour names, and what colour the whole picture is."""
+"""Colour names, and what colour the picture is, its object aside."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curator.attributes import PhotoFamily, Value
+from curator.attributes._surround import surround
 from curator.types import Column, Photo
 
 NAMES = ("black", "grey", "white", "red", "orange", "brown", "yellow", "green", "blue", "purple", "pink")
@@ -60,12 +61,13 @@ def shares(names: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _measure(photo: Photo) -> dict[str, Value]:
-    share = shares(name_map(photo.pixels))
+    mask = surround(photo)
+    share = shares(name_map(photo.pixels)[mask])
     rgb = photo.pixels.astype(np.float32)
     spread = rgb.max(-1) - rgb.min(-1)
     return {
         "colour.dominant": NAMES[int(share.argmax())],
-        "colour.saturation": float(spread.mean() / 255),
+        "colour.saturation": float(spread[mask].mean() / 255),
         # JPEG chroma noise leaves a true grey picture with a spread of a few levels.
         "colour.grey": bool(np.quantile(spread, 0.99) <= 8),
     }
@@ -91,4 +93,5 @@ FAMILY = PhotoFamily(
         ),
     ),
     measure=_measure,
+    version=2,
 )

@@ -1,10 +1,11 @@
-"""Brightness and contrast of the whole picture."""
+"""Brightness and contrast of the picture, its object aside."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from curator.attributes import PhotoFamily, Value
+from curator.attributes._surround import surround
 from curator.types import Column, Photo
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -12,7 +13,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def _measure(photo: Photo) -> dict[str, Value]:
-    luma = photo.pixels.astype(np.float32) @ _LUMA / 255
+    luma = (photo.pixels.astype(np.float32) @ _LUMA / 255)[surround(photo)]
     return {"light.brightness": float(luma.mean()), "light.contrast": float(luma.std())}
 
 
@@ -29,4 +30,5 @@ FAMILY = PhotoFamily(
         ),
     ),
     measure=_measure,
+    version=2,
 )

@@ -1,10 +1,11 @@
-"""How sharp the picture is."""
+"""How sharp the picture is, its object aside: a hedgehog is no sharper photograph than an egg."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from curator.attributes import PhotoFamily, Value
+from curator.attributes._surround import surround
 from curator.types import Column, Photo
 
 
@@ -14,7 +15,8 @@ def _measure(photo: Photo) -> dict[str, Value]:
         return {"sharpness.laplacian": None}
     inner = grey[1:-1, 1:-1]
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inner
-    return {"sharpness.laplacian": float(np.log1p(laplacian.var()))}
+    around = surround(photo)[1:-1, 1:-1]
+    return {"sharpness.laplacian": float(np.log1p(laplacian[around].var() if around.any() else laplacian.var()))}
 
 
 FAMILY = PhotoFamily(
@@ -30,4 +32,5 @@ FAMILY = PhotoFamily(
         ),
     ),
     measure=_measure,
+    version=2,
 )

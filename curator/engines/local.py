@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from curator import foreground, patches
 from curator.errors import CuratorError, DataError
 from curator.io import images
 from curator.io.store import Store
-from curator.types import Dataset, Embedded, Embeddings, Encoder, Floats, Photo, Preprocessing
+from curator.types import Dataset, Embedded, Embeddings, Encoder, Eye, Floats, Patches, Photo, Preprocessing
 
 FLUSH_IMAGES = 256
 FLUSH_SECONDS = 5.0
@@ -40,6 +42,7 @@ def run(
     measure: Measure,
     store: Store,
     *,
+    sight: Sight | None = None,
     jobs: int = 0,
     batch_size: int = 32,
     on_progress: Callable[[int, int], None] | None = None,
@@ -47,7 +50,8 @@ def run(
     """Decode, measure and embed every image once, or take it from the store.
 
     Each file is read once; its content decides whether it is new, so a renamed file is not embedded again and identical
-    files are embedded once. `measure` runs in several threads at once. `jobs` decoding threads, 0 = one per processor.
+    files are embedded once. `measure` runs in several threads at once, after `sight` has told object from
+    surround. `jobs` decoding threads, 0 = one per processor.
     `on_progress(n_done, n_all)` is called from this thread, at most every 0.1 s and at the end. The result does not
     depend on `jobs`: batches are filled in the order of `dataset`. `n_new` counts contents, not files. In `facts`,
     `jpeg_quality` is a float, NaN where there is none.
@@ -58,9 +62,9 @@ def run(
     Raises: DataError if no image can be read; CuratorError if the store cannot be written.
     """
     start = time.monotonic()
-    work = _Run(dataset, encoder, measure, store, on_progress)
     jobs = jobs if jobs > 0 else min(MAX_JOBS, _n_processors())
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="decode")
+    work = _Run(dataset, encoder, measure, store, on_progress, sight, pool)
     try:
         loaded = _ahead(pool, work.load, range(len(dataset)), 2 * jobs)
         decoded = _ahead(pool, work.decode, work.claim(loaded), batch_size + jobs)
@@ -74,10 +78,21 @@ def run(
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
-    """A decoded image on its way to the encoder: `input` for it, `row` for the store."""
+class Sight:
+    """What sees the places of a picture, and where what it saw is kept. `borrowed`: the eye is not the encoder itself."""
 
-    input: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+    eye: Eye
+    store: Store
+    borrowed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """An image on its way to the store."""
+
+    key: str
+    vector: Floats
+    patches: NDArray[np.uint8] | None
     row: dict[str, object]
 
 
@@ -90,13 +105,15 @@ class _Run:
     measure: Measure
     store: Store
     on_progress: Callable[[int, int], None] | None
+    sight: Sight | None
+    pool: ThreadPoolExecutor
     stored: frozenset[str] = frozenset()
     claimed: set[str] = field(default_factory=set)
     keys: dict[int, str] = field(default_factory=dict)  # row -> content
     unread: dict[int, str] = field(default_factory=dict)  # row -> reason
     bad: dict[str, str] = field(default_factory=dict)  # content -> reason
-    batch: list[tuple[str, _Measured]] = field(default_factory=list)
-    finished: list[tuple[str, Floats, dict[str, object]]] = field(default_factory=list)
+    batch: list[tuple[str, Photo]] = field(default_factory=list)
+    finished: list[_Finished] = field(default_factory=list)
     n_new: int = 0
     n_waiting: int = 0
     flushed_at: float = 0.0
@@ -104,6 +121,8 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.stored = self.store.keys()
+        if self.sight:
+            self.stored &= self.sight.store.keys()
         self.flushed_at = time.monotonic()
 
     @property
@@ -132,19 +151,25 @@ class _Run:
                     yield key, content
             self.tell()
 
-    def decode(self, claimed: tuple[str, bytes]) -> tuple[str, _Measured | str]:
-        """(key, what was measured), or (key, reason)."""
+    def decode(self, claimed: tuple[str, bytes]) -> tuple[str, Photo | str]:
+        """(key, photo), or (key, reason)."""
         key, content = claimed
         try:
-            photo = images.decode_bytes(content, self.preprocessing)
-            row = {_FACT + name: value for name, value in asdict(photo.facts).items()}
-            row[_FACT + "phash"] = photo.phash
-            row.update({_MEASURE + name: value for name, value in self.measure(photo).items()})
+            return key, images.decode_bytes(content, self.preprocessing)
         except DataError as error:
             return key, str(error)
-        return key, _Measured(photo.input, row)
 
-    def take(self, key: str, result: _Measured | str, batch_size: int) -> None:
+    def row(self, photo: Photo) -> dict[str, object] | str:
+        """What is known of a photo, by column of the store; or the reason why it cannot be measured."""
+        row: dict[str, object] = {_FACT + f.name: getattr(photo.facts, f.name) for f in fields(photo.facts)}
+        row[_FACT + "phash"] = photo.phash
+        try:
+            row.update({_MEASURE + name: value for name, value in self.measure(photo).items()})
+        except DataError as error:
+            return str(error)
+        return row
+
+    def take(self, key: str, result: Photo | str, batch_size: int) -> None:
         if isinstance(result, str):
             self.bad[key] = result
             self.n_waiting -= 1
@@ -154,13 +179,17 @@ class _Run:
             self.encode()
 
     def encode(self) -> None:
-        """Embed the batch, and store what is finished when it is time."""
+        """Embed and measure the batch, and store what is finished when it is time."""
         batch, self.batch = self.batch, []
         if batch:
-            vectors = self.encoder.encode(np.stack([m.input for _, m in batch]))
-            for (key, measured), vector in zip(batch, vectors, strict=True):
-                if np.isfinite(vector).all():
-                    self.finished.append((key, vector, measured.row))
+            vectors, packed, photos = self._see([photo for _, photo in batch])
+            for (key, _), vector, patches, row in zip(
+                batch, vectors, packed, self.pool.map(self.row, photos), strict=True
+            ):
+                if isinstance(row, str):
+                    self.bad[key] = row
+                elif np.isfinite(vector).all():
+                    self.finished.append(_Finished(key, vector, patches, row))
                 else:
                     self.bad[key] = "the encoder gave no finite vector"
             self.n_waiting -= len(batch)
@@ -168,13 +197,34 @@ class _Run:
             self.flush()
         self.tell()
 
+    def _see(self, photos: list[Photo]) -> tuple[Floats, Sequence[NDArray[np.uint8] | None], list[Photo]]:
+        """Vectors of the photos, their packed patches, and the photos with their foreground."""
+        inputs = np.stack([photo.input for photo in photos])
+        if self.sight is None:
+            return self.encoder.encode(inputs), [None] * len(photos), photos
+        eye = self.sight.eye
+        fitted = images.fit(inputs, eye.input_size)
+        vectors, features = eye.look(fitted)
+        if self.sight.borrowed:
+            vectors = self.encoder.encode(inputs)
+        likely = foreground.foreground(features)
+        seen = [
+            replace(p, foreground=foreground.spread(map_, p.pixels.shape[0], p.pixels.shape[1], self.preprocessing))
+            for p, map_ in zip(photos, likely, strict=True)
+        ]
+        return vectors, list(patches.pack(fitted, features)), seen
+
     def flush(self) -> None:
         """Store what is finished."""
         finished = self.finished
         if finished:
-            rows = pd.DataFrame([row for _, _, row in finished])
-            rows[_FACT + "phash"] = np.asarray([row[_FACT + "phash"] for _, _, row in finished], dtype=np.uint64)
-            self.store.append([key for key, _, _ in finished], np.stack([v for _, v, _ in finished]), rows)
+            rows = pd.DataFrame([f.row for f in finished])
+            rows[_FACT + "phash"] = np.asarray([f.row[_FACT + "phash"] for f in finished], dtype=np.uint64)
+            keys = [f.key for f in finished]
+            if self.sight:  # first: a key counts as stored when both stores have it
+                packed = np.stack([f.patches for f in finished if f.patches is not None])
+                self.sight.store.append(keys, packed, pd.DataFrame(index=range(len(keys))))
+            self.store.append(keys, np.stack([f.vector for f in finished]), rows)
             self.n_new += len(finished)
             self.finished = []  # only now: an interrupt in the middle leaves them to be stored again
         self.flushed_at = time.monotonic()
@@ -207,7 +257,16 @@ class _Run:
             facts=_part(frame, _FACT),
             n_new=self.n_new,
             seconds=time.monotonic() - start,
+            patches=self._patches(dataset, keys),
         )
+
+    def _patches(self, dataset: Dataset, keys: list[str]) -> Patches | None:
+        if self.sight is None:
+            return None
+        found, packed, _ = self.sight.store.read(keys)
+        if not found.all():
+            raise CuratorError(f"the cache {self.sight.store.folder} lost images just stored. Run again.")
+        return patches.unpack(dataset.ids, packed, self.sight.eye.grid, self.sight.eye.info.fingerprint)
 
 
 def _part(frame: pd.DataFrame, mark: str) -> pd.DataFrame:

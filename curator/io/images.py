@@ -86,6 +86,13 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint
     return np.array(_crop_or_pad(image, p.size, fill))
 
 
+def fit(inputs: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Square pictures (b, s, s, 3) at another size (b, size, size, 3); the same array where the size is right."""
+    if inputs.shape[1] == size:
+        return inputs
+    return np.stack([np.asarray(Image.fromarray(i).resize((size, size), Image.Resampling.BICUBIC)) for i in inputs])
+
+
 def _crop_or_pad(image: Image.Image, size: int, fill: int) -> Image.Image:
     """torchvision's CenterCrop (fill 0), open_clip's CenterCropOrPad: pad to at least `size`, then cut the middle."""
     w, h = image.size
@@ -197,6 +204,25 @@ def decode_bytes(data: bytes, preprocessing: Preprocessing) -> Photo:
     except Exception as error:
         # The decoders raise almost anything on hostile bytes (struct.error, SyntaxError, RecursionError, ...), and one
         # bad file must never stop a run: here, and only here, everything is turned into a reason.
+        raise DataError(_reason(error, data, opened.format if opened else None)) from None
+
+
+def whole(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """The picture at its full size, (h, w, 3) uint8 RGB, upright.
+
+    Raises: DataError with a short reason.
+    """
+    _quiet()
+    data = read(path)
+    opened: Image.Image | None = None
+    try:
+        opened = _open(data)
+        with opened, _one_large if opened.width * opened.height > LARGE_PIXELS else nullcontext():
+            opened.load()
+            return np.asarray(_upright(opened, _rgb(opened)))
+    except DataError:
+        raise
+    except Exception as error:  # as in decode_bytes
         raise DataError(_reason(error, data, opened.format if opened else None)) from None
 
 

@@ -16,15 +16,16 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from curator.errors import CuratorError
-from curator.types import Floats, Mask
+from curator.types import Mask
 
 MAX_SHARDS = 64
 """Above this many shards a read writes them as one: opening a shard costs milliseconds, whatever it holds."""
@@ -35,6 +36,8 @@ STALE_SECONDS = 3600.0
 PATIENCE_SECONDS = 60.0
 """How long a read waits for other processes to stop moving shards; they need well under a second."""
 
+Vectors = NDArray[Any]
+"""(n, d), of the dtype of the store."""
 _KEY = "__key__"
 _log = logging.getLogger(__name__)
 
@@ -46,9 +49,13 @@ class Store:
     two slow processors: about 5 ms for a shard, and 1 s for 64,000 rows of 512 numbers.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Open or make the store. Raises: CuratorError naming --cache if the folder cannot be written to."""
+    def __init__(self, folder: Path, dtype: type[np.float32] | type[np.uint8] = np.float32) -> None:
+        """Open or make the store of vectors of one `dtype`.
+
+        Raises: CuratorError naming --cache if the folder cannot be written to.
+        """
         self.folder = folder
+        self.dtype = dtype
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._sweep()
@@ -67,7 +74,7 @@ class Store:
         """Every key that can be read."""
         return frozenset(key for table, _ in self._load() for key in table.column(_KEY).to_pylist())
 
-    def read(self, keys: Sequence[str]) -> tuple[Mask, Floats, pd.DataFrame]:
+    def read(self, keys: Sequence[str]) -> tuple[Mask, Vectors, pd.DataFrame]:
         """What is stored of `keys` (repeats allowed), in their order.
 
         Returns the mask (n,) of the keys found; their vectors (n_found, d), (0, 0) if none; and their rows (index = key).
@@ -76,13 +83,13 @@ class Store:
         where = {key: at for at, key in enumerate(k for t, _ in shards for k in t.column(_KEY).to_pylist())}
         found = np.asarray([key in where for key in keys], dtype=np.bool_)
         if not found.any():
-            return found, np.zeros((0, 0), np.float32), pd.DataFrame()
+            return found, np.zeros((0, 0), self.dtype), pd.DataFrame()
         take = np.asarray([where[key] for key in keys if key in where], dtype=np.int64)
         vectors = _stack([v for _, v in shards])[take]
         rows = _concat([t for t, _ in shards]).take(pa.array(take)).to_pandas()
         return found, vectors, rows.set_index(_KEY).rename_axis(index=None)
 
-    def append(self, keys: Sequence[str], vectors: Floats, rows: pd.DataFrame) -> None:
+    def append(self, keys: Sequence[str], vectors: Vectors, rows: pd.DataFrame) -> None:
         """Store the rows of `vectors` (n, d) and of `rows` (n, any columns of plain values) under `keys` (n,).
 
         Raises: CuratorError naming --cache if it cannot be written.
@@ -90,9 +97,9 @@ class Store:
         if not len(keys) == len(vectors) == len(rows):
             raise ValueError(f"{len(keys)} keys, {len(vectors)} vectors and {len(rows)} rows to store")
         if len(keys):
-            self._write(_table(keys, rows), np.asarray(vectors, dtype=np.float32))
+            self._write(_table(keys, rows), np.asarray(vectors, dtype=self.dtype))
 
-    def _load(self) -> list[tuple[pa.Table, Floats]]:
+    def _load(self) -> list[tuple[pa.Table, Vectors]]:
         """All sound shards of one form, in an order that does not depend on the directory's; compacts if many."""
         shards = self._sound_shards()
         # One store has one form, unless code changed without a new fingerprint; then the latest is right.
@@ -110,9 +117,9 @@ class Store:
                 self._remove(name)
         return [(table, vectors)]
 
-    def _sound_shards(self) -> list[tuple[str, tuple[pa.Table, Floats]]]:
+    def _sound_shards(self) -> list[tuple[str, tuple[pa.Table, Vectors]]]:
         """Every shard of one listing, latest first. A shard that another process compacts meanwhile: list again."""
-        read: dict[str, tuple[pa.Table, Floats] | None] = {}
+        read: dict[str, tuple[pa.Table, Vectors] | None] = {}
         give_up = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < give_up:
             try:
@@ -130,7 +137,7 @@ class Store:
         found = [(path.stat().st_mtime_ns, path.stem) for path in self.folder.glob("*.parquet")]
         return [name for _, name in sorted(found, reverse=True)]
 
-    def _shard(self, name: str) -> tuple[pa.Table, Floats] | None:
+    def _shard(self, name: str) -> tuple[pa.Table, Vectors] | None:
         """One shard, None if it is damaged. Raises: FileNotFoundError if it is gone."""
         table_bytes = (self.folder / f"{name}.parquet").read_bytes()
         try:
@@ -156,7 +163,7 @@ class Store:
             except OSError as error:
                 _log.warning("cannot remove %s%s from the cache: %s", name, suffix, error.strerror)
 
-    def _write(self, table: pa.Table, vectors: Floats) -> str:
+    def _write(self, table: pa.Table, vectors: Vectors) -> str:
         npy, parquet = io.BytesIO(), io.BytesIO()
         np.save(npy, np.ascontiguousarray(vectors), allow_pickle=False)
         pq.write_table(table, parquet, compression="zstd")
@@ -195,6 +202,8 @@ class Store:
 
 
 def _table(keys: Sequence[str], rows: pd.DataFrame) -> pa.Table:
+    if not len(rows.columns):  # without a column Arrow forgets how many rows there are
+        return pa.table({_KEY: pa.array(list(keys), pa.string())})
     table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
     return table.add_column(0, _KEY, pa.array(list(keys), pa.string()))
 
@@ -204,11 +213,11 @@ def _concat(tables: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
 
 
-def _stack(vectors: list[Floats]) -> Floats:
+def _stack(vectors: list[Vectors]) -> Vectors:
     return vectors[0] if len(vectors) == 1 else np.concatenate(vectors)
 
 
-def _form(shard: tuple[pa.Table, Floats]) -> tuple[tuple[str, ...], int]:
+def _form(shard: tuple[pa.Table, Vectors]) -> tuple[tuple[str, ...], int]:
     return tuple(shard[0].column_names), shard[1].shape[1]
 
 

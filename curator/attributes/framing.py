@@ -1,0 +1,43 @@
+"""How the object is framed: how far it spans the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import find_objects, label
+
+from curator.attributes import PhotoFamily, Value
+from curator.types import Column, Photo
+
+BIAS = 0.2
+"""Of a thin animal less is seen. On ten-class development sets without a shortcut, insects came out smaller by effects
+whose lower limits reached 0.2."""
+
+
+def _measure(photo: Photo) -> dict[str, Value]:
+    if photo.foreground is None:
+        return {"framing.object_span": None}
+    # The largest piece: a twig in the corner is not the bird. Its longer extent, not its area: a snake fills little.
+    pieces, n = label(photo.foreground >= 0.5)
+    if not n:
+        return {"framing.object_span": 0.0}
+    largest = int(np.bincount(pieces.ravel())[1:].argmax())
+    rows, columns = find_objects(pieces)[largest]
+    extents = (rows.stop - rows.start) / pieces.shape[0], (columns.stop - columns.start) / pieces.shape[1]
+    return {"framing.object_span": float(max(extents))}
+
+
+FAMILY = PhotoFamily(
+    columns=(
+        Column(
+            "framing.object_span",
+            "number",
+            "image",
+            "show an object that spans {value} of the frame",
+            "with an object that does not span {value} of the frame",
+            "fraction of the longer or the shorter side, 0..1, with the rim that only touches the object",
+            bias=BIAS,
+        ),
+    ),
+    measure=_measure,
+    version=2,
+)

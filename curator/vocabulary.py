@@ -1,0 +1,84 @@
+"""Visual words: the kinds of patches that a data set is made of, found by clustering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
+
+from curator.types import Floats, Mask, Patches
+
+N_WORDS = 64
+N_AXES = 48
+"""Words, and principal axes they are found in: as in Sivic and Zisserman's bags of words, on a network's features."""
+_SAMPLE = 40_000
+"""Patches that the words are learnt from. Twice as many changed no finding on the development sets."""
+_BLOCK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """`mean` (d,), `axes` (d, a), `centres` (k, a): a patch is the word whose centre is nearest after projection."""
+
+    mean: Floats
+    axes: Floats
+    centres: Floats
+
+    def __len__(self) -> int:
+        return len(self.centres)
+
+
+def learn(patches: Patches, seed: int, n_words: int = N_WORDS) -> Vocabulary:
+    """The words of a data set, numbered from the most to the least common.
+
+    Principal axes, then k-means, on a random sample of patches (every image gives as many). Labels play no part.
+
+    Source: Sivic and Zisserman (2003).
+    """
+    n, places = len(patches), patches.grid**2
+    rng = np.random.default_rng(seed)
+    each = max(1, min(places, _SAMPLE // max(n, 1)))
+    rows = rng.permutation(n)[:_SAMPLE]
+    picks = np.argsort(rng.random((len(rows), places)), axis=1)[:, :each]
+    flat = patches.features.reshape(n, places, -1)
+    sample = flat[rows[:, None], picks].reshape(len(rows) * each, -1).astype(np.float32) / 127
+    mean = sample.mean(0)
+    centred = sample - mean
+    values, vectors = np.linalg.eigh(centred.T @ centred / max(len(centred), 1))
+    order = np.argsort(-values, kind="stable")[:N_AXES]
+    axes = vectors[:, order]
+    axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
+    projected = np.round(centred @ axes, 4)
+    k = min(n_words, len(np.unique(projected, axis=0)))
+    with threadpool_limits(1):
+        fitted = KMeans(k, n_init=1, max_iter=60, random_state=seed, init="k-means++").fit(projected)
+    by_size = np.argsort(-np.bincount(fitted.labels_, minlength=k), kind="stable")
+    centres = fitted.cluster_centers_[by_size]
+    return Vocabulary(mean.astype(np.float32), axes.astype(np.float32), centres.astype(np.float32))
+
+
+def spell(vocabulary: Vocabulary, patches: Patches) -> NDArray[np.uint8]:
+    """The word at each place of each image: (n, g, g), indices into the vocabulary."""
+    n, g = len(patches), patches.grid
+    out = np.empty((n, g * g), np.uint8)
+    half = (vocabulary.centres**2).sum(1) / 2
+    for start in range(0, n, _BLOCK):
+        block = patches.features[start : start + _BLOCK].astype(np.float32) / 127 - vocabulary.mean
+        score = (block.reshape(-1, block.shape[-1]) @ vocabulary.axes) @ vocabulary.centres.T - half
+        out[start : start + _BLOCK] = score.argmax(1).reshape(-1, g * g)
+    return out.reshape(n, g, g)
+
+
+def counts(words: NDArray[np.uint8], where: Mask, n_words: int) -> NDArray[np.int32]:
+    """How many places of each image are each word: (n, g, g) words, of those in `where` (n, g, g) -> (n, n_words).
+
+    >>> counts(np.array([[[0, 1], [1, 2]]], np.uint8), np.array([[[True, True], [True, False]]]), 3).tolist()
+    [[1, 2, 0]]
+    """
+    n = len(words)
+    slot = words.reshape(n, -1).astype(np.int64) + n_words * np.arange(n)[:, None]
+    tally = np.bincount(slot[where.reshape(n, -1)], minlength=n * n_words)
+    return tally.reshape(n, n_words).astype(np.int32)
