@@ -178,9 +178,11 @@ def test_the_place_of_a_finding_is_held_against_the_mask(quality: Any, tmp_path:
 
 def test_rows_of_the_field_have_the_shares_they_say(quality: Any) -> None:
     for row, share in ((3, 0.7), (4, 0.8)):
-        drawn = quality.synthetic.draw(row, 0, 1)
-        assert (drawn.values == drawn.labels).mean() == pytest.approx(share, abs=0.03)
-    five = quality.synthetic.draw(5, 0, 1)
+        for i in (0, 4):  # a score, then in both rows another draw
+            drawn = quality.synthetic.draw(row, i, 1)
+            assert ((drawn.values > 0.5) == drawn.labels).mean() == pytest.approx(share, abs=0.03)
+    five = quality.synthetic.draw(5, 1, 1)
+    assert set(five.values) == {0.0, 1.0}
     assert [round(float(five.values[five.labels == k].mean()), 1) for k in range(5)] == [0.9, 0.1, 0.1, 0.1, 0.1]
     assert (quality.synthetic.draw(2, 3, 1).labels == 0).mean() == 0.95
 

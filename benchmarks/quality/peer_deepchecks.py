@@ -40,7 +40,7 @@ def one(rows: list[list[str]]) -> dict[str, float]:
     data = VisionData(
         batches(rows, classes), task_type="classification", label_map=dict(enumerate(classes)), reshuffle_data=False
     )
-    result = PropertyLabelCorrelation(random_state=0).run(data, with_display=False, max_samples=None)
+    result = PropertyLabelCorrelation(random_state=0).run(data)
     return {str(k): float(v) for k, v in result.value.items()}
 
 

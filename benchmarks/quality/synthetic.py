@@ -1,8 +1,9 @@
 """Tables without images: the six rows on which the peers are known to fail, and the coverage of intervals.
 
 Every row has n = 5000 and one attribute. Rows 1 and 2 are noise, balanced and with a majority of 70 to 95 %; in rows 3 and 4
-two classes have a yes/no attribute that agrees with them in 70 and in 80 to 95 %; in rows 5 and 6 one of five, and of ten or
-fifty, has it in 90 % and every other class in 10 %.
+two classes have an attribute that agrees with them in 70 and in 80 to 95 %; in rows 5 and 6 one of five, and of ten or
+fifty, has it in 90 % and every other class in 10 %. The attribute is a yes/no column in half of the draws, and in the other
+half a score as pixel statistics are, which is what the peers look at.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from curator.types import Column, Measures
 N = 5000
 
 
+NOISE = 0.1
+"""Standard deviation of the score about 0 or 1: no threshold is in doubt, and yet no two images have one value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draw:
     """One table: `labels` (n,) index `n_classes`; `values` (n,) of the attribute; `flagged` is the right answer."""
@@ -33,23 +38,27 @@ class Draw:
 
 
 def draw(row: int, i: int, seed: int) -> Draw:
-    """The i-th draw of a row; its cases take turns."""
+    """The i-th draw of a row; its cases take turns, and within each a yes/no column and a score like a pixel statistic."""
     rng = np.random.default_rng([seed, row, i])
+    cases: dict[int, tuple[float, ...]] = {2: (0.7, 0.8, 0.9, 0.95), 4: (0.8, 0.85, 0.9, 0.95), 6: (10, 50)}
+    of_row = cases.get(row, ({1: 0.5, 3: 0.7, 5: 5}.get(row, 0),))
+    case = of_row[i % len(of_row)]
+    is_number = (i // len(of_row)) % 2 == 0
+    form = "a score" if is_number else "yes or no"
     if row in (1, 2):
-        majority = 0.5 if row == 1 else (0.7, 0.8, 0.9, 0.95)[i % 4]
-        labels = (np.arange(N) >= majority * N).astype(np.int32)
-        is_number = (i // 4) % 2 == 0
+        labels = (np.arange(N) >= case * N).astype(np.int32)
         values = rng.random(N) if is_number else (rng.random(N) < 0.3).astype(float)
-        return Draw(row, f"majority {majority:.0%}", labels, values, 2, is_number, False)
+        return Draw(row, f"majority {case:.0%}, {form}", labels, values, 2, is_number, False)
     if row in (3, 4):
-        aligned = 0.7 if row == 3 else (0.8, 0.85, 0.9, 0.95)[i % 4]
+        n_classes, words = 2, f"aligned {case:.0%}, {form}"
         labels = np.repeat([0, 1], N // 2).astype(np.int32)
-        agree = rng.random(N) < aligned
-        return Draw(row, f"aligned {aligned:.0%}", labels, np.where(agree, labels, 1 - labels) * 1.0, 2, False, True)
-    n_classes = 5 if row == 5 else (10, 50)[i % 2]
-    labels = np.repeat(np.arange(n_classes), N // n_classes).astype(np.int32)
-    values = (rng.random(N) < np.where(labels == 0, 0.9, 0.1)).astype(float)
-    return Draw(row, f"{n_classes} classes", labels, values, n_classes, False, True)
+        has = np.where(rng.random(N) < case, labels, 1 - labels) > 0
+    else:
+        n_classes, words = int(case), f"{case:g} classes, {form}"
+        labels = np.repeat(np.arange(n_classes), N // n_classes).astype(np.int32)
+        has = rng.random(N) < np.where(labels == 0, 0.9, 0.1)
+    values = has + NOISE * rng.standard_normal(N) if is_number else has.astype(float)
+    return Draw(row, words, labels, values, n_classes, is_number, True)
 
 
 def measures(values: np.ndarray, is_number: bool) -> Measures:
