@@ -6,31 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from curator.attributes import SetFamily
+from curator.attributes._splitting import Scores, Split, split
 from curator.config import Settings
 from curator.errors import InputError
-from curator.types import Column, Embedded, Encoder, Floats, Kind, Measures
+from curator.types import Column, Embedded, Encoder, Floats, Kind, Mask, Measures
 from curator.vectors import unit
 
 VOCABULARY = Path(__file__).with_name("concepts.txt")
-TEMPLATES = ("a photo of {}.", "a photo with {} in it.", "{}.")
-"""Averaged per prompt: prompt wording alone moves CLIP's answers by tens of points."""
+TEMPLATES = ("a photo of {}.", "a photo with {} in it.", "{}.", "a picture that shows {}.", "there is {} here.")
+"""Averaged per prompt, and read one by one for the error: wording alone moves CLIP's answers by tens of points."""
+DRAWS = 2
+"""Draws of the cut per template. Ten readings in all tell their spread to about a quarter."""
 _KINDS: dict[str, Kind] = {"objects": "object", "people": "object", "media": "image", "viewpoints": "image"}
-
-
-def separated(n: int) -> float:
-    """Share of a score's variance that a two-way split must explain before the prompt says something of n images.
-
-    One Gaussian split at its mean explains 2 / pi; its best split explains more by chance, the less the more images there
-    are. The term in sqrt(n) was read off 600 Gaussian samples at each of n = 20 to 4000: 1 % of them come out above.
-    Error: a prompt that fits under about 15 % of the images seldom explains that much, and is left out.
-
-    >>> round(separated(60), 3), round(separated(4000), 3)
-    (0.746, 0.65)
-    """
-    return float(2 / np.pi + 0.85 / max(n, 1) ** 0.5)
 
 
 def read_vocabulary(path: Path) -> list[tuple[str, Kind]]:
@@ -54,26 +43,6 @@ def read_vocabulary(path: Path) -> list[tuple[str, Kind]]:
     return list(prompts.items())
 
 
-def two_sides(scores: NDArray[np.float64]) -> tuple[float, float]:
-    """The cut that splits the scores best, and the share of their variance that the split explains (0..1).
-
-    Source: Otsu (1979), on the sorted values themselves rather than a histogram.
-
-    >>> two_sides(np.array([0.0, 0.1, 0.2, 5.0, 5.1]))[0]
-    2.6
-    """
-    x = np.sort(scores)
-    n = len(x)
-    if n < 2 or x[0] == x[-1]:
-        return float("inf"), 0.0
-    total = x.sum()
-    left = np.cumsum(x)[:-1]
-    k = np.arange(1, n)
-    between = (total * k / n - left) ** 2 / (k * (n - k))
-    best = int(between.argmax())
-    return float((x[best] + x[best + 1]) / 2), float(between[best] / x.var())
-
-
 def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference: Embedded) -> Measures:
     nothing = Measures(pd.DataFrame(index=embedded.rows.index), ())
     if not encoder.info.text or not len(embedded.embeddings):
@@ -81,27 +50,42 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
     path = Path(settings.audit.concepts) if settings.audit.concepts else VOCABULARY
     prompts = read_vocabulary(path)
     texts = [template.format(prompt) for prompt, _ in prompts for template in TEMPLATES]
-    towers = unit(encoder.encode_text(texts).reshape(len(prompts), len(TEMPLATES), -1).mean(1))
-    scores, usual = _scores(embedded, towers), _scores(reference, towers)
-    frame, columns = {}, []
+    towers = unit(encoder.encode_text(texts)).reshape(len(prompts), len(TEMPLATES), -1)
+    mean = unit(towers.mean(1))
+    scores, usual = _scores(embedded, mean, mean), _scores(reference, mean, mean)
+    n = len(usual)
+    frame, columns, readings = {}, [], {}
     for j, (prompt, kind) in enumerate(prompts):
-        cut, explained = two_sides(usual[:, j].astype(float))
-        if explained < separated(len(usual)):
+        fitted = split(usual[:, j])
+        if fitted is None or not fitted.separates(n):
             continue
         attribute = f"concept.{prompt}"
-        frame[attribute] = scores[:, j] >= cut
+        frame[attribute] = fitted.read(scores[:, j])
+        readings[attribute] = _readings(fitted, prompt, towers, j, embedded, reference)
         columns.append(
             Column(attribute, "flag", kind, f"show {prompt}|do not show {prompt}", f"that do not show {prompt}")
         )
     if not columns:
         return nothing
-    return Measures(pd.DataFrame(frame, index=embedded.rows.index), tuple(columns))
+    return Measures(pd.DataFrame(frame, index=embedded.rows.index), tuple(columns), readings)
 
 
-def _scores(embedded: Embedded, towers: Floats) -> Floats:
-    scores = embedded.embeddings.vectors @ towers.T
-    # Each image's mean over all prompts is how wordy it looks, not what it shows.
-    return np.asarray(scores - scores.mean(1, keepdims=True), np.float32)
+def _readings(fitted: Split, prompt: str, towers: Floats, j: int, embedded: Embedded, reference: Embedded) -> Mask:
+    """(n, t) readings of one flag: each template by itself, its cut fitted to images drawn anew, `DRAWS` times."""
+    # The draws belong to the prompt, not to the run: a pool is read by the very cuts of the data set.
+    rng = np.random.default_rng(list(prompt.encode()))
+    out = []
+    for k in range(len(TEMPLATES)):
+        mine, every = towers[[j], k], towers[:, k]
+        scores, usual = _scores(embedded, mine, every)[:, 0], _scores(reference, mine, every)[:, 0]
+        for _ in range(DRAWS):
+            out.append(fitted.again(usual, rng.integers(0, len(usual), len(usual))).read(scores))
+    return np.stack(out, axis=1)
+
+
+def _scores(embedded: Embedded, towers: Floats, every: Floats) -> Scores:
+    """(n, m) agreement with `towers`, less each image's mean over `every`: how wordy it looks, not what it shows."""
+    return np.asarray(embedded.embeddings.vectors @ (towers - every.mean(0)).T, np.float64)
 
 
 FAMILY = SetFamily(_derive)

@@ -199,7 +199,7 @@ def describe(spec: str, cache: Path) -> Description:
     except MissingExtraError as error:
         raise MissingExtraError(
             f"{error} Run once with a network, or copy a checkpoint here and pass --model ARCH:/path/to/checkpoint, or use "
-            "--model embedded (no text prompts)."
+            "--model embedded (weaker text prompts)."
         ) from error
     stat = checkpoint.stat()
     with checkpoint.open("rb") as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from curator.errors import DataError, InputError
-from curator.types.arrays import UNLABELLED, Floats, Ids, Ints, Kind, as_ids, readonly
+from curator.types.arrays import UNLABELLED, Floats, Ids, Ints, Kind, Mask, as_ids, readonly
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,21 +285,30 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """One row per image (index = ids), one column per attribute, each described in `columns`."""
+    """One row per image (index = ids), one column per attribute, each described in `columns`.
+
+    `readings` holds, for flags that are themselves guesses, (n, t) other readings of the same flag, each as good as the one
+    in `frame`: what changes between them is the attribute's own error.
+    """
 
     frame: pd.DataFrame
     columns: tuple[Column, ...]
+    readings: Mapping[str, Mask] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if [c.name for c in self.columns] != list(self.frame.columns):
             raise DataError("the described columns are not the measured ones.")
+        if any(name not in self.frame.columns or len(r) != len(self.frame) for name, r in self.readings.items()):
+            raise DataError("the readings are of other attributes, or of other images, than the measures.")
 
     def take(self, indices: NDArray[Any] | Sequence[int]) -> Self:
-        return replace(self, frame=self.frame.iloc[np.asarray(indices)])
+        idx = np.asarray(indices)
+        return replace(self, frame=self.frame.iloc[idx], readings={k: r[idx] for k, r in self.readings.items()})
 
     def join(self, other: Measures) -> Measures:
         """These columns and the other's, for the same images."""
-        return Measures(pd.concat([self.frame, other.frame], axis=1), self.columns + other.columns)
+        frame = pd.concat([self.frame, other.frame], axis=1)
+        return Measures(frame, self.columns + other.columns, {**self.readings, **other.readings})
 
     def column(self, name: str) -> Column:
         for c in self.columns:

@@ -9,7 +9,7 @@ from photos import Texts, embedded
 
 from curator import attributes, indicators
 from curator.attributes import FAMILIES
-from curator.attributes.concepts import VOCABULARY, read_vocabulary, separated, two_sides
+from curator.attributes.concepts import VOCABULARY, read_vocabulary
 from curator.config import AuditSettings, Settings
 from curator.errors import InputError
 
@@ -77,38 +77,6 @@ def test_whole_numbers_read_alike_with_and_without_a_gap():
 
 def test_no_columns_are_no_measures():
     assert columns().columns == ()
-
-
-def test_two_sides_of_two_gaussians_are_found_between_them():
-    rng = np.random.default_rng(0)
-    for share in (0.3, 0.5, 0.7):
-        scores = np.r_[rng.normal(0, 1, round(600 * (1 - share))), rng.normal(6, 1, round(600 * share))]
-        cut, explained = two_sides(rng.permutation(scores))
-        assert 2 < cut < 4
-        d2 = share * (1 - share) * 36
-        assert explained == pytest.approx(d2 / (1 + d2), abs=0.03)
-
-
-def test_one_gaussian_explains_two_over_pi():
-    rng = np.random.default_rng(1)
-    explained = [two_sides(rng.normal(size=5000))[1] for _ in range(40)]
-    assert np.mean(explained) == pytest.approx(2 / np.pi, abs=0.005)
-
-
-@pytest.mark.parametrize("n", [30, 120, 600])
-def test_a_prompt_that_says_nothing_is_left_out_whatever_the_size(n):
-    """The null: of 400 single Gaussians about 1 % pass; 12 is the 99.9 % point of that binomial."""
-    rng = np.random.default_rng(n)
-    passed = sum(two_sides(rng.normal(size=n))[1] >= separated(n) for _ in range(400))
-    assert passed <= 12
-    two = np.r_[rng.normal(0, 1, n // 2), rng.normal(5, 1, n // 2)]
-    assert two_sides(two)[1] >= separated(n)
-
-
-def test_two_sides_need_two_values():
-    assert two_sides(np.array([1.0])) == (float("inf"), 0.0)
-    assert two_sides(np.full(9, 2.0)) == (float("inf"), 0.0)
-    assert two_sides(np.array([3.0, 1.0])) == (2.0, 1.0)
 
 
 def test_a_prompt_that_splits_the_set_is_an_attribute_and_the_reference_sets_the_cut(tmp_path):
