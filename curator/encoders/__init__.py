@@ -70,6 +70,6 @@ def _auto(cache: Path, device: str, jobs: int) -> tuple[Encoder, tuple[str, ...]
     except MissingExtraError as error:
         note = (
             f"CLIP ({DEFAULT}) is not used: {str(error).rstrip('.')}. The embedded EfficientNet-Lite0 stands in; what that "
-            f"loses: text prompts (concept attributes) and names beyond ImageNet's 1000. {BRING_CLIP}"
+            f"loses: text prompts are read less well, and names go no further than ImageNet's 1000. {BRING_CLIP}"
         )
     return REGISTRY.get("embedded")("", cache=cache, device=device, jobs=jobs), (note,)
