@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
+
+from curator.io.images import decode_bytes
+from curator.types import Photo, Preprocessing
 
 QUALITY = Path(__file__).parents[1] / "benchmarks" / "quality"
 
@@ -32,24 +36,29 @@ def quality() -> Iterator[Any]:
         sys.modules.update(before)
 
 
-class _Stock:
-    """As much of a bank as drawing needs: which cut-outs there are, and where a mask would lie."""
-
-    def cutouts(self, half: str) -> dict[str, tuple[int, ...]]:
-        return dict.fromkeys(("ape", "bunny", "cow", "dog", "frog", "hen"), (0,) if half == "dev" else (1, 2))
-
-    def mask(self, key: Any) -> Path:
-        return Path("masks") / f"{key.name}.png"
-
-
-def _drawn(quality: Any, **spec: Any) -> tuple[pd.DataFrame, Any]:
-    return quality.planted.draw(quality.planted.Spec(**spec), _Stock())
+@pytest.fixture(scope="module")
+def bank(quality: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A bank over a kit of names alone: drawing a set opens no picture."""
+    kit = tmp_path_factory.mktemp("kit")
+    for species in ("ape", "bunny", "cow", "dog", "frog", "hen"):
+        (kit / "cutouts" / species).mkdir(parents=True)
+        for n in range(3):
+            (kit / "cutouts" / species / f"{n}.png").touch()
+    return quality.bank.Bank(kit, kit / "bank")
 
 
-def test_the_planted_effect_is_the_difference_of_shares_over_many_draws(quality: Any) -> None:
+@pytest.fixture(scope="module")
+def drawn(quality: Any, bank: Any) -> Callable[..., tuple[pd.DataFrame, Any]]:
+    return lambda **spec: quality.planted.draw(quality.planted.Spec(**spec), bank)
+
+
+Draw = Callable[..., tuple[pd.DataFrame, Any]]
+
+
+def test_the_planted_effect_is_the_difference_of_shares_over_many_draws(drawn: Draw) -> None:
     inside, outside = [], []
     for seed in range(60):
-        frame, (shortcut,) = _drawn(quality, kind="border", effect=0.5, elsewhere=0.2, n_classes=3, seed=seed)
+        frame, (shortcut,) = drawn(kind="border", effect=0.5, elsewhere=0.2, n_classes=3, seed=seed)
         mine = frame["label"] == shortcut.class_name
         inside.append(frame.loc[mine, "has"].sum())
         outside.append(frame.loc[~mine, "has"].mean())
@@ -60,36 +69,68 @@ def test_the_planted_effect_is_the_difference_of_shares_over_many_draws(quality:
     assert np.std(inside, ddof=1) == pytest.approx(np.sqrt(n * 0.7 * 0.3), rel=0.35)
 
 
-def test_what_is_not_planted_does_not_depend_on_the_class(quality: Any) -> None:
+def test_what_is_not_planted_does_not_depend_on_the_class(drawn: Draw) -> None:
     """The null: scenes against classes, and against what was planted, over many draws."""
     from scipy.stats import chi2_contingency
 
     ps = []
     for seed in range(60):
-        frame, _ = _drawn(quality, kind="border", effect=0.6, elsewhere=0.1, n_classes=4, seed=seed)
+        frame, _ = drawn(kind="border", effect=0.6, elsewhere=0.1, n_classes=4, seed=seed)
         ps.append(chi2_contingency(pd.crosstab(frame["label"], frame["scene"])).pvalue)
     assert 0 <= sum(p < 0.05 for p in ps) <= 8  # 99 % of a binomial of 60 and 0.05
 
 
-def test_no_photograph_is_drawn_twice_and_halves_share_none(quality: Any) -> None:
-    dev, _ = _drawn(quality, kind="scene", effect=0.85, elsewhere=0.05, n_per_class=400, n_classes=2, seed=3)
-    report, _ = _drawn(
-        quality, kind="scene", effect=0.85, elsewhere=0.05, n_per_class=400, n_classes=2, seed=3, half="report"
-    )
+def test_no_photograph_is_drawn_twice_and_halves_share_none(drawn: Draw) -> None:
+    dev, _ = drawn(kind="scene", effect=0.85, elsewhere=0.05, n_per_class=400, n_classes=2, seed=3)
+    report, _ = drawn(kind="scene", effect=0.85, elsewhere=0.05, n_per_class=400, n_classes=2, seed=3, half="report")
     assert dev["key"].is_unique
     assert not {(k.species, k.cutout) for k in dev["photograph"]} & {
         (k.species, k.cutout) for k in report["photograph"]
     }
 
 
-def test_one_class_holds_nine_tenths_of_a_skewed_set(quality: Any) -> None:
-    frame, _ = _drawn(quality, kind="none", effect=0.0, balance="90/10", n_classes=3, n_per_class=10)
+def _facts(quality: Any, **edit: Any) -> Photo:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 25, (40, 40, 3)).repeat(8, 0).repeat(8, 1)
+    photo = Image.fromarray(np.clip(140 + noise, 0, 255).astype(np.uint8))
+    key = quality.bank.Key("hen", 0, "grass", "usual", 7)
+    return decode_bytes(quality.edits.encode(photo, key, quality.edits.Edit(**edit)), Preprocessing(224, 256))
+
+
+def test_every_edit_does_what_it_says_and_nothing_else(quality: Any) -> None:
+    plain = _facts(quality)
+    assert plain.facts.camera == ""
+    assert plain.facts.jpeg_quality in quality.edits.QUALITIES
+    assert plain.facts.width in quality.edits.SIDES
+    assert _facts(quality, dark=True).pixels.mean() < 0.6 * plain.pixels.mean()
+    red, _, blue = _facts(quality, tint="warm").pixels.mean((0, 1))
+    assert red - blue > 40 > np.ptp(plain.pixels.mean((0, 1)))
+    assert (
+        np.diff(_facts(quality, blur=True).pixels.astype(float), axis=0).std()
+        < 0.7 * np.diff(plain.pixels.astype(float), axis=0).std()
+    )
+    assert _facts(quality, coarse=True).facts.jpeg_quality in quality.edits.LOW_QUALITIES
+    framed = _facts(quality, frame="white").pixels
+    assert framed[:5].min() > 220 > plain.pixels[:5].mean()
+    assert np.abs(framed[40:-40, 40:-40].astype(float) - plain.pixels[40:-40, 40:-40]).mean() < 5
+    assert _facts(quality, large=True).facts.width == quality.bank.SIDE
+    camera = _facts(quality, camera="Canon EOS 80D")
+    assert camera.facts.camera == "Canon EOS 80D"
+    assert (camera.pixels == plain.pixels).all()
+    marked, h = _facts(quality, mark=True).pixels.astype(float), plain.pixels.shape[0]
+    changed = np.abs(marked - plain.pixels).max(-1) > 40
+    assert changed[int(0.85 * h) :, int(0.65 * h) :].mean() > 0.2
+    assert changed[: int(0.8 * h)].mean() < 0.01
+
+
+def test_one_class_holds_nine_tenths_of_a_skewed_set(drawn: Draw) -> None:
+    frame, _ = drawn(kind="none", effect=0.0, balance="90/10", n_classes=3, n_per_class=10)
     assert sorted(frame["label"].value_counts()) == [10, 10, 180]
 
 
-def test_two_shortcuts_lie_where_they_were_asked_to(quality: Any) -> None:
-    _, apart = _drawn(quality, kind="tint+border", seed=4)
-    _, together = _drawn(quality, kind="tint+border", seed=4, together=True)
+def test_two_shortcuts_lie_where_they_were_asked_to(drawn: Draw) -> None:
+    _, apart = drawn(kind="tint+border", seed=4)
+    _, together = drawn(kind="tint+border", seed=4, together=True)
     assert apart[0].class_name != apart[1].class_name
     assert together[0].class_name == together[1].class_name
 
@@ -158,16 +199,12 @@ def test_only_findings_that_matter_and_are_not_the_object_are_alarms(quality: An
 
 
 def test_the_place_of_a_finding_is_held_against_the_mask(quality: Any, tmp_path: Path) -> None:
-    from PIL import Image
-
-    from curator.types import Preprocessing
-
     mask = np.zeros((320, 320), np.uint8)
-    mask[:, :160] = 255  # the left half
+    mask[:, :80] = 255  # the left quarter
     Image.fromarray(mask).save(tmp_path / "m.png")
-    # The input shows the middle 224 of 256, so column 0 of 4 is all animal and column 3 none.
+    # The input shows the middle 224 of 256, so the first of its four columns begins at 1/16 and is 7/32 wide.
     truth = quality.placement.truth([tmp_path / "m.png"], 4, Preprocessing(size=224, resize_to=256))
-    assert truth[0].mean(0).tolist() == [1, 1, 0, 0]
+    assert truth[0].mean(0).tolist() == pytest.approx([6 / 7, 0, 0, 0], abs=0.02)
     where = np.zeros((1, 4, 4), np.float32)
     where[0, :, 0] = 1
     assert quality.placement.on_object(where, truth) == 1
@@ -179,8 +216,8 @@ def test_the_place_of_a_finding_is_held_against_the_mask(quality: Any, tmp_path:
 def test_rows_of_the_field_have_the_shares_they_say(quality: Any) -> None:
     for row, share in ((3, 0.7), (4, 0.8)):
         for i in (0, 4):  # a score, then in both rows another draw
-            drawn = quality.synthetic.draw(row, i, 1)
-            assert ((drawn.values > 0.5) == drawn.labels).mean() == pytest.approx(share, abs=0.03)
+            table = quality.synthetic.draw(row, i, 1)
+            assert ((table.values > 0.5) == table.labels).mean() == pytest.approx(share, abs=0.03)
     five = quality.synthetic.draw(5, 1, 1)
     assert set(five.values) == {0.0, 1.0}
     assert [round(float(five.values[five.labels == k].mean()), 1) for k in range(5)] == [0.9, 0.1, 0.1, 0.1, 0.1]
