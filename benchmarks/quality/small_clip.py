@@ -138,23 +138,19 @@ def in_words(model: str, cache: Path) -> dict[str, Any]:
     from curator.pipeline import audit
 
     run = audit(ROOT / "sample_data" / "bunnies" / "train", Workbench.open(model, cache=cache))
-    findings = [
-        {"sentence": f.sentence, "attribute": f.attribute, "severity": f.severity, "same_as": list(f.same_as)}
-        for f in run.audit.findings
+    findings = run.audit.findings
+    first = [findings[0].attribute, *findings[0].same_as] if findings else []
+    said = [
+        name for name in first if name.startswith(("concept.", "words.")) and any(w in name for w in SCENES["grass"])
     ]
-    words = {*SCENES["grass"], "grass"}
-
-    def says_grass(name: str) -> bool:
-        return name.startswith(("concept.", "words.")) and any(word in name for word in words)
-
-    first = findings[0] if findings else {"attribute": "", "same_as": []}
     return {
         "verdict": run.audit.verdict,
-        "grass_leads": says_grass(first["attribute"]),
-        "grass_in_first_finding": any(says_grass(n) for n in (first["attribute"], *first["same_as"])),
-        "concept_attributes": [c.name for c in run.measures.columns if c.name.startswith("concept.")],
-        "findings": findings,
-        "notes": list(run.notes),
+        "n_findings": len(findings),
+        "n_concepts_read": sum(c.name.startswith("concept.") for c in run.measures.columns),
+        "first": findings[0].sentence if findings else "",
+        "first_leads_in_words": bool(said) and said[0] == first[0],
+        "grass_in_words_in_first": said,
+        "findings": [{"severity": f.severity, "sentence": f.sentence} for f in findings],
     }
 
 
@@ -210,7 +206,7 @@ def main() -> None:
     }
     dump(result, flags.result)
     for finding in audited["findings"]:
-        print(finding["severity"], finding["sentence"], finding["same_as"])
+        print(finding["severity"], finding["sentence"])
 
 
 if __name__ == "__main__":
