@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curator import stats
-from curator.association import Hit, Table, count_many, exact_tests
+from curator.association import Hit, Table, count_many, effect_interval, exact_tests
 from curator.config import AuditSettings
 from curator.indicators import Indicators
 from curator.types import Confirmation, Ints, Mask
@@ -80,7 +80,7 @@ def confirm(
     for s, (first, second) in enumerate(zip(one, other, strict=True)):
         tests = exact_tests(first, n_classes, indicators, settings, up_to=settings.alpha)
         v = tests.indicator[c, test]
-        low, _ = stats.newcombe(*_cells(first, c, v))
+        low, _ = effect_interval(_cells(first, c, v), tests.chosen[test])
         discovered[s] = (tests.q[c, test] <= settings.alpha) & (low > settings.min_effect) & (below[v] == same_side)
         counts[:, s] = _cells(second, c, v)
     k1, n1, k2, n2 = counts
