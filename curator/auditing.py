@@ -137,7 +137,8 @@ def audit(
     counter-example ids are chosen by the caller, who has the vectors.
 
     Error: p is exact given the margins; q holds for independent or positively dependent tests; the effect of a number's
-    best cut is a little optimistic (it was chosen among `cuts`), its interval allows for that; shares are of the values as measured, not as they are.
+    best cut is a little optimistic (it was chosen among `cuts`), its interval allows for that; shares are of the values as
+    measured, not as they are.
     Source: Fisher (1935), Newcombe (1998), Benjamini and Hochberg (1995), Mantel and Haenszel (1959).
     """
     n_rows = max(int(labels.max(initial=-1)) + 1, len(classes))
