@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from curator.types import AuditRun, Finding, Preprocessing
+from curator.attributes import words
+from curator.types import Embedded, Finding, Preprocessing
 
-Where = Callable[[AuditRun, Finding, Sequence[str]], NDArray[np.float32] | None]
-"""(run, finding, image ids (n,)) -> how much of the finding is at each place of the encoder's input (n, g, g), 0..1; None
-for a finding without a place, such as a file format."""
+_LIKELY = 128
+"""Foreground, of 255, from which the audit takes a place for the object's."""
 
 
-def nowhere(run: AuditRun, finding: Finding, ids: Sequence[str]) -> NDArray[np.float32] | None:
-    """Until the audit says where a finding lies: nothing is placed."""
+def where(embedded: Embedded, finding: Finding, rows: NDArray[np.intp]) -> NDArray[np.float32] | None:
+    """Which places of the encoder's input the finding is about, in the images `rows` (n,): (n, g, g), 0 or 1.
+
+    A visual word is wherever it is, whatever part of it the audit counts: it has one nature. A background is what the
+    audit takes for surround. None for a finding without a place: a file format, the light, the size of the object.
+    """
+    if embedded.patches is None:
+        return None
+    if finding.attribute.startswith("words."):
+        learnt = words._learn(words._Key(embedded.patches))  # the very words of the audit, kept by it
+        return (learnt.words[rows] == int(finding.attribute.removeprefix("words."))).astype(np.float32)
+    if finding.attribute.startswith("background."):
+        return (embedded.patches.foreground[rows] < _LIKELY).astype(np.float32)
     return None
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import cells
+import numpy as np
 import placement
 import synthetic
 from bank import Bank
@@ -33,8 +34,9 @@ from summary import summarise
 from curator import indicators
 from curator.errors import CuratorError
 from curator.pipeline import Workbench, audit
+from curator.pipeline.audit import audit_embedded
 from curator.report.json import dump
-from curator.types import AuditRun, Finding
+from curator.types import AuditRun, Embedded, Finding
 from curator.workbench import default_cache, versions
 
 ROOT = Path(__file__).parents[2]
@@ -46,13 +48,16 @@ N_PLACED = 16
 """Images of a finding that are held against their masks."""
 
 
-def examine(planted: Planted, bench: Workbench, where: placement.Where) -> tuple[AuditRun, list[Found]]:
-    """The audit of one set, its findings made ready for scoring."""
-    run = audit(planted.path, bench)
-    return run, [found(f, run, planted, where) for f in run.audit.findings]
+def examine(planted: Planted, bench: Workbench) -> tuple[AuditRun, list[Found], float]:
+    """The audit of one set, its findings made ready for scoring, and the seconds the audit took."""
+    start = time.perf_counter()
+    embedded = bench.embed(bench.scan(planted.path))
+    run = audit_embedded(embedded, bench)
+    seconds = time.perf_counter() - start
+    return run, [found(f, run, embedded, planted) for f in run.audit.findings], seconds
 
 
-def found(finding: Finding, run: AuditRun, planted: Planted, where: placement.Where) -> Found:
+def found(finding: Finding, run: AuditRun, embedded: Embedded, planted: Planted) -> Found:
     truth = planted.truth.loc[[str(i) for i in run.dataset.ids]]
     return Found(
         class_name=finding.class_name,
@@ -67,7 +72,7 @@ def found(finding: Finding, run: AuditRun, planted: Planted, where: placement.Wh
         counterexample_ids=finding.counterexample_ids,
         agreement=_agreement(finding, run, planted, truth),
         sentence=finding.sentence,
-        on_object=_on_object(finding, run, truth, where),
+        on_object=_on_object(finding, run, embedded, truth),
     )
 
 
@@ -79,27 +84,24 @@ def _agreement(finding: Finding, run: AuditRun, planted: Planted, truth: Any) ->
     return tuple(phi(has[known], truth[f"has_{s.kind}"].to_numpy(bool)[known]) for s in planted.shortcuts)
 
 
-def _on_object(finding: Finding, run: AuditRun, truth: Any, where: placement.Where) -> float | None:
+def _on_object(finding: Finding, run: AuditRun, embedded: Embedded, truth: Any) -> float | None:
     try:
         has, _ = indicators.read(run.measures, finding.attribute, finding.value)
     except (CuratorError, KeyError):
         return None
-    rows = (truth["label"].to_numpy() == finding.class_name) & has
-    ids = [str(i) for i in truth.index[rows][:N_PLACED]]
-    places = where(run, finding, ids) if ids else None
+    rows = np.flatnonzero((truth["label"].to_numpy() == finding.class_name) & has)[:N_PLACED]
+    places = placement.where(embedded, finding, rows) if len(rows) else None
     if places is None:
         return None
-    masks = [Path(p) for p in truth.loc[ids, "mask"]]
+    masks = [Path(p) for p in truth["mask"].iloc[rows]]
     return placement.on_object(places, placement.truth(masks, places.shape[1], run.encoder.preprocessing))
 
 
-def one_set(row: str, spec: Spec, bank: Bank, bench: Workbench, where: placement.Where) -> dict[str, Any]:
+def one_set(row: str, spec: Spec, bank: Bank, bench: Workbench) -> dict[str, Any]:
     """One line of the scratch file."""
     with tempfile.TemporaryDirectory(dir=bank.folder) as folder:  # on the bank's disk, where pictures can be linked
         planted = make(spec, bank, Path(folder))
-        start = time.perf_counter()
-        run, findings = examine(planted, bench, where)
-        seconds = time.perf_counter() - start
+        run, findings, seconds = examine(planted, bench)
     return {
         "row": row,
         "set": spec.name,
@@ -192,7 +194,7 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
     for i, (row, spec) in enumerate(todo):
         line = done.get((row, spec.name))
         if line is None:
-            line = {"stamp": stamp, **one_set(row, spec, bank, bench, placement.nowhere)}
+            line = {"stamp": stamp, **one_set(row, spec, bank, bench)}
             with flags.scratch.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         lines.append(line)

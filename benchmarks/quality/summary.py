@@ -30,7 +30,14 @@ def summarise(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
         out["precision_at_10"] = {**_precision(planted), "bar": BARS["precision_at_10"]}
         out["planted_coverage"] = _coverage(planted)
     placed = [p for x in lines for p in x["placed"] if p[3] is not None]
-    out["placed"] = {**share([p[3] for p in placed]), "bar": BARS["placed"]}
+    words = [p for p in placed if p[1].startswith("words.")]
+    out["placed"] = {
+        **share([p[3] for p in placed]),
+        "bar": BARS["placed"],
+        "words": share([p[3] for p in words]),
+        "object": share([p[3] for p in placed if p[0] == "object"]),
+        "context": share([p[3] for p in words if p[0] == "context"]),
+    }
     return out
 
 
