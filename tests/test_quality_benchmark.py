@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib
 import sys
 from collections.abc import Callable, Iterator
@@ -222,6 +223,11 @@ def test_rows_of_the_field_have_the_shares_they_say(quality: Any) -> None:
     assert set(five.values) == {0.0, 1.0}
     assert [round(float(five.values[five.labels == k].mean()), 1) for k in range(5)] == [0.9, 0.1, 0.1, 0.1, 0.1]
     assert (quality.synthetic.draw(2, 3, 1).labels == 0).mean() == 0.95
+
+
+def test_the_examples_in_the_docstrings_hold(quality: Any) -> None:
+    for module in vars(quality).values():
+        assert doctest.testmod(module).failed == 0, module
 
 
 def test_the_table_is_put_between_its_markers_and_nowhere_else(quality: Any) -> None:

@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import maximum_filter
 
 from curator.attributes import words
 from curator.types import Embedded, Finding, Preprocessing
 
 _LIKELY = 128
 """Foreground, of 255, from which the audit takes a place for the object's."""
+
+RIM = 2
+"""How many places around the animal count as its rim, where strictly it is not."""
 
 
 def where(embedded: Embedded, finding: Finding, rows: NDArray[np.intp]) -> NDArray[np.float32] | None:
@@ -57,6 +61,17 @@ def on_object(where: NDArray[np.float32], animal: NDArray[np.float32], enough: f
     """
     total = float(where.sum())
     return float(where[animal >= enough].sum() / total) if total > 0 else None
+
+
+def widened(animal: NDArray[np.float32], by: int, enough: float = 0.25) -> NDArray[np.float32]:
+    """The animal's places and all within `by` of them, (n, g, g): its rim and shadow, which patches see as part of it.
+
+    >>> animal = np.zeros((1, 1, 5), np.float32); animal[0, 0, 0] = 1
+    >>> widened(animal, 2)[0, 0].tolist()
+    [1.0, 1.0, 1.0, 0.0, 0.0]
+    """
+    near = maximum_filter(animal >= enough, size=(1, 2 * by + 1, 2 * by + 1), mode="constant")
+    return np.asarray(near, np.float32)
 
 
 def placed_right(kind: str, share_on_object: float | None) -> bool | None:

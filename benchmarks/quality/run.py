@@ -59,6 +59,7 @@ def examine(planted: Planted, bench: Workbench) -> tuple[AuditRun, list[Found], 
 
 def found(finding: Finding, run: AuditRun, embedded: Embedded, planted: Planted) -> Found:
     truth = planted.truth.loc[[str(i) for i in run.dataset.ids]]
+    on_object, on_rim = _on_object(finding, run, embedded, truth)
     return Found(
         class_name=finding.class_name,
         attribute=finding.attribute,
@@ -72,7 +73,8 @@ def found(finding: Finding, run: AuditRun, embedded: Embedded, planted: Planted)
         counterexample_ids=finding.counterexample_ids,
         agreement=_agreement(finding, run, planted, truth),
         sentence=finding.sentence,
-        on_object=_on_object(finding, run, embedded, truth),
+        on_object=on_object,
+        on_rim=on_rim,
     )
 
 
@@ -84,17 +86,18 @@ def _agreement(finding: Finding, run: AuditRun, planted: Planted, truth: Any) ->
     return tuple(phi(has[known], truth[f"has_{s.kind}"].to_numpy(bool)[known]) for s in planted.shortcuts)
 
 
-def _on_object(finding: Finding, run: AuditRun, embedded: Embedded, truth: Any) -> float | None:
+def _on_object(finding: Finding, run: AuditRun, embedded: Embedded, truth: Any) -> tuple[float | None, float | None]:
     try:
         has, _ = indicators.read(run.measures, finding.attribute, finding.value)
     except (CuratorError, KeyError):
-        return None
+        return None, None
     rows = np.flatnonzero((truth["label"].to_numpy() == finding.class_name) & has)[:N_PLACED]
     places = placement.where(embedded, finding, rows) if len(rows) else None
     if places is None:
-        return None
+        return None, None
     masks = [Path(p) for p in truth["mask"].iloc[rows]]
-    return placement.on_object(places, placement.truth(masks, places.shape[1], run.encoder.preprocessing))
+    animal = placement.truth(masks, places.shape[1], run.encoder.preprocessing)
+    return placement.on_object(places, animal), placement.on_object(places, placement.widened(animal, placement.RIM))
 
 
 def one_set(row: str, spec: Spec, bank: Bank, bench: Workbench) -> dict[str, Any]:
@@ -114,7 +117,13 @@ def one_set(row: str, spec: Spec, bank: Bank, bench: Workbench) -> dict[str, Any
         "score": score(findings, planted),
         "findings": [f.as_dict() for f in findings[:N_KEPT]],
         "placed": [
-            [f.kind, f.said, round(f.on_object, 3), placement.placed_right(f.kind, f.on_object)]
+            [
+                f.kind,
+                f.said,
+                round(f.on_object, 3),
+                placement.placed_right(f.kind, f.on_object),
+                placement.placed_right(f.kind, f.on_object) or placement.placed_right(f.kind, f.on_rim),
+            ]
             for f in findings
             if f.on_object is not None
         ],

@@ -49,6 +49,8 @@ class Found:
     sentence: str = ""
     on_object: float | None = None
     """Share of the finding's area that lies on the animal, by the true masks; None where it has no place."""
+    on_rim: float | None = None
+    """The same of the animal with its rim."""
 
     @property
     def said(self) -> str:

@@ -35,6 +35,7 @@ def summarise(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
         **share([p[3] for p in placed]),
         "bar": BARS["placed"],
         "words": share([p[3] for p in words]),
+        "or_on_the_rim": share([p[4] for p in placed]),
         "object": share([p[3] for p in placed if p[0] == "object"]),
         "context": share([p[3] for p in words if p[0] == "context"]),
     }
