@@ -20,6 +20,8 @@ LENIENT = AuditSettings(alpha=0.3, min_effect=0.01, n_permutations=40)
 
 def table_of(rng, classes, n_flags=25):
     columns: dict[str, object] = {f"flag{k}": rng.random(len(classes)) < rng.uniform(0.05, 0.6) for k in range(n_flags)}
+    # Copies come out together, and then p need not be small for q to be: the sums must not stop too early.
+    columns |= {f"copy{k}": columns["flag0"] for k in range(n_flags)}
     columns["sharpness"] = rng.normal(size=len(classes))
     gaps = (rng.random(len(classes)) < 0.4).astype(object)
     gaps[rng.random(len(classes)) < 0.5] = None
