@@ -96,14 +96,58 @@ def _folds(labels: Ints, n_folds: int, seed: int) -> list[tuple[NDArray[np.intp]
     return list(split.split(np.zeros(len(labels)), labels))
 
 
+@dataclass(frozen=True, slots=True)
+class CrossFit:
+    """Probes of a cross-validation, kept to be asked again: about an edited picture, by the one that has not seen it.
+
+    `fold` (n,) is the position in `probes` of the probe that was not trained on image i, -1 where the image took no part;
+    `probabilities` (n, n_classes) are what that probe says of it, 0 where it took no part.
+    """
+
+    probes: tuple[Probe, ...]
+    fold: Ints
+    probabilities: NDArray[np.float64]
+
+    def predict_rows(self, vectors: Floats, rows: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Class probabilities (m, n_classes) of `vectors` (m, d), each from the probe that has not seen image rows[i].
+
+        Raises:
+            DataError: an image that took no part is asked about.
+        """
+        folds = self.fold[rows]
+        if (folds < 0).any():
+            raise DataError("a probe is asked about an image that took no part in its cross-validation.")
+        out = np.zeros((len(rows), self.probabilities.shape[1]))
+        for k in np.unique(folds):
+            out[folds == k] = self.probes[k].probabilities(vectors[folds == k])
+        return out
+
+
+def cross_fit(
+    vectors: Floats, labels: Ints, n_classes: int, c: float, seed: int, n_folds: int = 5, rows: Mask | None = None
+) -> CrossFit:
+    """Probes by stratified folds over the images in `rows` (n,), all of them by default.
+
+    Raises:
+        DataError: a class with a single image, or one class only.
+    """
+    chosen = np.arange(len(labels)) if rows is None else np.flatnonzero(rows)
+    fold = np.full(len(labels), -1, np.int32)
+    out = np.zeros((len(labels), n_classes))
+    probes: list[Probe] = []
+    for train, test in _folds(labels[chosen], n_folds, seed) if len(chosen) else []:
+        probe = Probe.fit(vectors[chosen[train]], labels[chosen[train]], n_classes, c)
+        out[chosen[test]] = probe.probabilities(vectors[chosen[test]])
+        fold[chosen[test]] = len(probes)
+        probes.append(probe)
+    return CrossFit(tuple(probes), fold, out)
+
+
 def out_of_fold(
     vectors: Floats, labels: Ints, n_classes: int, c: float, seed: int, n_folds: int = 5
 ) -> NDArray[np.float64]:
     """Class probabilities (n, n_classes) of each image from a probe that has not seen it."""
-    out = np.zeros((len(labels), n_classes))
-    for train, test in _folds(labels, n_folds, seed):
-        out[test] = Probe.fit(vectors[train], labels[train], n_classes, c).probabilities(vectors[test])
-    return out
+    return cross_fit(vectors, labels, n_classes, c, seed, n_folds).probabilities
 
 
 def choose_c(vectors: Floats, labels: Ints, n_classes: int, grid: Sequence[float], seed: int) -> float:

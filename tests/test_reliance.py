@@ -7,7 +7,7 @@ import pytest
 from planted import drawn, labels
 
 from curator import probing
-from curator.reliance import accuracy_gap
+from curator.reliance import accuracy_gap, intervention
 
 
 def said(classes: np.ndarray, right: np.ndarray, n_classes: int = 2) -> np.ndarray:
@@ -83,3 +83,40 @@ def test_other_classes_mixed_up_among_themselves_do_not_count():
     guess = np.where(classes == 1, 2, np.where(classes == 2, 1, 0))
     out = accuracy_gap(np.eye(3)[guess], classes, 0, value, np.random.default_rng(5))
     assert out.gap == 0
+
+
+def test_the_costs_of_edits_by_hand():
+    """Four pictures lose 0.4, 0.6, 0.5 and 0.5 to the edit, 0.1, 0.0, 0.1 and 0.2 to the control."""
+    out = intervention(
+        np.array([0.4, 0.6, 0.5, 0.5]), np.array([0.1, 0.0, 0.1, 0.2]), np.random.default_rng(0), paired=True
+    )
+    assert (out.n, out.drop, out.control, out.excess) == (4, pytest.approx(0.5), pytest.approx(0.1), pytest.approx(0.4))
+    assert out.drop_ci[0] < 0.5 < out.drop_ci[1]
+    assert out.excess_ci[0] > 0
+
+
+def test_what_both_edits_cost_a_picture_alike_does_not_blur_their_difference():
+    """Some pictures are fragile: paired, the excess of 0.1 is certain; unpaired, it drowns."""
+    fragile = np.random.default_rng(1).random(30)
+    paired, unpaired = (intervention(fragile + 0.1, fragile, np.random.default_rng(2), paired=p) for p in (True, False))
+    assert paired.excess_ci == (pytest.approx(0.1), pytest.approx(0.1))
+    assert unpaired.excess_ci[0] < 0 < unpaired.excess_ci[1]
+
+
+@pytest.mark.parametrize(("paired", "n", "m"), [(True, 12, 12), (False, 30, 14)])
+def test_the_interval_of_the_excess_covers_it(paired: bool, n: int, m: int):
+    """Nothing there: the false alarms of "above 0" and "below 0" together are 5 % of 400; and a true 0.2 is held as often."""
+    rng, held = np.random.default_rng(3), {0.0: 0, 0.2: 0}
+    for true in held:
+        for _ in range(400):
+            shared = rng.normal(0.1, 0.1, n)
+            costs = shared + rng.normal(true, 0.15, n)
+            control = shared + rng.normal(0, 0.15, n) if paired else rng.normal(0.1, 0.2, m)
+            low, high = intervention(costs, control, rng, paired=paired).excess_ci
+            held[true] += low <= true <= high
+    assert all(0.925 <= k / 400 <= 0.975 for k in held.values()), held
+
+
+def test_one_picture_is_no_evidence():
+    out = intervention(np.array([0.9]), np.array([0.0]), np.random.default_rng(4), paired=True)
+    assert (out.excess, out.excess_ci) == (0.9, (-1.0, 1.0))

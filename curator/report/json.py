@@ -109,6 +109,7 @@ def _finding(f: Finding) -> dict[str, Any]:
             "excess_ci": r.excess_ci,
             "n_edited": r.n_edited,
             "edit": r.edit,
+            "control_edit": r.control_edit,
         }
     c, a = f.confirmation, f.adjusted
     out: dict[str, Any] = plain(

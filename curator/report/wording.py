@@ -73,15 +73,15 @@ def _signed(fraction: float) -> str:
 def intervention(r: Reliance) -> str:
     """What editing the attribute did to a probe, as a sentence; "" where it was not tried.
 
-    >>> intervention(Reliance(0.3, (0.2, 0.4), 4, 0.41, 0.06, (0.3, 0.5), (0.01, 0.1), edit="replacing the surroundings"))
-    'Replacing the surroundings costs the right class 41 points [30, 50]; as large a change of something else costs 6 [1, 10].'
+    >>> intervention(Reliance(None, None, 0, 0.41, 0.06, (0.3, 0.5), (0.01, 0.1), edit="cropping it", control_edit="..."))
+    'Cropping it costs the right class 41 points [30, 50]; ... costs 6 [1, 10].'
     """
     if not r.edit:
         return ""
     if r.intervention_drop is None or r.control_drop is None:
         return f"Not tested by editing: {r.edit}."
     own, other = _cost(r.intervention_drop, r.intervention_ci, " points"), _cost(r.control_drop, r.control_ci)
-    return f"{r.edit[:1].upper()}{r.edit[1:]} costs the right class {own}; as large a change of something else costs {other}."
+    return f"{r.edit[:1].upper()}{r.edit[1:]} costs the right class {own}; {r.control_edit} costs {other}."
 
 
 def _cost(drop: float, ci: Interval | None, unit: str = "") -> str:

@@ -50,9 +50,9 @@ class Reliance:
 
     `gap` is the cross-validated accuracy on images that obey the shortcut less that on images that break it (fractions); None
     where no image breaks it. `intervention_drop` is how much of the probability of the right class goes when the attribute is
-    edited out of `n_edited` pictures (or into them), `control_drop` how much when as much of something else is changed,
-    `excess_ci` the interval of the first less the second. `edit` says what was done, or, where there is no drop, why nothing
-    could be; "" where it was not tried.
+    edited out of `n_edited` pictures (or into them), `control_drop` how much goes in the control edit, `excess_ci` the interval
+    of the first less the second. `edit` and `control_edit` say what was done; where there is no drop, `edit` says why; "" where
+    it was not tried.
     """
 
     gap: float | None
@@ -65,6 +65,7 @@ class Reliance:
     excess_ci: Interval | None = None
     n_edited: int = 0
     edit: str = ""
+    control_edit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,237 @@
+"""Which edit of a picture takes an attribute away (or gives it to others), and what it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curator.io import editing
+from curator.io.editing import LUMA, Pixels
+from curator.types import Floats, Kind
+
+Make = Callable[[Pixels, Floats, np.random.Generator], tuple[Pixels, Pixels]]
+"""(picture, its closed places (g, g), rng) -> two versions of it as encoder inputs: edited, and edited as much without touching
+the attribute; where surroundings are exchanged: on surroundings of its own kind, and on those of the other. A place is closed,
+0..1, where the object is."""
+Stat = Callable[[Pixels], float]
+
+_KEPT = (0.6, 0.9)
+"""Foreground from which a place begins to be kept, and from which all of it is, when an object is set on other surroundings.
+Lower, and its rim keeps a seam of its own surroundings, which looks odd on any others."""
+_SOFTEST = 0.06
+"""Radius beyond which a picture is not blurred to match others, as a fraction of its side: 13 pixels of 224."""
+_WIDEST = 0.25
+"""Width of the widest frame that is looked for, as a fraction of the shorter side."""
+_FLAT = 6.0
+"""As in attributes/border.py: the spread, in levels of 255, up to which a line of pixels is of one colour."""
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What an edit is made of: encoder inputs (r, size, size, 3) of pictures that have what it leads `away` to, and, for an
+    exchange, of pictures that have the `same` as those edited, with their closed places (r, g, g). `quality`: the usual JPEG
+    quality on the side the edit leads to."""
+
+    away: Pixels
+    away_closed: Floats
+    same: Pixels
+    same_closed: Floats
+    quality: int
+    prepare: Callable[[Pixels], Pixels]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`plants`: pictures of other classes are given the attribute, since it cannot be taken from those that have it: no edit
+    brings back lost detail. `exchanges`: surroundings of one kind against those of another. `whole`: made on the picture as
+    stored, not on the encoder's input. `words`: what is done."""
+
+    words: str
+    build: Callable[[References], Make]
+    plants: bool = False
+    exchanges: bool = False
+    whole: bool = False
+
+    @property
+    def control(self) -> str:
+        """What the edit is held against."""
+        return "the same in pictures of the other classes" if self.exchanges else "as large a change of something else"
+
+
+def plan(attribute: str, value: str, kind: Kind) -> Plan | str:
+    """The edit for an attribute's value, or why there is none."""
+    family = attribute.partition(".")[0]
+    less = value.startswith("below ")
+    if family in ("background", "concept", "words"):
+        if kind == "object":
+            return "it is a part of the object itself"
+        if kind != "context":
+            return "no edit of a picture changes it"
+        return Plan("exchanging the surroundings", _exchanged, exchanges=True)
+    if attribute == "colour.grey":
+        greyed = "taking the colour out of "
+        return Plan(
+            greyed + ("the other classes" if value == "yes" else "the pictures"), _drained, plants=value == "yes"
+        )
+    if attribute == "colour.saturation":
+        return Plan("matching the colourfulness of the rest", _matched(_saturation, editing.saturate))
+    if family == "colour":
+        return Plan("moving the colours to those of the rest", _recoloured)
+    if attribute == "light.contrast":
+        return Plan("matching the contrast of the rest", _matched(_contrast, editing.spread))
+    if family == "light":
+        return Plan("matching the brightness of the rest", _relit)
+    if family == "sharpness":
+        # Blur can be given, not taken away.
+        return Plan("blurring " + ("the other classes as much" if less else "to match the rest"), _blurred, plants=less)
+    if family == "border":
+        other = value == "none"
+        return Plan("cropping the frame" + (" of the other classes" if other else ""), _cropped, other, whole=True)
+    if attribute in ("file.jpeg_quality", "file.bytes_per_pixel"):
+        # What compression has lost stays lost, so a low quality is given to the others.
+        who = "the other classes at this class's" if less else "at the other classes'"
+        return Plan(f"saving {who} JPEG quality", _resaved, plants=less, whole=True)
+    return "no edit of a picture changes it"
+
+
+def _exchanged(r: References) -> Make:
+    """The object on the surroundings of a picture that has the value, and of one that has not.
+
+    Held against the same in other classes: some surroundings are harder than others to see anything on.
+    """
+    side = r.away.shape[1]
+    kinds = [
+        [editing.without_object(x, editing.enlarge(c, side, side)) for x, c in zip(pictures, closed, strict=True)]
+        for pictures, closed in ((r.same, r.same_closed), (r.away, r.away_closed))
+    ]
+
+    def make(picture: Pixels, closed: Floats, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+        low, high = _KEPT
+        mask = 1 - np.clip((editing.enlarge(closed, side, side) - low) / (high - low), 0, 1)
+        own, other = (editing.mix(picture, plates[rng.integers(len(plates))], mask) for plates in kinds)
+        return own, other
+
+    return make
+
+
+def _relit(r: References) -> Make:
+    def make(picture: Pixels, closed: Floats, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+        edited = editing.relight(picture, float(_luma(r.away[rng.integers(len(r.away))]).mean()))
+        return edited, editing.shift_by(picture, _hue(rng), editing.distance(edited, picture))
+
+    return make
+
+
+def _drained(r: References) -> Make:
+    def make(picture: Pixels, closed: Floats, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+        edited = editing.saturate(picture, 0)
+        return edited, _lighter_or_darker(picture, edited, rng)
+
+    return make
+
+
+def _recoloured(r: References) -> Make:
+    def make(picture: Pixels, closed: Floats, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+        step = r.away[rng.integers(len(r.away))].mean((0, 1)) - picture.mean((0, 1))
+        edited = editing.shift(picture, step - step.mean())  # the colour, not the brightness
+        return edited, _lighter_or_darker(picture, edited, rng)
+
+    return make
+
+
+def _matched(stat: Stat, change: Callable[[Pixels, float], Pixels]) -> Callable[[References], Make]:
+    """Scale until the statistic is that of a picture on the other side; at most fourfold, where noise begins to show."""
+
+    def build(r: References) -> Make:
+        def make(picture: Pixels, closed: Floats, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+            target = stat(r.away[rng.integers(len(r.away))])
+            edited = change(picture, min(4.0, target / max(stat(picture), 1e-3)))
+            # A change of contrast is one of luminance, and the control one of hue; and the other way round.
+            if stat is _contrast:
+                return edited, editing.shift_by(picture, _hue(rng), editing.distance(edited, picture))
+            return edited, _lighter_or_darker(picture, edited, rng)
+
+        return make
+
+    return build
+
+
+def _blurred(r: References) -> Make:
+    targets = [_sharpness(x) for x in r.away]
+
+    def make(picture: Pixels, closed: Floats, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+        target, everywhere = targets[rng.integers(len(targets))], np.ones(picture.shape[:2], np.float32)
+        low, high = 0.0, _SOFTEST * min(picture.shape[:2])
+        for _ in range(8):  # to a twentieth of a pixel
+            middle = (low + high) / 2
+            sharper = _sharpness(editing.blur(picture, everywhere, middle)) > target
+            low, high = (middle, high) if sharper else (low, middle)
+        edited = editing.blur(picture, everywhere, low)
+        return edited, editing.noise_like(picture, edited, rng)
+
+    return make
+
+
+def _cropped(r: References) -> Make:
+    def make(picture: Pixels, closed: Floats, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+        width = frame_width(picture)
+        if not width:
+            return r.prepare(picture), r.prepare(picture)
+        return r.prepare(editing.crop_border(picture, width)), r.prepare(editing.crop_inside(picture, width))
+
+    return make
+
+
+def _resaved(r: References) -> Make:
+    def make(picture: Pixels, closed: Floats, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+        edited = r.prepare(editing.recompress(picture, r.quality))
+        return edited, editing.noise_like(r.prepare(picture), edited, rng)
+
+    return make
+
+
+def frame_width(picture: Pixels) -> float:
+    """How wide a frame of one colour is, as a fraction of the shorter side; its widest edge, 0 where there is none."""
+    shorter = min(picture.shape[:2])
+    most = int(_WIDEST * shorter)
+    widths = []
+    for turned in (picture, picture[::-1], picture.transpose(1, 0, 2), picture[:, ::-1].transpose(1, 0, 2)):
+        lines = turned[:most].astype(np.float32)
+        flat = (lines.std(1) <= _FLAT).all(1) & (np.abs(lines.mean(1) - lines[:1].mean(1)) <= _FLAT).all(1)
+        widths.append(most if flat.all() else int(flat.argmin()))
+    # One more line: scaling and JPEG smear the inner edge.
+    return (max(widths) + 1) / shorter if min(widths) else 0.0
+
+
+def _luma(pixels: Pixels) -> NDArray[np.float32]:
+    return np.asarray(pixels.astype(np.float32) @ LUMA / 255, np.float32)
+
+
+def _contrast(pixels: Pixels) -> float:
+    return float(_luma(pixels).std())
+
+
+def _saturation(pixels: Pixels) -> float:
+    rgb = pixels.astype(np.float32)
+    return float((rgb.max(-1) - rgb.min(-1)).mean() / 255)
+
+
+def _sharpness(pixels: Pixels) -> float:
+    """As in attributes/sharpness.py, on the encoder's input."""
+    g = pixels.astype(np.float32).mean(-1)
+    laplacian = g[:-2, 1:-1] + g[2:, 1:-1] + g[1:-1, :-2] + g[1:-1, 2:] - 4 * g[1:-1, 1:-1]
+    return float(np.log1p(laplacian.var()))
+
+
+def _hue(rng: np.random.Generator) -> NDArray[np.float64]:
+    """A random direction of colour that leaves the luminance as it is."""
+    step = rng.normal(size=3)
+    return np.asarray(step - (step @ LUMA) / (LUMA @ LUMA) * LUMA)
+
+
+def _lighter_or_darker(picture: Pixels, edited: Pixels, rng: np.random.Generator) -> Pixels:
+    """The picture with its brightness, not its hue, moved as far as the edit went."""
+    return editing.shift_by(picture, rng.choice([-1.0, 1.0]) * np.ones(3), editing.distance(edited, picture))
