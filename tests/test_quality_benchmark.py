@@ -199,6 +199,11 @@ def test_only_findings_that_matter_and_are_not_the_object_are_alarms(quality: An
         assert quality.scoring.score([_found(quality, **changes)], nothing)["n_alarms"] == n
 
 
+def test_alarms_that_have_nothing_to_do_with_it_are_counted_apart(quality: Any, planted: Any) -> None:
+    found = [_found(quality), _found(quality, agreement=(-0.1,)), _found(quality, agreement=(-0.9,))]
+    assert quality.scoring.score(found, planted)["n_unexplained"] == 1
+
+
 def test_the_place_of_a_finding_is_held_against_the_mask(quality: Any, tmp_path: Path) -> None:
     mask = np.zeros((320, 320), np.uint8)
     mask[:, :80] = 255  # the left quarter

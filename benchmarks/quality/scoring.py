@@ -29,6 +29,9 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 EXACT = ("jpeg", "image_size", "exif", "metadata", "border")
 """Kinds that an attribute reads off without error, so that its share in the population is the one planted."""
 
+UNRELATED = 0.2
+"""Phi below which a finding is not about the shortcut at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -124,6 +127,8 @@ def score(found: Sequence[Found], planted: Planted) -> dict[str, object]:
         one is not None and any(mirrored(one, s, i, planted.spec) for i, s in pairs)
     )
     out["all_in_three"] = _each_of_its_own(found[:3], planted)
+    # Findings that matter, are not the object's, and have next to nothing to do with what was planted.
+    out["n_unexplained"] = sum(max((abs(a or 0.0) for a in f.agreement), default=0.0) < UNRELATED for f in alarms)
     out["shortcuts"] = [_of_one(found, s, i, planted) for i, s in pairs]
     return out
 

@@ -63,6 +63,7 @@ def _planted(lines: list[dict[str, Any]], measure: str) -> dict[str, Any]:
         "severity_medium_or_high": share(
             [s.get("severity") in ("medium", "high") for x in lines for s in x["score"]["shortcuts"]]
         )["share"],
+        "with_unexplained_alarms": share([x["score"]["n_unexplained"] > 0 for x in lines]),
         "by_kind": {kind: f"{sum(hits)}/{len(hits)}" for kind, hits in by_kind.items()},
         "missed": [_miss(x) for x in lines if not x["score"][measure]],
     }
