@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from curator.types import Floats, Mask, Preprocessing
 
-VERSION = 1
+VERSION = 2
 RING = 1 / 7
 """Width of the ring that is taken for surround, as a fraction of the side: two of fourteen places."""
 NEIGHBOURS = 8
@@ -72,3 +72,30 @@ def spread(grid: Floats, height: int, width: int, preprocessing: Preprocessing) 
     columns = ((np.arange(width) + 0.5) / width - left) / (right - left) * g
     at = [np.clip(np.floor(v), 0, g - 1).astype(np.intp) for v in (rows, columns)]
     return np.asarray(grid[np.ix_(*at)], np.float32)
+
+
+def cover(inputs: NDArray[np.uint8], likely: Floats) -> NDArray[np.uint8]:
+    """The pictures (b, size, size, 3) without their object: its places are covered by pieces of the surround beside it.
+
+    `likely` (b, g, g) is the probability of the object. Each place from 0.5 up is replaced by a place of the surround in
+    the same row or the next, which one follows from where it lies, so that the same picture is always covered alike. Of a
+    picture without any surround nothing is covered.
+
+    Error: what covers is pasted in squares, and the hole has the object's coarse shape: on 360 composed photographs a probe
+    still names 24 % of sixteen species (chance 6 %, whole picture 94 %, mean of the last features off the object 89 %),
+    and 99 % of the scenes.
+    """
+    g = likely.shape[1]
+    side = inputs.shape[1] // g
+    out = inputs.copy()
+    for picture, source, hidden in zip(out, inputs, likely >= 0.5, strict=True):
+        free = np.argwhere(~hidden)
+        if not len(free):
+            continue
+        for y, x in np.argwhere(hidden):
+            near = free[np.abs(free[:, 0] - y) <= 1]
+            near = near if len(near) else free
+            v, u = near[(7 * y + 13 * x) % len(near)]
+            piece = source[v * side : (v + 1) * side, u * side : (u + 1) * side]
+            picture[y * side : (y + 1) * side, x * side : (x + 1) * side] = piece
+    return out

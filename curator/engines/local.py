@@ -198,7 +198,7 @@ class _Run:
         self.tell()
 
     def _see(self, photos: list[Photo]) -> tuple[Floats, Sequence[NDArray[np.uint8] | None], list[Photo]]:
-        """Vectors of the photos, their packed patches, and the photos with their foreground."""
+        """Vectors of the photos (and of their surround), their packed patches, and the photos with their foreground."""
         inputs = np.stack([photo.input for photo in photos])
         if self.sight is None:
             return self.encoder.encode(inputs), [None] * len(photos), photos
@@ -208,6 +208,8 @@ class _Run:
         if self.sight.borrowed:
             vectors = self.encoder.encode(inputs)
         likely = foreground.foreground(features)
+        # Side by side, so that one row of the store holds both.
+        vectors = np.hstack([vectors, self.encoder.encode(foreground.cover(inputs, likely))])
         seen = [
             replace(p, foreground=foreground.spread(map_, p.pixels.shape[0], p.pixels.shape[1], self.preprocessing))
             for p, map_ in zip(photos, likely, strict=True)
@@ -252,13 +254,18 @@ class _Run:
         frame.index = pd.Index(dataset.ids, name="id")
         return Embedded(
             dataset=dataset,
-            embeddings=Embeddings(dataset.ids, vectors, self.encoder.info),
+            embeddings=self._embeddings(dataset, vectors),
             rows=_part(frame, _MEASURE),
             facts=_part(frame, _FACT),
             n_new=self.n_new,
             seconds=time.monotonic() - start,
             patches=self._patches(dataset, keys),
         )
+
+    def _embeddings(self, dataset: Dataset, stored: Floats) -> Embeddings:
+        d = self.encoder.info.dim
+        surround = stored[:, d:] if self.sight else None
+        return Embeddings(dataset.ids, stored[:, :d], self.encoder.info, surround)
 
     def _patches(self, dataset: Dataset, keys: list[str]) -> Patches | None:
         if self.sight is None:

@@ -199,17 +199,25 @@ class Eye(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """One unit vector per image: `vectors` (n, d) float32, made by `encoder`."""
+    """One unit vector per image: `vectors` (n, d) float32, made by `encoder`.
+
+    `surround` (n, d) are those of the same pictures with their object covered; None where nothing tells where it is.
+    """
 
     ids: Ids
     vectors: Floats
     encoder: EncoderInfo
+    surround: Floats | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", as_ids(self.ids))
         object.__setattr__(self, "vectors", readonly(self.vectors, np.float32, 2, "vectors"))
         if len(self.ids) != len(self.vectors):
             raise DataError(f"{len(self.ids)} ids but {len(self.vectors)} vectors.")
+        if self.surround is not None:
+            object.__setattr__(self, "surround", readonly(self.surround, np.float32, 2, "surround vectors"))
+            if self.surround.shape != self.vectors.shape:
+                raise DataError("there is not one surround vector per image.")
         if not np.isfinite(self.vectors).all():
             raise DataError("an embedding is not finite; the encoder or its checkpoint is broken.")
 
@@ -218,7 +226,8 @@ class Embeddings:
 
     def take(self, indices: NDArray[Any] | Sequence[int]) -> Self:
         idx = np.asarray(indices)
-        return replace(self, ids=self.ids[idx], vectors=self.vectors[idx])
+        surround = None if self.surround is None else self.surround[idx]
+        return replace(self, ids=self.ids[idx], vectors=self.vectors[idx], surround=surround)
 
 
 @dataclass(frozen=True, slots=True)
