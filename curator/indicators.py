@@ -144,7 +144,7 @@ def _values(column: Column, series: pd.Series, cuts: Sequence[float]) -> list[tu
     present = series.dropna()
     nothing = float("nan")
     if column.form == "flag":
-        return [("yes", nothing), ("no", nothing)]
+        return [("yes", nothing), ("no", nothing)] if column.absence else [("yes", nothing)]
     if column.form == "number":
         numbers = _numbers(present)
         numbers = numbers[np.isfinite(numbers)]
