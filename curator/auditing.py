@@ -15,6 +15,7 @@ from curator.confirming import confirm
 from curator.folding import KIND_ORDER, fold
 from curator.indicators import Indicators
 from curator.permuting import expected_false_findings
+from curator.rereading import widened
 from curator.types import Audit, Finding, Ints, Mask, Severity, SharedPattern, Verdict
 
 _FEW = 12
@@ -28,8 +29,8 @@ _MOST = 0.6
 
 
 def severity(low: float, kind: str, settings: AuditSettings) -> Severity:
-    """The policy: by the lower end of the effect's interval; an object's own looks are never above low."""
-    if kind == "object":
+    """By the lower end of the effect's interval; an object's own looks are never above low, unless the user asks."""
+    if kind == "object" and not settings.objects:
         return "low"
     return "high" if low >= settings.high else "medium" if low >= settings.medium else "low"
 
@@ -87,6 +88,7 @@ def _finding(
         p=hit.p,
         q=hit.q,
         severity=severity(hit.effect_ci[0] - column.bias, column.kind, settings),
+        bias=column.bias,
         sentence=sentence(classes[c], indicators.phrase(v), here, there, where)
         + _where_known(table, c, n, other_known),
         same_as=tuple(dict.fromkeys(_name_of(h, hit, indicators, classes) for h in same)),
@@ -111,10 +113,29 @@ def _name_of(hit: Hit, leader: Hit, indicators: Indicators, classes: tuple[str, 
     return name if hit.class_idx == leader.class_idx else f"{classes[hit.class_idx]}:{name}"
 
 
-def _worst_first(finding: Finding) -> tuple[bool, int, float, str]:
-    """What describes the object itself comes last: every class has looks of its own."""
-    low = -(finding.effect_ci or (0.0, 0.0))[0]
-    return finding.kind == "object", _SEVERITY_ORDER[finding.severity], low, finding.id
+def worst_first(finding: Finding) -> tuple[bool, int, float, str]:
+    """Sorts findings. What describes the object itself comes last: every class has looks of its own."""
+    low = (finding.effect_ci or (0.0, 0.0))[0] - finding.bias
+    return finding.kind == "object", _SEVERITY_ORDER[finding.severity], -low, finding.id
+
+
+def judged(finding: Finding, settings: AuditSettings) -> Finding:
+    """The finding with the severity that association and reliance have together: the whole policy.
+
+    Association comes first (`severity`). A probe that leans on the attribute by more than `leans` beyond doubt raises a medium
+    finding to high. Where both the gap and the intervention rule out that much, the finding falls by one: nothing learnt from
+    these pictures uses it. What could not be tried changes nothing, and low is never raised.
+    """
+    plain = severity((finding.effect_ci or (0.0, 0.0))[0] - finding.bias, finding.kind, settings)
+    r = finding.reliance
+    if r is None or finding.p is None:
+        return finding
+    intervals = [ci for ci in (r.gap_ci, r.excess_ci) if ci is not None]
+    if plain == "medium" and any(low >= settings.leans for low, _ in intervals):
+        return replace(finding, severity="high")
+    if len(intervals) == 2 and all(high < settings.leans for _, high in intervals):
+        return replace(finding, severity="medium" if plain == "high" else "low")
+    return replace(finding, severity=plain)
 
 
 _SEVERITY_ORDER = {"high": 0, "medium": 1, "low": 2}
@@ -148,7 +169,9 @@ def audit(
     if present < 2:
         return Audit(_descriptions(indicators, table, classes, where), "too few images to tell", None, 0, shared)
     tests = exact_tests(table, len(classes), indicators, settings)
-    groups = fold(hits(table, tests, settings), indicators, labels, settings)
+    found = [widened(hit, indicators, labels) for hit in hits(table, tests, settings)]
+    strong = sorted((h for h in found if h.effect_ci[0] > settings.min_effect), key=lambda h: -round(h.effect_ci[0], 9))
+    groups = fold(strong, indicators, labels, settings)
     leaders = [g[0] for g in groups]
     confirmed = confirm(leaders, indicators, labels, len(classes), settings, rng.spawn(1)[0], pictures)
     evidence = zip(groups, confirmed, adjust(leaders, indicators, labels), strict=True)
@@ -158,8 +181,10 @@ def audit(
         )
         for g, confirmation, left in evidence
     )
-    ordered = sorted(findings, key=_worst_first)
-    verdict: Verdict = "shortcuts found" if findings else "none found"
+    ordered = sorted(findings, key=worst_first)
+    # Every class has looks of its own: these are no shortcut.
+    counts = [f for f in findings if f.kind != "object" or settings.objects]
+    verdict: Verdict = "shortcuts found" if counts else "none found"
     if not findings and not _could_tell(labels, len(classes), tests.n_tests, settings):
         verdict = "too few images to tell"
     if not findings and len(classes) == 1 and int((labels == 0).sum()) < _FEW:

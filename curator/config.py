@@ -23,7 +23,10 @@ class AuditSettings:
     `alpha`: false-discovery rate over all tests. `min_effect`: the interval of the effect must lie above it.
     `medium`, `high`: severity by the lower end of that interval. `min_support`: fewer images than this with a value are
     not tested. `cuts`: quantiles at which a number is cut in two. `n_permutations`: label shuffles behind
-    `expected_false_findings`. `n_splits`: random halves behind each finding's confirmation. `clusters`: how many, 0 = by the size of the set. `intended`: what the user accepts.
+    `expected_false_findings`. `n_splits`: random halves behind each finding's confirmation. `n_edited`: findings, worst first,
+    whose attribute is edited in the pictures to see what a probe makes of it. `leans`: a probe's reliance from which a
+    finding weighs more, and below which it weighs less. `clusters`: how many, 0 = by the size of the set. `objects`: what
+    describes the object itself counts like anything else. `intended`: what the user accepts.
     """
 
     alpha: float = 0.05
@@ -34,9 +37,12 @@ class AuditSettings:
     cuts: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
     n_permutations: int = 50
     n_splits: int = 10
+    n_edited: int = 3
+    leans: float = 0.1
     clusters: int = 0
     n_examples: int = 12
     concepts: str = ""
+    objects: bool = False
     intended: tuple[Intended, ...] = field(default=(), metadata={"read": intended.read})
 
     def __post_init__(self) -> None:
@@ -50,6 +56,7 @@ class AuditSettings:
             min_support=self.min_support,
             n_permutations=self.n_permutations,
             n_splits=self.n_splits,
+            n_edited=self.n_edited,
             clusters=self.clusters,
         )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ class Indicators:
     """`values` (n, m): image i has value j; `known` (n, m): it was measured. `columns`, `value_names` (m,) describe j.
 
     `cuts` (m,) is the threshold of a number's value and nan otherwise, so that other images can be read the same way.
+    `readings` holds, for values whose measure has an error of its own, as many other readings of it (n, t).
     """
 
     ids: Ids
@@ -30,6 +31,7 @@ class Indicators:
     columns: tuple[Column, ...]
     value_names: tuple[str, ...]
     cuts: tuple[float, ...]
+    readings: Mapping[int, Mask] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -116,6 +118,7 @@ def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> In
     columns: list[Column] = []
     names: list[str] = []
     thresholds: list[float] = []
+    readings: dict[int, Mask] = {}
     for column in measures.columns:
         series = measures.frame[column.name]
         here = _known(series, column)
@@ -123,6 +126,8 @@ def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> In
             mask = has_value(series, column, name, cut)
             # A class of one needs the values that everyone shares, so only rarity drops a value here.
             if mask.sum() >= min_support:
+                if column.name in measures.readings and name == "yes":
+                    readings[len(values)] = measures.readings[column.name]
                 values.append(mask)
                 known.append(here)
                 columns.append(column)
@@ -137,6 +142,7 @@ def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> In
         tuple(columns),
         tuple(names),
         tuple(thresholds),
+        readings,
     )
 
 

@@ -61,9 +61,11 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
     texts = [template.format(prompt) for prompt, _ in every for template in TEMPLATES]
     towers = unit(encoder.encode_text(texts)).reshape(len(every), len(TEMPLATES), -1)
     frame, columns, readings = {}, [], {}
-    for kinds in ({"context"}, {"object", "image", "file", "metadata"}):
-        of = [j for j, (_, kind) in enumerate(every) if kind in kinds]
-        judge = _Judge(embedded, reference, around="context" in kinds)
+    for of_object in (False, True):
+        of = [j for j, (_, kind) in enumerate(every) if (kind == "object") == of_object]
+        if not of:
+            continue
+        judge = _Judge(embedded, reference, around=not of_object)
         mean = unit(towers[of].mean(1))
         scores, known = judge.scores(mean, mean)
         spread = known.std(0)
@@ -124,7 +126,7 @@ def _readings(fitted: Split, prompt: str, towers: Floats, j: int, judge: _Judge)
 
 
 class _Judge:
-    """How well prompts fit images. `around`: prompts of places are asked of the picture without its object.
+    """How well prompts fit images. `around`: all but prompts of objects are asked of the picture without its object.
 
     There, the prompt is first multiplied by the covariance of the data set's surrounds: of what a prompt means, the part
     along which these pictures differ counts, and the rest is noise.

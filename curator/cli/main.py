@@ -22,6 +22,7 @@ COMMANDS = {
     "browse": "Open the FiftyOne App on the audited set.",
     "embed": "Embed DATA into the cache, nothing else.",
     "verify": "Audit again what an audit.json is about, and compare.",
+    "selftest": "Plant shortcuts in copies of DATA, and see if they are found.",
     "doctor": "Say what works here, and how to mend the rest.",
 }
 ERROR, MET, INTERRUPTED = 1, 3, 130

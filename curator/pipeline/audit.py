@@ -10,27 +10,23 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from curator import auditing, clustering, duplicates, indicators, intended, probing, reliance
+from curator import auditing, clustering, duplicates, indicators, intended, probing
 from curator.indicators import Indicators
+from curator.pipeline import evidence
+from curator.probing import CrossFit
 from curator.types import (
     Audit,
     AuditRun,
     Clusters,
     DuplicateGroup,
     Embedded,
-    Finding,
     Ids,
     Ints,
     LabelError,
-    Mask,
     Measures,
 )
 from curator.workbench import Workbench, fingerprint, one_class, versions
 
-_PROBE_C = 0.1
-"""Inverse regularisation of the probe behind reliance and label errors: the middle of the grid that `validate` tries."""
-_SMALLEST = 5
-"""Images of a class from which a cross-validated probe says anything about it: one in each fold."""
 _FITS = 0.15
 """Mean probability from which one of an encoder's thousand names is said of a cluster."""
 
@@ -71,14 +67,15 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
         settings.duplicates,
     )
     found = _test(embedded, labels, measures, table, bench, pool, _pictures(data.ids, groups))
-    trusted = _probabilities(embedded, labels, bench)
+    cross = evidence.cross_fit(embedded, labels, bench)
     sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))
-    small = [name for name, size in zip(data.classes, sizes, strict=True) if 0 < size < _SMALLEST]
+    small = [name for name, size in zip(data.classes, sizes, strict=True) if 0 < size < evidence.SMALLEST]
     if small and len(data.classes) > 1:
         notes.append(
-            f"Too small for a probe (under {_SMALLEST} images), so without reliance or label checks: {', '.join(small)}."
+            f"Too small for a probe (under {evidence.SMALLEST} images), so without reliance or label checks: "
+            f"{', '.join(small)}."
         )
-    found = _with_evidence(found, embedded, labels, table, trusted, bench)
+    found = evidence.gather(found, embedded, labels, table, cross, bench)
     found, said = intended.accept(found, settings.audit.intended)
     notes += said
     bench.progress("auditing", 1, 1)
@@ -90,7 +87,7 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
         clusters=_clusters(embedded, table, bench),
         duplicates=groups,
         leaks=duplicates.leaks(groups, data.ids, data.splits),
-        label_errors=_label_errors(embedded, labels, trusted),
+        label_errors=_label_errors(embedded, labels, cross),
         audit=found,
         settings=settings.as_dict(),
         seed=bench.seed,
@@ -136,73 +133,10 @@ def _test(
     return auditing.audit(joined, both, classes, bench.settings.audit, rng, where="in the pool", pictures=shown)
 
 
-def _probabilities(embedded: Embedded, labels: Ints, bench: Workbench) -> tuple[np.ndarray, Mask]:
-    """Out-of-fold class probabilities (n, k), and for which images (n,) there are any: those of classes of some size."""
-    n_classes = len(embedded.dataset.classes)
-    sizes = np.bincount(labels[labels >= 0], minlength=n_classes)
-    large = np.flatnonzero(sizes >= _SMALLEST)
-    rows = np.isin(labels, large) if len(large) > 1 else np.zeros(len(labels), np.bool_)
-    out = np.zeros((len(labels), n_classes))
-    if rows.any():
-        vectors = embedded.embeddings.vectors[rows]
-        out[rows] = probing.out_of_fold(vectors, labels[rows], n_classes, _PROBE_C, bench.seed)
-    return out, rows
-
-
-def _with_evidence(
-    audit: Audit,
-    embedded: Embedded,
-    labels: Ints,
-    table: Indicators,
-    trusted: tuple[np.ndarray, Mask],
-    bench: Workbench,
-) -> Audit:
-    """The findings with reliance, and with images to look at: typical ones that follow the rule, and those that break it."""
-    return replace(audit, findings=tuple(_evidence(f, embedded, labels, table, trusted, bench) for f in audit.findings))
-
-
-def _evidence(
-    finding: Finding,
-    embedded: Embedded,
-    labels: Ints,
-    table: Indicators,
-    trusted: tuple[np.ndarray, Mask],
-    bench: Workbench,
-) -> Finding:
-    column = next((c for c in table.columns if c.name == finding.attribute), None)
-    if column is None or finding.value not in [
-        n for c, n in zip(table.columns, table.value_names, strict=True) if c is column
-    ]:
-        return finding  # a cut that only the pool's numbers have
-    classes = embedded.dataset.classes
-    with_, without = auditing.members(finding, table, labels, classes)
-    vectors = embedded.embeddings.vectors
-    n = bench.settings.audit.n_examples
-    shown = []
-    for mask in (with_, without):
-        rows = np.flatnonzero(mask)
-        shown.append(tuple(str(embedded.dataset.ids[rows[k]]) for k in clustering.medoids(vectors[rows], n)))
-    finding = auditing.with_examples(finding, *shown)
-    probabilities, examined = trusted
-    if finding.effect is None or not examined[labels == classes.index(finding.class_name)].any():
-        return finding
-    v = table.index(finding.attribute, finding.value)
-    used = examined & table.known[:, v]
-    gap = reliance.accuracy_gap(
-        probabilities[used],
-        labels[used],
-        classes.index(finding.class_name),
-        table.values[used, v],
-        bench.rng(f"reliance {finding.id}"),
-    )
-    return replace(finding, reliance=gap)
-
-
-def _label_errors(embedded: Embedded, labels: Ints, trusted: tuple[np.ndarray, Mask]) -> tuple[LabelError, ...]:
-    probabilities, mask = trusted
-    rows = np.flatnonzero(mask)
+def _label_errors(embedded: Embedded, labels: Ints, cross: CrossFit) -> tuple[LabelError, ...]:
+    rows = np.flatnonzero(cross.fold >= 0)
     ids = [str(i) for i in embedded.dataset.ids[rows]]
-    return probing.label_errors(ids, labels[rows], embedded.dataset.classes, probabilities[rows])
+    return probing.label_errors(ids, labels[rows], embedded.dataset.classes, cross.probabilities[rows])
 
 
 def _clusters(embedded: Embedded, table: Indicators, bench: Workbench) -> Clusters:

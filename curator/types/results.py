@@ -103,7 +103,7 @@ class Finding:
 
     Shares and `effect` (their difference) are fractions with 95 % intervals; the statistics that need another class are
     None when there is none. `same_as` names the attributes folded into this one. `intended` is why the user accepts it, ""
-    where it is not accepted.
+    where it is not accepted. `bias` is the effect that the measure's own error may cause (see `Column`).
     """
 
     class_name: str
@@ -129,6 +129,7 @@ class Finding:
     intended: str = ""
     confirmation: Confirmation | None = None
     adjusted: Adjusted | None = None
+    bias: float = 0.0
 
     @property
     def id(self) -> str:

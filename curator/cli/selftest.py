@@ -1,0 +1,53 @@
+"""`curator selftest`: would a shortcut be found in these images?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from curator.cli.options import Common, common, emit, save
+
+
+@click.command()
+@click.argument("data")
+@click.option(
+    "--draws", default=10, show_default=True, type=click.IntRange(min=1), metavar="N", help="Audits of each shortcut."
+)
+@click.option(
+    "--per-class", default=60, show_default=True, type=click.IntRange(min=10), metavar="N", help="Images of each class."
+)
+@click.option(
+    "--effect",
+    "effects",
+    multiple=True,
+    default=(0.3, 0.6),
+    show_default=True,
+    type=click.FloatRange(0, 0.9, min_open=True),
+    metavar="FRACTION",
+    help="How much more of the class has it than of the rest; may be given several times.",
+)
+@common
+def command(common: Common, data: str, draws: int, per_class: int, effects: tuple[float, ...]) -> None:
+    """Plant shortcuts of known size in copies of DATA's images, and say how many of them an audit finds.
+
+    Tint, border, patch and low JPEG quality, each in one class more often than elsewhere, under shuffled labels; and
+    nothing at all, to count false alarms. Writes selftest.json. DATA is not written to.
+
+    \b
+    Example:
+      curator selftest sample_data/bunnies/train
+    """
+    common.keep_out_of(data)
+    with common.bench() as bench:
+        from curator.pipeline.selftest import selftest
+        from curator.report.selftest import lines, selftest_json
+
+        out = common.folder_of(bench.scan(data))
+        done = selftest(data, bench, draws=draws, per_class=per_class, effects=sorted(set(effects)))
+    content: dict[str, Any] = selftest_json(done, bench.seed)
+    path = save("selftest.json", content, out)
+    console = common.console()
+    for line in [*lines(done), "", f"Written: {path.resolve()}"]:
+        console.print(line, soft_wrap=True, markup=False)
+    emit(content, common)
