@@ -88,7 +88,7 @@ def selftest(
     bench = bench or Workbench.open()
     source = _sample(one_class(bench.scan(data)), per_class, bench.rng("selftest sample"))
     settings = bench.settings
-    # Shuffles and halves say more of a finding; whether there is one they do not change.
+    # Shuffles and halves say more of a finding; whether there is one, and how severe, they do not change.
     lean = replace(settings, audit=replace(settings.audit, n_permutations=0, n_splits=0))
     work = _Measured(**{f: getattr(bench, f) for f in Workbench.__dataclass_fields__} | {"settings": lean})
     rng = bench.rng("selftest")
@@ -99,9 +99,11 @@ def selftest(
         edited = {kind: order[kind][: n_most[kind]] for kind in PLANTS}
         copies = work.embed(_copies(source, edited, Path(folder), bench))
         row = {id: i for i, id in enumerate(copies.dataset.ids.tolist())}
-        audits = _audits(copies, row, source, work, draws * (2 + len(PLANTS) * len(effects)))
+        # What is planted counts as found however severe, so no picture is edited for it.
+        quick = replace(work, settings=replace(lean, audit=replace(lean.audit, n_edited=0)))
+        audits = _audits(copies, row, source, draws * (2 + len(PLANTS) * len(effects)))
         clean = np.full(len(source), "clean")
-        alarms = sum(_alarm(a) for a in (audits(clean, rng.permutation(source.labels)) for _ in range(2 * draws)))
+        alarms = sum(_alarm(a) for a in (audits(clean, rng.permutation(source.labels), work) for _ in range(2 * draws)))
         planted: list[Planted] = []
         for kind in PLANTS:
             for effect in effects:
@@ -113,7 +115,7 @@ def selftest(
                 for _ in range(draws):
                     labels = _labels(source, targets[kind], chosen, inside, rng)
                     name = source.classes[targets[kind]]
-                    found += _found(audits(versions, labels), name, PLANTS[kind].families, len(source.classes))
+                    found += _found(audits(versions, labels, quick), name, PLANTS[kind].families, len(source.classes))
                 planted.append(Planted(kind, effect, found, draws))
     return SelfTest(
         tuple(planted), alarms, 2 * draws, len(source), source.class_counts(), bench.encoder.info.name,
@@ -185,18 +187,17 @@ def _copies(source: Dataset, edited: Mapping[str, NDArray[np.intp]], folder: Pat
 
 
 def _audits(
-    copies: Embedded, row: Mapping[str, int], source: Dataset, work: Workbench, total: int
-) -> Callable[[NDArray[np.str_], NDArray[np.int32]], Audit]:
+    copies: Embedded, row: Mapping[str, int], source: Dataset, total: int
+) -> Callable[[NDArray[np.str_], NDArray[np.int32], Workbench], Audit]:
     """Audits of one version of every image under given labels; counts them for the progress bar."""
     told: Iterator[int] = iter(range(1, total + 1))
-    tell, quiet = work.progress, replace(work, progress=lambda stage, done, n: None)
 
-    def one(versions: NDArray[np.str_], labels: NDArray[np.int32]) -> Audit:
+    def one(versions: NDArray[np.str_], labels: NDArray[np.int32], work: Workbench) -> Audit:
         rows = [row[f"{version}/{i:06d}.jpg"] for i, version in enumerate(versions)]
         taken = copies.take(rows)
         dataset = replace(taken.dataset, labels=labels.astype(np.int32), classes=source.classes)
-        found = audit_embedded(replace(taken, dataset=dataset), quiet).audit
-        tell("auditing draws", next(told), total)
+        found = audit_embedded(replace(taken, dataset=dataset), work).audit
+        work.progress("auditing draws", next(told), total)
         return found
 
     return one
