@@ -241,3 +241,12 @@ def test_the_table_is_put_between_its_markers_and_nowhere_else(quality: Any) -> 
     assert table.placed(readme, "new") == f"before\n{table.BEGIN}\nnew\n{table.END}\nafter\n"
     with pytest.raises(SystemExit, match="has no"):
         table.placed("no markers", "new")
+
+
+def test_five_seeds_hold_every_variant_however_they_are_split(quality: Any) -> None:
+    specs = quality.cells.specs
+    together = specs("first", [301, 302, 303, 304, 305], "report")
+    assert together == [s for seed in (301, 302, 303, 304, 305) for s in specs("first", [seed], "report")]
+    assert len({(s.kind, s.effect, s.elsewhere, s.n_classes, s.balance) for s in together}) == len(together) == 55
+    assert {k for s in specs("two", [301], "dev") for k in s.kinds} == set(quality.planted.KINDS)
+    assert all(s.effect == 0 for s in specs("null", [301], "dev"))

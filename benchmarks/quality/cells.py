@@ -49,15 +49,15 @@ def pairs() -> tuple[str, ...]:
 
 
 def specs(row: str, seeds: list[int], half: Half) -> list[Spec]:
-    """The sets of one row: first, few, weaker, weakest, two or null."""
+    """The sets of one row: first, few, weaker, weakest, two or null. The seed says which variant: five in a row have all."""
     out: list[Spec] = []
-    for i, seed in enumerate(seeds):
+    for seed in seeds:
         if row == "first":
-            cells = [replace(FIRST[i % len(FIRST)], kind=kind) for kind in KINDS]
+            cells = [replace(FIRST[seed % len(FIRST)], kind=kind) for kind in KINDS]
         elif row in WEAK:
-            cells = [replace(WEAK[row][i % len(WEAK[row])], kind=kind) for kind in KINDS]
+            cells = [replace(WEAK[row][seed % len(WEAK[row])], kind=kind) for kind in KINDS]
         elif row == "two":
-            cells = [replace(TWO, kind=kind, together=(i + j) % 2 == 1) for j, kind in enumerate(pairs())]
+            cells = [replace(TWO, kind=kind, together=(seed + j) % 2 == 1) for j, kind in enumerate(pairs())]
         elif row == "null":
             there = Spec(effect=0.0, elsewhere=0.2, n_per_class=50, n_classes=4)
             cells = [*NULL, *(replace(there, kind=kind) for kind in KINDS)]

@@ -152,7 +152,7 @@ def natural(path: Path, bench: Workbench) -> dict[str, Any]:
 
 def cold_seconds(bank: Bank, flags: argparse.Namespace) -> dict[str, Any]:
     """One audit of 200 photographs with nothing cached, the encoder's start included; what the peers take is beside it."""
-    spec = replace(cells.FIRST[0], kind="scene", seed=flags.seeds[0], half=flags.half)
+    spec = cells.specs("first", flags.seeds[:1], flags.half)[0]
     with tempfile.TemporaryDirectory(dir=bank.folder) as folder:
         planted = make(spec, bank, Path(folder) / "set")
         start = time.perf_counter()

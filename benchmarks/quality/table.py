@@ -125,8 +125,8 @@ def _seconds(result: dict[str, Any], peers: list[str]) -> str:
         return _row("time for one set", NOTHING, NOTHING, *[NOTHING] * len(peers))
     theirs = ((result["peers"][p].get("sets") or {}).get(cold["set"], {}).get("seconds") for p in peers)
     words = f"time for {cold['n_images']} images, nothing cached"
-    shown = (NOTHING if t is None else f"{t:.0f} s" for t in theirs)
-    return _row(words, NOTHING, f"{cold['seconds']:.0f} s", *shown)
+    shown = (NOTHING if t is None else f"{t:.1f} s" for t in theirs)
+    return _row(words, NOTHING, f"{cold['seconds']:.1f} s", *shown)
 
 
 def kinds(result: dict[str, Any]) -> list[str]:
