@@ -15,6 +15,9 @@ KIND_ORDER = {"context": 0, "metadata": 1, "file": 2, "image": 3, "object": 4}
 _FORM_ORDER = {"tags": 0, "category": 0, "flag": 1, "number": 2}
 _SAME = 0.1
 """Findings of one shortcut whose effects' lower bounds differ by less than this are led by the one that reads best."""
+_AS_MUCH = 0.05
+"""What is left of two hits, each with the other held still, is alike when it differs by less."""
+_MOST_RIVALS = 8
 _PIXELS = ("context", "image", "object")
 """Kinds that are read off the same picture, and so may be one thing under several names."""
 _AGREE = 0.98
@@ -130,10 +133,19 @@ def _said_by(
 
 
 def fold(hits: list[Hit], indicators: Indicators, labels: Ints, settings: AuditSettings) -> list[list[Hit]]:
-    """Groups of hits (strongest first) that are one shortcut each; the first of a group is the one that reads best.
+    """Groups of hits (strongest first) that are one shortcut each; the first of a group is the one to name it by.
 
-    A hit that several groups could explain joins the one that speaks of its attribute.
+    A hit that several groups could explain joins the one that speaks of its attribute. What describes the object itself is
+    folded apart: fur tells the class better than any lawn does, and must not take the lawn for itself.
     """
+    groups: list[list[Hit]] = []
+    for of_object in (False, True):
+        mine = [h for h in hits if (indicators.columns[h.indicator].kind == "object") == of_object]
+        groups += _fold(mine, indicators, labels, settings)
+    return groups
+
+
+def _fold(hits: list[Hit], indicators: Indicators, labels: Ints, settings: AuditSettings) -> list[list[Hit]]:
     groups: list[list[Hit]] = []
     ties = Ties(hits, indicators, labels)
     for hit in hits:
@@ -145,13 +157,29 @@ def fold(hits: list[Hit], indicators: Indicators, labels: Ints, settings: AuditS
         else:
             groups.append([hit])
     for group in groups:
-        strongest = group[0]
-        rivals = [
-            h for h in group if h.class_idx == strongest.class_idx and h.effect_ci[0] >= strongest.effect_ci[0] - _SAME
-        ]
-        leader = min(rivals, key=lambda h: (*_reads(h.indicator, indicators), -h.effect_ci[0], h.indicator))
+        leader = _leader(group, indicators, labels)
         group.sort(key=lambda h: h is not leader)
     return groups
+
+
+def _leader(group: list[Hit], indicators: Indicators, labels: Ints) -> Hit:
+    """The hit that names the group: of those about as strong as the strongest, the ones that leave least to the others.
+
+    Blur makes lawns smooth, so "smooth green" goes with the class as well as sharpness does. But with sharpness held still
+    nothing is left of the smooth green, and with the smooth green held still something is left of the sharpness. Of equals,
+    the one that reads best.
+    """
+    strongest = group[0]
+    rivals = [
+        h for h in group if h.class_idx == strongest.class_idx and h.effect_ci[0] >= strongest.effect_ci[0] - _SAME
+    ][:_MOST_RIVALS]
+    remains = {}
+    for h in rivals:
+        left = [_left_given(h, other, indicators, labels) for other in rivals if other is not h]
+        remains[h] = min((x for x in left if x is not None), default=h.effect_ci[0])
+    most = max(remains.values())
+    causes = [h for h in rivals if remains[h] >= most - _AS_MUCH]
+    return min(causes, key=lambda h: (*_reads(h.indicator, indicators), -h.effect_ci[0], h.indicator))
 
 
 def _reads(indicator: int, indicators: Indicators) -> tuple[int, int]:

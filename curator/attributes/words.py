@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_cdt
 
@@ -23,6 +24,8 @@ OF_OBJECT = 0.25
 RIM, OF_RIM, MORE = 2, 0.75, 1.5
 """Places that far from the object still see some of it (a patch's feature is of more than the patch). A word is the
 object's, too, when this fraction of its places lies so near, and this many times the fraction of all places."""
+SPOT, STUCK = 4, 0.6
+"""A word is stuck to a spot when this fraction of its places lies in one window of that many places each way."""
 _LIKELY = 128
 """Foreground, of 255, from which a place is the object's."""
 _FLAT, _COARSE = 3.0, 8.0
@@ -98,7 +101,24 @@ def _on_object(words: NDArray[np.uint8], patches: Patches, n_words: int) -> Mask
     of_all = np.maximum(np.bincount(words.ravel(), minlength=n_words), 1)
     inside = np.bincount(words[likely], minlength=n_words) / of_all
     beside = np.bincount(words[near], minlength=n_words) / of_all
-    return np.asarray((inside > OF_OBJECT) | ((beside > OF_RIM) & (beside > MORE * near.mean())), np.bool_)
+    own = (inside > OF_OBJECT) | ((beside > OF_RIM) & (beside > MORE * near.mean()))
+    return np.asarray(own & ~_stuck_to_the_edge(words, n_words), np.bool_)
+
+
+def _stuck_to_the_edge(words: NDArray[np.uint8], n_words: int) -> Mask:
+    """Which words lie at one place by the edge of the frame in most pictures: a watermark, a date, a logo.
+
+    These differ from the surround as an object does, but objects move about.
+    """
+    grid = words.shape[1]
+    out = np.zeros(n_words, np.bool_)
+    for k in range(n_words):
+        where = (words == k).sum(0)
+        windows = sliding_window_view(where, (SPOT, SPOT)).sum((2, 3))
+        y, x = np.unravel_index(int(windows.argmax()), windows.shape)
+        at_edge = min(y, x) == 0 or max(y, x) == grid - SPOT
+        out[k] = at_edge and windows[y, x] >= STUCK * max(where.sum(), 1)
+    return out
 
 
 def _names(words: NDArray[np.uint8], patches: Patches, n_words: int) -> list[str]:
