@@ -276,3 +276,19 @@ def test_a_group_that_is_all_right_is_not_certain():
     worst = report.arms["before"].worst_group
     assert (worst.accuracy, worst.n) == (1, 10)
     assert worst.ci == pytest.approx((10 / (10 + 1.959964**2), 1), abs=1e-4)
+
+
+def test_each_image_is_asked_of_the_probe_that_has_not_seen_it():
+    """Asked again about the pictures as they are, the probes say what they said; other rows took no part."""
+    rng = np.random.default_rng(8)
+    classes = np.repeat([0, 1], 30).astype(np.int32)
+    vectors = rng.normal(size=(60, 5)).astype(np.float32)
+    rows = np.arange(60) % 6 != 0
+    fit = probing.cross_fit(vectors, classes, 2, 0.1, seed=0, rows=rows)
+    asked = np.flatnonzero(rows)[::-1]
+    assert np.allclose(fit.predict_rows(vectors[asked], asked), fit.probabilities[asked])
+    assert len(fit.probes) == 5
+    assert (fit.fold[~rows] == -1).all()
+    assert (fit.probabilities[~rows] == 0).all()
+    with pytest.raises(DataError, match="took no part"):
+        fit.predict_rows(vectors[:1], np.array([0]))

@@ -107,6 +107,19 @@ def test_what_is_planted_is_found_and_nothing_else(pictures: Path, tmp_path: Pat
     assert replace(again, seconds=test.seconds) == test
 
 
+def test_what_really_tells_the_classes_apart_is_no_false_alarm(tmp_path: Path) -> None:
+    """All cats are framed: the real labels would give an alarm in every draw."""
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(20):
+            mosaic = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8).repeat(16, 0).repeat(16, 1)
+            framed = editing.frame(mosaic, (0, 0, 0), 0.1) if name == "cat" else mosaic
+            (tmp_path / "data" / name / f"{i:02d}.png").write_bytes(editing.png(framed))
+    test = selftest(tmp_path / "data", Workbench.open("pixels", cache=tmp_path / "c"), draws=2, effects=(0.5,))
+    assert test.alarms <= 1  # of 4
+
+
 def test_an_effect_of_nearly_nothing_is_not_found(pictures: Path, tmp_path: Path) -> None:
     test = selftest(pictures, Workbench.open("pixels", cache=tmp_path / "cache"), draws=2, effects=(0.01,))
     assert sum(p.found for p in test.planted) == 0
