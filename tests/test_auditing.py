@@ -13,7 +13,7 @@ from scipy import stats as scipy_stats
 from curator import auditing
 from curator.auditing import audit
 from curator.config import AuditSettings
-from curator.types import Audit, Column
+from curator.types import Audit, Column, Finding, Reliance
 
 QUICK = AuditSettings(n_permutations=0)
 COLOUR = Column("background.colour", "tags", "context", "have a {value} background", "on something other than {value}")
@@ -280,6 +280,97 @@ def test_severity_is_a_policy_on_the_lower_end():
     classes = labels(50, 50)
     (found,) = run(indicators({"ears": classes == 0}, [flag("ears", "object")]), classes).findings
     assert found.severity == "low"
+
+
+def finding(low: float, *, kind="context", bias=0.0, gap=None, excess=None, severity=None, name="grass") -> Finding:
+    """A finding whose effect's interval starts at `low`, with the intervals of a probe's gap and of an edit's excess."""
+    leans = Reliance(gap and sum(gap) / 2, gap, 20, excess_ci=excess)
+    severity = severity or auditing.severity(low - bias, kind, QUICK)
+    return Finding(
+        class_name="a", attribute=name, value="yes", kind=kind, n_class=90, n_with=80, share_in_class=0.9,
+        share_in_class_ci=(0.8, 0.95), share_elsewhere=0.1, share_elsewhere_ci=(0.05, 0.2), effect=low + 0.05,
+        effect_ci=(low, low + 0.1), p=1e-9, q=1e-8, severity=severity, sentence="", reliance=leans, bias=bias,
+    )  # fmt: skip
+
+
+LEANS, MAYBE, NOT = (0.12, 0.3), (0.05, 0.2), (-0.1, 0.08)
+"""Intervals of reliance: surely 0.1 or more, who knows, surely under 0.1."""
+
+
+@pytest.mark.parametrize(
+    ("low", "gap", "excess", "want"),
+    [
+        # Either proof that a probe leans on it raises medium to high, even if the other one denies it.
+        (0.3, LEANS, None, "high"),
+        (0.3, None, LEANS, "high"),
+        (0.3, LEANS, NOT, "high"),
+        (0.3, NOT, LEANS, "high"),
+        (0.3, (0.1, 0.3), None, "high"),
+        # Nothing proved, or nothing tried: association stands.
+        (0.3, None, None, "medium"),
+        (0.3, MAYBE, MAYBE, "medium"),
+        (0.3, (0.0999, 0.3), None, "medium"),
+        (0.5, MAYBE, None, "high"),
+        (0.5, LEANS, LEANS, "high"),
+        # Only both together rule it out, and then it falls by one.
+        (0.3, NOT, None, "medium"),
+        (0.3, None, NOT, "medium"),
+        (0.3, NOT, MAYBE, "medium"),
+        (0.3, NOT, (-0.1, 0.1), "medium"),
+        (0.5, NOT, None, "high"),
+        (0.5, MAYBE, NOT, "high"),
+        (0.5, NOT, NOT, "medium"),
+        (0.3, NOT, NOT, "low"),
+        # Low is never raised, and cannot fall.
+        (0.1, LEANS, LEANS, "low"),
+        (0.1, NOT, NOT, "low"),
+    ],
+    ids=str,
+)
+def test_severity_is_judged_by_association_and_reliance_together(low, gap, excess, want):
+    assert auditing.judged(finding(low, gap=gap, excess=excess), QUICK).severity == want
+
+
+def test_the_policy_allows_for_bias_knows_objects_and_reads_its_settings():
+    """What is not the severity stays as it was."""
+
+    def judged(settings=QUICK, **given):
+        return auditing.judged(finding(**given), settings).severity
+
+    assert judged(low=0.45, bias=0.1) == "medium"
+    assert judged(low=0.45, bias=0.1, gap=LEANS) == "high"
+    assert judged(low=0.45, bias=0.3, gap=LEANS) == "low"
+    assert judged(low=0.9, kind="object", gap=LEANS, excess=LEANS) == "low"
+    assert judged(replace(QUICK, objects=True), low=0.3, kind="object", gap=LEANS) == "high"
+    assert judged(replace(QUICK, leans=0.2), low=0.3, gap=LEANS) == "medium"
+    assert judged(replace(QUICK, leans=0.2), low=0.3, gap=MAYBE, excess=LEANS) == "medium"
+    assert judged(replace(QUICK, leans=0.05), low=0.3, gap=NOT, excess=NOT) == "medium"
+    one = finding(0.3, gap=LEANS)
+    assert auditing.judged(one, QUICK) == replace(one, severity="high")
+
+
+def test_what_was_never_tested_is_not_judged():
+    """A description has no p; without a probe there is no reliance. Both keep the severity that they came with."""
+    described = replace(finding(0.5, gap=NOT, excess=NOT, severity="low"), p=None, q=None)
+    assert auditing.judged(described, QUICK) == described
+    unprobed = replace(finding(0.5, severity="low"), reliance=None)
+    assert auditing.judged(unprobed, QUICK) == unprobed
+
+
+def test_worst_first_is_by_severity_then_by_what_is_left_of_the_effect_and_objects_last():
+    right = [
+        finding(0.25, severity="high", name="leant on"),
+        finding(0.5, severity="medium", name="strong, not leant on"),
+        finding(0.6, bias=0.2, severity="medium", name="biased"),
+        finding(0.3, severity="medium", name="a tie by name"),
+        finding(0.3, severity="medium", name="b tie by name"),
+        finding(0.9, severity="low", name="weak"),
+        finding(0.9, kind="object", severity="high", name="ears"),
+        finding(0.8, kind="object", severity="low", name="fur"),
+    ]
+    for seed in range(10):
+        mixed = [right[i] for i in np.random.default_rng(seed).permutation(len(right))]
+        assert [f.attribute for f in sorted(mixed, key=auditing.worst_first)] == [f.attribute for f in right]
 
 
 def test_an_effect_that_may_be_tiny_is_no_finding_however_sure():

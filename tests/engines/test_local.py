@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from curator import encoders
+from curator import encoders, foreground, patches
 from curator.engines import local
 from curator.errors import DataError
+from curator.io import images
 from curator.io.scan import scan
 from curator.io.store import Store
 
@@ -72,8 +73,6 @@ def same(a, b) -> None:
 
 
 def test_every_row_is_about_its_own_image(folder, encoder):
-    from curator.io import images
-
     dataset = scan(str(folder))
     out = local.run(dataset, encoder, measure, store(folder), batch_size=4)
     assert out.dataset.ids.tolist() == dataset.ids.tolist()
@@ -90,8 +89,6 @@ def test_every_row_is_about_its_own_image(folder, encoder):
 
 
 def test_batches_are_filled_in_the_order_of_the_data_set(folder, encoder):
-    from curator.io import images
-
     dataset = scan(str(folder))
     local.run(dataset, encoder, measure, store(folder), jobs=3, batch_size=2)
     want = [images.decode(dataset.path(i), encoder.info.preprocessing).input for i in range(N)]
@@ -231,3 +228,120 @@ def test_rows_follow_the_data_set_given(folder, encoder):
     whole = local.run(dataset, encoder, measure, store(folder))
     assert np.array_equal(whole.embeddings.vectors[[7, 3, 11]], out.embeddings.vectors)
     assert replace(whole, seconds=0.0).take([7, 3, 11]).facts.equals(out.facts)
+
+
+@pytest.fixture(scope="module")
+def eye(tmp_path_factory):
+    """The packaged network, which sees places for itself and for others."""
+    return encoders.resolve("embedded", cache=tmp_path_factory.mktemp("eye"))[0]
+
+
+def sight(folder, eye, name: str = "seen", borrowed: bool = True) -> local.Sight:
+    return local.Sight(eye, Store(folder.parent / name, np.uint8), borrowed)
+
+
+def same_sight(a, b) -> None:
+    same(a, b)
+    assert np.array_equal(a.embeddings.surround, b.embeddings.surround)
+    assert a.patches.ids.tolist() == b.patches.ids.tolist()
+    for part in ("features", "foreground", "colour", "texture"):
+        assert np.array_equal(getattr(a.patches, part), getattr(b.patches, part)), part
+
+
+@pytest.mark.parametrize("borrowed", [True, False])
+def test_patches_and_surround_are_those_of_their_own_image(folder, encoder, eye, borrowed):
+    """Another encoder's vectors with the eye's patches, or both of the eye; every row is computed here a second time."""
+    maker = encoder if borrowed else eye
+    dataset = scan(str(folder)).take(np.arange(9))
+
+    def covered(photo):
+        return {"share": float(photo.foreground.mean()), "shape": str(photo.foreground.shape)}
+
+    out = local.run(
+        dataset, maker, covered, store(folder), sight=sight(folder, eye, borrowed=borrowed), jobs=3, batch_size=4
+    )
+    assert out.patches.ids.tolist() == out.embeddings.ids.tolist() == dataset.ids.tolist()
+    assert (out.patches.eye, out.patches.grid) == (eye.info.fingerprint, eye.grid)
+    for i in range(len(dataset)):
+        photo = images.decode(dataset.path(i), maker.info.preprocessing)
+        given = photo.input[None]
+        fitted = images.fit(given, eye.input_size)
+        seen = eye.look(fitted)[1]
+        likely = foreground.foreground(seen)
+        want = patches.unpack(np.array(["one"]), patches.pack(fitted, seen), eye.grid, "")
+        # Batches of another size move the last bit of a feature, and that its rounding.
+        assert np.abs(out.patches.features[i].astype(int) - want.features[0]).max() <= 1
+        assert np.abs(out.patches.foreground[i].astype(int) - want.foreground[0]).max() <= 1
+        assert np.array_equal(out.patches.colour[i], want.colour[0])
+        assert np.array_equal(out.patches.texture[i], want.texture[0])
+        assert np.allclose(out.embeddings.vectors[i], maker.encode(given)[0], atol=1e-5)
+        assert np.allclose(out.embeddings.surround[i], maker.encode(foreground.cover(given, likely))[0], atol=1e-5)
+        shown = foreground.spread(likely[0], *photo.pixels.shape[:2], maker.info.preprocessing)
+        assert out.rows["share"].iloc[i] == pytest.approx(shown.mean(), abs=1e-5)
+        assert out.rows["shape"].iloc[i] == str(photo.pixels.shape[:2])
+
+
+def test_what_was_seen_comes_back_from_the_store_in_the_order_asked_for(folder, encoder, eye):
+    dataset = scan(str(folder))
+    first = local.run(dataset, encoder, measure, store(folder), sight=sight(folder, eye), batch_size=4)
+    assert first.n_new == N
+    encoder.batches.clear()
+    again = local.run(dataset, encoder, measure, store(folder), sight=sight(folder, eye))
+    assert (again.n_new, encoder.batches) == (0, [])
+    same_sight(first, again)
+    some = dataset.take([7, 3, 11])
+    same_sight(first.take([7, 3, 11]), local.run(some, encoder, measure, store(folder), sight=sight(folder, eye)))
+
+
+@pytest.mark.parametrize("lost", ["store", "seen"])
+def test_an_image_counts_as_stored_when_both_stores_have_it(folder, encoder, eye, lost):
+    """One shard of either is lost: its images, and only these, are computed again."""
+    dataset = scan(str(folder))
+    some = dataset.take(np.arange(9))
+    local.run(some, encoder, measure, store(folder), sight=sight(folder, eye))
+    early = set((folder.parent / lost).iterdir())
+    first = local.run(dataset, encoder, measure, store(folder), sight=sight(folder, eye))
+    assert first.n_new == N - 9
+    for path in early:
+        path.unlink()
+    again = local.run(dataset, encoder, measure, store(folder), sight=sight(folder, eye))
+    assert again.n_new == 9
+    same(first, again)
+    assert np.array_equal(first.patches.colour, again.patches.colour)
+    assert local.run(dataset, encoder, measure, store(folder), sight=sight(folder, eye)).n_new == 0
+
+
+class Interrupted(Store):
+    """A store that Ctrl-C hits before it has written anything, `times` times."""
+
+    times = 1
+
+    def append(self, keys, vectors, rows):
+        if self.times:
+            self.times -= 1
+            raise KeyboardInterrupt
+        super().append(keys, vectors, rows)
+
+
+@pytest.mark.parametrize("times", [1, 99])
+def test_an_interrupt_between_the_two_stores_loses_and_doubles_nothing(folder, encoder, eye, times, monkeypatch):
+    """What was seen is stored and the vectors are not: stored on the way out, or computed again by the next run."""
+    dataset = scan(str(folder))
+    want = local.run(
+        dataset, encoder, measure, store(folder, "other"), sight=sight(folder, eye, "other seen"), batch_size=4
+    )
+    monkeypatch.setattr(local, "FLUSH_IMAGES", 8)
+    cut = Interrupted(folder.parent / "store")
+    cut.times = times
+    with pytest.raises(KeyboardInterrupt):
+        local.run(dataset, encoder, measure, cut, sight=sight(folder, eye), batch_size=4)
+    kept = 8 if times == 1 else 0
+    assert (len(sight(folder, eye).store.keys()), len(store(folder).keys())) == (8, kept)
+    out = local.run(dataset, encoder, measure, store(folder), sight=sight(folder, eye), batch_size=4)
+    assert out.n_new == N - kept
+    same_sight(want, out)
+    assert store(folder).keys() == sight(folder, eye).store.keys() == contents(dataset)
+
+
+def contents(dataset) -> set[str]:
+    return {images.sha256(images.read(dataset.path(i))) for i in range(len(dataset))}

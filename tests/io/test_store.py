@@ -193,3 +193,26 @@ def test_lengths_must_agree(tmp_path):
     keys, vectors, rows = entries("k1", "k2")
     with pytest.raises(ValueError, match="2 keys, 1 vectors and 2 rows"):
         Store(tmp_path).append(keys, vectors[:1], rows)
+
+
+def test_a_store_of_bytes_gives_bytes_back(tmp_path):
+    packed = np.array([[0, 127, 128, 255], [1, 2, 3, 4]], np.uint8)
+    Store(tmp_path, np.uint8).append(["k1", "k2"], packed, pd.DataFrame({"a": [1, 2]}))
+    found, out, _ = Store(tmp_path, np.uint8).read(["k2", "none", "k1"])
+    assert (found.tolist(), out.dtype) == ([True, False, True], np.uint8)
+    assert np.array_equal(out, packed[::-1])
+    nothing = Store(tmp_path / "empty", np.uint8).read(["k1"])[1]
+    assert (nothing.shape, nothing.dtype) == ((0, 0), np.uint8)
+
+
+def test_rows_without_columns_keep_their_number_and_order(tmp_path, caplog):
+    store = Store(tmp_path, np.uint8)
+    bare = pd.DataFrame(index=range(2))
+    store.append(["k1", "k2"], np.array([[1, 1], [2, 2]], np.uint8), bare)
+    store.append(["k3", "k4"], np.array([[3, 3], [4, 4]], np.uint8), bare)
+    assert store.keys() == {"k1", "k2", "k3", "k4"}
+    found, out, rows = Store(tmp_path, np.uint8).read(["k4", "k1", "k4"])
+    assert found.all()
+    assert out[:, 0].tolist() == [4, 1, 4]
+    assert (rows.index.tolist(), rows.shape) == (["k4", "k1", "k4"], (3, 0))
+    assert not caplog.records
