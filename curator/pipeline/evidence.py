@@ -90,12 +90,17 @@ def _surest(
 
 
 def _looks_like(vectors: Floats, value: Mask, usable: Mask, bench: Workbench) -> NDArray[np.float64]:
-    """Out-of-fold probability (n,) that an image has the value, by its looks; 0 where that cannot be learnt."""
-    rows = np.flatnonzero(usable)
-    rows = np.sort(bench.rng("looks").permutation(rows)[:_LARGEST])
-    out = np.zeros(len(value))
-    if len(rows) and min(value[rows].sum(), (~value[rows]).sum()) >= SMALLEST:
-        out[rows] = probing.out_of_fold(vectors[rows], value[rows].astype(np.int32), 2, _RANK_C, bench.seed)[:, 1]
+    """Probability (n,) that an image has the value, by its looks, from a probe that has not seen it; 0 where that cannot be
+    learnt. Of images beyond `_LARGEST` no probe has seen any, and all are asked."""
+    learnt = np.zeros(len(value), np.bool_)
+    learnt[bench.rng("looks").permutation(np.flatnonzero(usable))[:_LARGEST]] = True
+    if min((value & learnt).sum(), (~value & learnt).sum()) < SMALLEST:
+        return np.zeros(len(value))
+    cross = probing.cross_fit(vectors, value.astype(np.int32), 2, _RANK_C, bench.seed, rows=learnt)
+    out = cross.probabilities[:, 1].copy()
+    rest = usable & ~learnt
+    if rest.any():
+        out[rest] = np.mean([probe.probabilities(vectors[rest])[:, 1] for probe in cross.probes], axis=0)
     return out
 
 

@@ -1,0 +1,162 @@
+"""Which pictures are shown for a finding: that those that break the rule come surest first, and what reliance does to order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from planted import flag, indicators
+from scipy import stats as scipy_stats
+
+from curator import auditing
+from curator.config import AuditSettings, Settings
+from curator.pipeline import evidence
+from curator.types import Audit, Dataset, Embedded, Embeddings, Finding
+from curator.vectors import unit
+from curator.workbench import Workbench
+
+N_A = 60
+MEASURED, NONE, MISSED, SIGNED = np.split(np.arange(N_A), [45, 52, 56])
+"""Of class a: grass was read off 45; 7 show none; on 4 the measure missed it; 4 more show a thing that goes with it."""
+
+
+@pytest.fixture
+def bench(tmp_path) -> Workbench:
+    audit = AuditSettings(n_permutations=0, n_splits=0, n_edited=0, n_examples=15)
+    return Workbench.open("pixels", cache=tmp_path, settings=Settings(audit=audit))
+
+
+class World:
+    """60 images of class a, most of them on grass, and 60 of class b, 6 of them on grass, under shuffled names.
+
+    The surroundings look like grass where there is some, measured or missed; what the whole picture looks like tells nothing
+    of it. With `blind`, the surroundings tell nothing either.
+    """
+
+    def __init__(self, bench: Workbench, seed: int = 0, blind: bool = False, surround: bool = True) -> None:
+        rng = np.random.default_rng(seed)
+        n = 2 * N_A
+        self.bench, self.labels = bench, np.repeat([0, 1], N_A).astype(np.int32)
+        measured, grassy, green = (np.zeros(n, np.bool_) for _ in range(3))
+        measured[MEASURED] = measured[N_A : N_A + 6] = True
+        grassy[measured] = grassy[MISSED] = True
+        green[SIGNED] = green[MEASURED] = True
+        self.table = indicators({"grass": measured, "green": green}, [flag("grass"), flag("green")])
+        self.ids = np.array([f"{k:03d}.jpg" for k in rng.permutation(n)])
+        looks = rng.normal(scale=0.1, size=(2, n, 8))
+        looks[:, :, 0] += 2 * self.labels - 1
+        looks[0, :, 1] += rng.choice([-1, 1], n)
+        looks[1, :, 1] += rng.choice([-1, 1], n) if blind else 2 * grassy - 1
+        whole, around = (unit(v.astype(np.float32)) for v in looks)
+        about = pd.DataFrame(index=pd.Index(self.ids))
+        dataset = Dataset("made", "/nowhere", self.ids, self.labels, ("a", "b"), np.array([""] * n), about)
+        vectors = Embeddings(self.ids, whole, bench.encoder.info, around if surround else None)
+        self.embedded = Embedded(dataset, vectors, about, about, n, 0.0)
+
+    def finding(self, **changed: object) -> Finding:
+        """What the audit says of grass."""
+        grass = indicators({"grass": self.table.values[:, self.table.index("grass", "yes")]}, [flag("grass")])
+        settings = self.bench.settings.audit
+        found = auditing.audit(grass, self.labels, ("a", "b"), settings, np.random.default_rng(0)).findings[0]
+        assert found.id == "a:grass=yes"
+        return replace(found, **changed)  # type: ignore[arg-type]
+
+    def gather(self, *findings: Finding, verdict="shortcuts found") -> tuple[Finding, ...]:
+        cross = evidence.cross_fit(self.embedded, self.labels, self.bench)
+        audit = Audit(findings, verdict, None, 1)
+        return evidence.gather(audit, self.embedded, self.labels, self.table, cross, self.bench).findings
+
+    def conflicting(self, **changed: object) -> list[int]:
+        """Rows of the conflicting images, in the order in which they are shown."""
+        (found,) = self.gather(self.finding(**changed))
+        at = {name: k for k, name in enumerate(self.ids)}
+        return [at[i] for i in found.counterexample_ids]
+
+
+def groups(rows: list[int]) -> list[list[int]]:
+    return [sorted(rows[:7]), sorted(rows[7:11]), sorted(rows[11:])]
+
+
+IN_ORDER = [NONE.tolist(), MISSED.tolist(), SIGNED.tolist()]
+SIGNS = ("green=yes", "b:grass=no", "gone=yes")
+"""What a finding was folded with; of these the second is of another class, and the third was not measured here."""
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_conflicting_images_with_no_sign_of_it_come_first(bench, seed):
+    """First those that neither show what was folded into it nor look like it, then those that look like it."""
+    assert groups(World(bench, seed).conflicting(same_as=SIGNS)) == IN_ORDER
+
+
+def test_without_looks_to_learn_from_the_ranking_is_no_better_than_chance(bench):
+    """Null: of the 11 that show no sign, the first 7 hold as many of the right ones as any 7 would: 7 * 7 / 11."""
+    right = [
+        len(set(World(bench, seed, blind=True).conflicting(same_as=SIGNS)[:7]) & set(NONE.tolist()))
+        for seed in range(40)
+    ]
+    one = scipy_stats.hypergeom(11, 7, 7)
+    assert abs(np.mean(right) - one.mean()) < 3 * one.std() / np.sqrt(40)
+
+
+def test_looks_are_those_of_the_whole_picture_where_nothing_tells_the_object_from_it(bench):
+    world = World(bench, surround=False)
+    rows = world.conflicting(same_as=SIGNS)
+    assert sorted(rows[11:]) == SIGNED.tolist()
+    looks = world.embedded.embeddings.vectors[:, 1]
+    assert groups(rows) != IN_ORDER
+    assert np.mean(looks[rows[:3]]) < np.mean(looks[rows[8:11]])
+
+
+@pytest.mark.parametrize("most", [30, 60, 100])
+def test_images_beyond_those_that_are_learnt_from_are_ranked_too(bench, most, monkeypatch):
+    monkeypatch.setattr(evidence, "_LARGEST", most)
+    for seed in range(3):
+        assert groups(World(bench, seed).conflicting(same_as=SIGNS)) == IN_ORDER
+
+
+@pytest.mark.parametrize("kind", ["file", "metadata", "object"])
+def test_what_is_no_matter_of_the_surroundings_is_not_ranked_by_their_looks(bench, kind):
+    """A camera's name cannot be seen: by sign, then by id."""
+    world = World(bench)
+    rows = world.conflicting(kind=kind, same_as=SIGNS)
+    free = sorted([*NONE, *MISSED], key=lambda i: world.ids[i])
+    assert rows == [*free, *sorted(SIGNED, key=lambda i: world.ids[i])]
+
+
+def test_too_few_to_learn_from_is_no_error_and_ids_decide(bench):
+    world = World(bench)
+    few = np.zeros(2 * N_A, np.bool_)
+    few[:4] = True
+    finding = world.finding(same_as=())
+    world.table = indicators({"grass": few}, [flag("grass")])
+    (found,) = world.gather(finding)
+    assert list(found.counterexample_ids) == sorted(world.ids[4:N_A])[:15]
+
+
+def test_examples_have_the_value_and_no_image_is_shown_twice(bench):
+    world = World(bench)
+    (found,) = world.gather(world.finding())
+    of = set(world.ids[MEASURED])
+    assert len(set(found.example_ids)) == 15
+    assert set(found.example_ids) <= of
+    assert not of & set(found.counterexample_ids)
+
+
+def test_severity_is_judged_anew_and_the_order_follows(bench):
+    """The probe here needs no grass to tell the classes: the gap proves nothing, and association alone decides."""
+    world = World(bench)
+    weak = world.finding(effect_ci=(0.1, 0.2), severity="high", class_name="b")
+    strong = world.finding(effect_ci=(0.5, 0.7), severity="low")
+    found = world.gather(weak, strong)
+    assert [(f.class_name, f.severity) for f in found] == [("a", "high"), ("b", "low")]
+    assert all(f.reliance.gap_ci[0] < world.bench.settings.audit.leans for f in found)
+    # Descriptions keep the order in which they were given.
+    assert [f.class_name for f in world.gather(weak, strong, verdict="too few images to tell")] == ["b", "a"]
+
+
+def test_a_cut_that_only_the_pool_has_stays_as_it_was(bench):
+    world = World(bench)
+    pooled = world.finding(value="below 3", severity="high")
+    assert world.gather(pooled) == (pooled,)
