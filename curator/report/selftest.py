@@ -74,8 +74,8 @@ def meaning(test: SelfTest) -> str:
         least = min(p.effect for p in test.planted)
         return f"A shortcut of {wording.count(round(100 * least), 'point')} or more, of each kind planted, would be found here."
     return " ".join(
-        f"A {_noun(p.kind)} of {wording.count(round(100 * p.effect), 'point')} would be missed {p.draws - p.found} of {p.draws} times here: "
-        "add images."
+        f"A {_noun(p.kind)} of {wording.count(round(100 * p.effect), 'point')} would be missed "
+        f"{p.draws - p.found} of {p.draws} times here: add images."
         for p in missed.values()
     )
 
