@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,20 +11,17 @@ from curator.adjusting import adjust
 from curator.association import Hit, Table, Tests, count, exact_tests, hits
 from curator.config import AuditSettings
 from curator.confirming import confirm
-from curator.folding import KIND_ORDER, fold
+from curator.folding import fold
 from curator.indicators import Indicators
+from curator.patterns import shared_patterns
 from curator.permuting import expected_false_findings
 from curator.rereading import widened
-from curator.types import Audit, Finding, Ints, Mask, Severity, SharedPattern, Verdict
+from curator.types import Audit, Finding, Ints, Mask, Severity, Verdict
 
 _FEW = 12
 """Images of a lone class below which no test against a pool is leaned on; also the most descriptions that are given."""
 _MOST_OF_FEW = 0.75
 """A description says what three of four share."""
-_LIFT = 0.1
-"""A shared pattern is listed when it is this much more common than elsewhere: "are JPEG files" tells nobody anything."""
-_MOST = 0.6
-"""A pattern is shared by a class when this fraction of its images have it."""
 
 
 def severity(low: float, kind: str, settings: AuditSettings) -> Severity:
@@ -262,37 +258,6 @@ def _descriptions(indicators: Indicators, table: Table, classes: tuple[str, ...]
             )
     # Stable: among equals, the order of the indicators stands, and that is by weight.
     return tuple(sorted(out, key=lambda f: -(f.effect if f.effect is not None else f.share_in_class))[:_FEW])
-
-
-def shared_patterns(
-    indicators: Indicators, labels: Ints, classes: tuple[str, ...]
-) -> Mapping[str, tuple[SharedPattern, ...]]:
-    """Per class, the values that most of its images have; what sets the class apart first."""
-    out: dict[str, tuple[SharedPattern, ...]] = {}
-    for c, name in enumerate(classes):
-        inside = labels == c
-        rows = []
-        for v in range(len(indicators)):
-            column = indicators.columns[v]
-            known = indicators.known[:, v]
-            n = int((inside & known).sum())
-            if n == 0 or column.form == "number":
-                continue
-            share = float(indicators.values[inside & known, v].mean())
-            if share < _MOST:
-                continue
-            others = known & ~inside & (labels >= 0)
-            lift = share - (float(indicators.values[others, v].mean()) if others.any() else 0.0)
-            if lift < _LIFT:
-                continue
-            ids = tuple(indicators.ids[np.flatnonzero(inside & indicators.values[:, v])[:6]])
-            pattern = SharedPattern(
-                indicators.phrase(v), column.name, indicators.value_names[v], column.kind, share, ids
-            )
-            rows.append((-lift, KIND_ORDER[column.kind], column.name, pattern))
-        rows.sort(key=lambda r: r[:3])
-        out[name] = tuple(r[3] for r in rows[:8])
-    return out
 
 
 def with_examples(finding: Finding, examples: tuple[str, ...], counterexamples: tuple[str, ...]) -> Finding:

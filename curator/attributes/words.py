@@ -65,6 +65,15 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
     return Measures(pd.DataFrame(frame, index=embedded.rows.index), tuple(columns))
 
 
+def spelling(embedded: Embedded, reference: Embedded) -> NDArray[np.uint8] | None:
+    """The word at each place (n, g, g): k where `words.<k>` of `reference` is seen; None where nothing sees places."""
+    patches, usual = embedded.patches, reference.patches
+    if patches is None or usual is None or not len(usual):
+        return None
+    learnt = _learn(_Key(usual))
+    return learnt.words if patches is usual else vocabulary.spell(learnt.vocabulary, patches)
+
+
 class _Key:
     """Patches by what they hold, so that a pool and a test set are read by words that were learnt once."""
 

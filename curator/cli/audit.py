@@ -72,7 +72,7 @@ def command(
             from curator.report import json as files
 
             run = pipeline.audit(data, bench, pool=pool)
-            content = files.audit_json(run, run.sizes(), source)
+            content = files.audit_json(run, source)
     if earlier is not None:
         content, this = earlier
     _for_ci(content, out, fail_on, before)

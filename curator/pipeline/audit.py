@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from curator import auditing, clustering, duplicates, indicators, intended, probing
 from curator.indicators import Indicators
-from curator.pipeline import evidence
+from curator.pipeline import evidence, patterns
 from curator.probing import CrossFit
 from curator.types import (
     Audit,
@@ -76,6 +76,8 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
             f"{', '.join(small)}."
         )
     found = evidence.gather(found, embedded, labels, table, cross, bench)
+    shared = patterns.illustrate(found.shared_patterns, embedded, labels, table)
+    found = replace(found, shared_patterns=shared)
     found, said = intended.accept(found, settings.audit.intended)
     notes += said
     bench.progress("auditing", 1, 1)

@@ -51,7 +51,7 @@ def verify(content: Content, data: str, bench: Workbench, *, pool: str | None = 
     """
     run = audit(data, bench, pool=pool)
     # As it would be read back, so that like is compared with like.
-    return compare(content, json.loads(dumps(audit_json(run, run.sizes()))))
+    return compare(content, json.loads(dumps(audit_json(run))))
 
 
 def compare(old: Content, new: Content) -> Verification:

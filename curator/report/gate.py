@@ -12,11 +12,16 @@ DEFAULT = "medium"
 Content = Mapping[str, Any]
 
 
+def is_shortcut(kind: str, settings: Content) -> bool:
+    """Whether a finding of this kind counts: a class's own looks do only where the user asked (`audit.objects`)."""
+    return kind != "object" or bool(settings.get("audit", {}).get("objects", False))
+
+
 def failing_findings(content: Content, level: str, before: Content) -> list[Content]:
     """Findings of audit.json at `level` (low, medium, high, or any) or above.
 
-    Left out: what is intended, what was not tested, and what `before` (an earlier audit.json, or {}) has at that level
-    already. What was accepted then and is no longer is new.
+    Left out: what is intended, what was not tested, what describes the object itself, and what `before` (an earlier
+    audit.json, or {}) has at that level already. What was accepted then and is no longer is new.
     """
     if level == "leak":
         return []
@@ -25,7 +30,8 @@ def failing_findings(content: Content, level: str, before: Content) -> list[Cont
     return [
         f
         for f in content["findings"]
-        if not f.get("intended") and f["effect"] is not None and f["p"] is not None
+        if is_shortcut(f["kind"], content["settings"])
+        and not f.get("intended") and f["effect"] is not None and f["p"] is not None
         and LEVELS.index(f["severity"]) >= lowest
         and (f["id"] not in known or LEVELS.index(known[f["id"]]) < lowest)
     ]  # fmt: skip

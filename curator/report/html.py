@@ -14,13 +14,15 @@ from markupsafe import Markup
 
 from curator.errors import InputError
 from curator.indicators import instead
-from curator.report import wording
+from curator.report import gate, wording
 from curator.report.json import clusters_json
-from curator.report.pictures import Album, Strip, Thumbnails
-from curator.types import AuditRun, Finding, GroupAccuracy, Interval, ProbeReport, Recommendation
+from curator.report.pictures import Album, Shot, Strip, Thumbnails
+from curator.types import AuditRun, Finding, GroupAccuracy, Interval, ProbeReport, Recommendation, SharedPattern
 
 MAX_BYTES = 5_000_000
 LONGEST_TEXT = 600
+CROPS = 4
+"""Pictures shown of a pattern: one row of half a page."""
 _INTERVAL = re.compile(r"(\[\d+, \d+\])")
 
 
@@ -66,6 +68,25 @@ class FindingView:
     rule_breakers: Strip
 
 
+@dataclass(frozen=True, slots=True)
+class PatternView:
+    """Something most images of a class share, and where it is seen in some of them."""
+
+    pattern: SharedPattern
+    shots: tuple[Shot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassView:
+    """What the `n` images of a class have in common: on the object, around it, and of the picture as a whole."""
+
+    name: str
+    n: int
+    on_object: tuple[PatternView, ...]
+    around: tuple[PatternView, ...]
+    whole: tuple[SharedPattern, ...]
+
+
 def render(
     run: AuditRun,
     thumbnails: Thumbnails,
@@ -98,13 +119,17 @@ def _page(
 ) -> str:
     album = Album(limits.pictures)
     audit = run.audit
+    shortcuts = [f for f in audit.findings if gate.is_shortcut(f.kind, run.settings)]
+    objects = [f for f in audit.findings if not gate.is_shortcut(f.kind, run.settings)]
     context = {
         "run": run,
         "data": run.dataset,
         "audit": audit,
-        "views": [_finding(run, i, f, thumbnails, album, limits) for i, f in _first(audit.findings, limits.findings)],
-        "other_findings": audit.findings[limits.findings : limits.findings + limits.rows],
-        "n_unlisted": max(0, len(audit.findings) - limits.findings - limits.rows),
+        "views": [_finding(run, i, f, thumbnails, album, limits) for i, f in _first(shortcuts, limits.findings)],
+        "shortcuts": shortcuts,
+        "other_findings": shortcuts[limits.findings : limits.findings + limits.rows],
+        "n_unlisted": max(0, len(shortcuts) - limits.findings - limits.rows),
+        "objects": objects,
         "verdict": verdict_words(run),
         "notes": list(dict.fromkeys(n for n in (run.encoder.note, *run.notes) if n))[: limits.groups],
         "counts": list(islice(run.dataset.class_counts().items(), limits.rows)),
@@ -131,7 +156,8 @@ def verdict_words(run: AuditRun) -> str:
     "3 shortcuts found", "No shortcut found", "Too few images to tell".
     """
     if run.audit.verdict == "shortcuts found":
-        return f"{wording.count(sum(not f.intended for f in run.audit.findings), 'shortcut')} found"
+        n = sum(not f.intended and gate.is_shortcut(f.kind, run.settings) for f in run.audit.findings)
+        return f"{wording.count(n, 'shortcut')} found"
     return "No shortcut found" if run.audit.verdict == "none found" else "Too few images to tell"
 
 
@@ -197,12 +223,20 @@ def _groups(probe: ProbeReport) -> list[tuple[str, str, int, list[GroupAccuracy 
     return sorted(rows, key=at_first)
 
 
-def _patterns(run: AuditRun, thumbnails: Thumbnails, album: Album, limits: Limits) -> list[tuple[str, list[Any]]]:
-    return [
-        (name, [(p, album.strip(p.example_ids[:4], thumbnails, limits.strip)) for p in patterns[:6]])
-        for name, patterns in islice(run.audit.shared_patterns.items(), limits.groups)
-        if patterns
-    ]
+def _patterns(run: AuditRun, thumbnails: Thumbnails, album: Album, limits: Limits) -> list[ClassView]:
+    sizes = run.sizes()
+
+    def view(pattern: SharedPattern) -> PatternView:
+        boxes = pattern.boxes or (None,) * len(pattern.example_ids)
+        pairs = list(zip(pattern.example_ids, boxes, strict=True))[:CROPS]
+        return PatternView(pattern, tuple(album.crop(i, thumbnails, box, sizes.get(i)) for i, box in pairs))
+
+    out = []
+    for name, patterns in islice(run.audit.shared_patterns.items(), limits.groups):
+        on_object, around = (tuple(view(p) for p in patterns if p.kind == kind) for kind in ("object", "context"))
+        whole = tuple(p for p in patterns if p.kind not in ("object", "context"))
+        out.append(ClassView(name, run.dataset.class_counts().get(name, 0), on_object, around, whole))
+    return out
 
 
 def _clusters(

@@ -35,14 +35,9 @@ CSV_COLUMNS = ("rank", "id", "path", "label", "label_source", "class", "attribut
 CLUSTER_EXAMPLES = 8
 
 
-def audit_json(
-    run: AuditRun,
-    sizes: Mapping[str, tuple[int, int]] | None = None,
-    source: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+def audit_json(run: AuditRun, source: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What `audit.json` holds.
 
-    `sizes` (id -> width and height in pixels) gives the box of an example crop, the whole picture; null where unknown.
     `source` is how DATA was read (docs/schema/audit.json lists its keys), so that `curator verify` can read it again.
     """
     data = run.dataset
@@ -65,7 +60,7 @@ def audit_json(
         "verdict": run.audit.verdict,
         "findings": [_finding(f) for f in run.audit.findings],
         "shared_patterns": {
-            name: [_pattern(p, sizes or {}) for p in patterns] for name, patterns in run.audit.shared_patterns.items()
+            name: [_pattern(p) for p in patterns] for name, patterns in run.audit.shared_patterns.items()
         },
         "clusters": clusters_json(run),
         "duplicates": {
@@ -153,15 +148,16 @@ def _finding(f: Finding) -> dict[str, Any]:
     return out
 
 
-def _pattern(p: SharedPattern, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
-    crops = [{"id": i, "box": [0, 0, *map(int, sizes[i])] if i in sizes else None} for i in p.example_ids]
+def _pattern(p: SharedPattern) -> dict[str, Any]:
+    boxes = p.boxes or (None,) * len(p.example_ids)
     return {
         "name": p.name,
         "kind": p.kind,
         "share": plain(p.share),
-        "example_crops": crops,
+        "example_crops": [{"id": i, "box": box and list(box)} for i, box in zip(p.example_ids, boxes, strict=True)],
         "attribute": p.attribute,
         "value": p.value,
+        "share_elsewhere": plain(p.share_elsewhere),
     }
 
 

@@ -1,7 +1,7 @@
 """`audit.junit.xml`: the audit as test cases, for the test report that every CI system shows.
 
 One suite per question. A shortcut that meets --fail-on is a failure, one that is accepted or below that level is
-skipped, and a class without any is a pass. Without --fail-on the level is medium.
+skipped, as is what describes the object itself, and a class without any is a pass. Without --fail-on the level is medium.
 """
 
 from __future__ import annotations
@@ -51,12 +51,14 @@ def _shortcuts(root: Xml.Element, content: Mapping[str, Any], level: str, before
         said = f"{finding['severity']}: {finding['sentence']}"
         if finding["id"] in failing:
             _add(case, "failure", said, _about(finding), kind=finding["severity"])
+        elif not gate.is_shortcut(finding["kind"], content["settings"]):
+            _add(case, "skipped", f"about the object itself, no shortcut: {said}", _about(finding))
         elif finding.get("intended"):
             _add(case, "skipped", f"accepted: {finding['intended']}", [said, *_about(finding)])
         else:
             why = "in the baseline" if finding["id"] in known else "below the level that fails"
             _add(case, "skipped", f"{why}: {said}", _about(finding))
-    found = {finding["class"] for finding in content["findings"]}
+    found = {f["class"] for f in content["findings"] if gate.is_shortcut(f["kind"], content["settings"])}
     for name in content["dataset"]["classes"]:
         if name in found:
             continue

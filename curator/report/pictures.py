@@ -6,14 +6,25 @@ import base64
 import hashlib
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from curator.errors import CuratorError
+from curator.types import Box
 
 Thumbnails = Callable[[str], bytes | None]
 # A banner or a pole is cropped to this, so that one odd picture cannot push the others off its row.
 WIDEST, NARROWEST = 2.2, 0.45
 _NO_PICTURE = (96, 72)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a picture is looked at for: left, top, width and height in the pixels it is shown with."""
+
+    x: float
+    y: float
+    width: float
+    height: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +36,7 @@ class Shot:
     ref: str
     width: int
     height: int
+    frame: Frame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,22 @@ class Album:
         if key not in self._by_image:
             self._by_image[key] = self._embed(id, thumbnails)
         return Shot(id, caption, *self._by_image[key])
+
+    def crop(self, id: str, thumbnails: Thumbnails | None, box: Box | None, size: tuple[int, int] | None) -> Shot:
+        """The image with the part of it that the box holds; `box` and `size` are in pixels of the image as it is on disk.
+
+        Without either, and for a box that is the whole image, there is no such part.
+        """
+        shot = self.shot(id, thumbnails)
+        if box is None or size is None or not shot.ref or box == (0, 0, *size):
+            return shot
+        # As the picture is drawn: scaled to fill, its middle kept.
+        scale = max(shot.width / size[0], shot.height / size[1])
+        left, top = (shot.width - size[0] * scale) / 2, (shot.height - size[1] * scale) / 2
+        x, right = (min(max(left + v * scale, 0), shot.width) for v in (box[0], box[2]))
+        y, bottom = (min(max(top + v * scale, 0), shot.height) for v in (box[1], box[3]))
+        frame = Frame(round(x, 1), round(y, 1), round(right - x, 1), round(bottom - y, 1))
+        return replace(shot, frame=frame if frame.width and frame.height else None)
 
     def _embed(self, id: str, thumbnails: Thumbnails | None) -> tuple[str, int, int]:
         try:

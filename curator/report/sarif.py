@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from curator.report import wording
+from curator.report import gate, wording
 
 NAME = "audit.sarif"
 HOME = "https://github.com/curator-audit/curator"
@@ -34,7 +34,7 @@ def audit_sarif(content: Mapping[str, Any], before: Mapping[str, Any] | None = N
     none does at the first that follows it; the others are related. What is intended is suppressed, with its reason.
     """
     raw = [
-        *[_finding(f) for f in content["findings"]],
+        *[_finding(f, content["settings"]) for f in content["findings"]],
         *[_leak(leak) for leak in content["duplicates"]["leaks"]],
         *[_label(e) for e in content["label_errors"]],
     ]
@@ -69,14 +69,15 @@ def audit_sarif(content: Mapping[str, Any], before: Mapping[str, Any] | None = N
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _finding(f: Mapping[str, Any]) -> dict[str, Any]:
+def _finding(f: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    counts = gate.is_shortcut(f["kind"], settings)
     breakers, followers = f["counterexample_ids"], f["example_ids"]
     why = "breaks the rule" if breakers else "follows the rule"
     accepted = {"kind": "external", "status": "accepted", "justification": _said(f.get("intended") or "")}
     about = {key: f[key] for key in ("id", "class", "attribute", "value", "severity", "effect", "q")}
     return _result(
-        f"shortcut/{_family(f['attribute'])}",
-        _LEVELS[f["severity"]],
+        f"{'shortcut' if counts else 'object'}/{_family(f['attribute'])}",
+        _LEVELS[f["severity"]] if counts else "note",
         f["sentence"],
         f["id"],
         [(id, why) for id in breakers or followers],
@@ -132,14 +133,16 @@ def _location(id: str, why: str) -> dict[str, Any]:
 
 
 def _rule(id: str) -> dict[str, Any]:
-    family = id.partition("/")[2]
-    short, full = _RULES.get(
-        id,
-        (
-            f"Shortcut: {family}",
-            f"A value of {family} tells the class without being what the class is. A network may learn it instead.",
-        ),
+    what, _, family = id.partition("/")
+    shortcut = (
+        f"Shortcut: {family}",
+        f"A value of {family} tells the class without being what the class is. A network may learn it instead.",
     )
+    looks = (
+        f"Looks of the object: {family}",
+        f"A value of {family} lies on the object: what the class is, no shortcut.",
+    )
+    short, full = _RULES.get(id, looks if what == "object" else shortcut)
     return {
         "id": id,
         "shortDescription": {"text": _said(short)},
@@ -151,7 +154,7 @@ def _rule(id: str) -> dict[str, Any]:
 def _earlier(before: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Level and text of what the baseline had, by fingerprint."""
     raw = [
-        *[_finding(f) for f in before.get("findings", [])],
+        *[_finding(f, before.get("settings", {})) for f in before.get("findings", [])],
         *[_leak(leak) for leak in before.get("duplicates", {}).get("leaks", [])],
         *[_label(e) for e in before.get("label_errors", [])],
     ]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from curator.report import wording
+from curator.report import gate, wording
 from curator.types import AuditRun, Finding, ProbeReport, Recommendation, Skipped
 
 WIDTH = 80
@@ -24,7 +24,10 @@ _PROOFS = {"fixed": "bold green", "improved": "bold green", "no evidence of impr
 
 
 def print_audit(run: AuditRun, console: Console, limit: int = MOST_LINES) -> None:
-    """The verdict, what the user must know, the `limit` worst findings as sentences, and what else turned up."""
+    """The verdict, what the user must know, the `limit` worst findings as sentences, and what else turned up.
+
+    What describes the objects themselves is counted, not listed.
+    """
     audit, data = run.audit, run.dataset
     _say(console, f"{audit.verdict[0].upper()}{audit.verdict[1:]}", style=_VERDICTS[audit.verdict])
     counts = [
@@ -34,12 +37,14 @@ def print_audit(run: AuditRun, console: Console, limit: int = MOST_LINES) -> Non
     ]
     _say(console, f"{data.name}: {', '.join(counts)}; encoder {run.encoder.name}.", style="dim")
     print_notes((run.encoder.note, *run.notes), console)
-    for finding in audit.findings[:limit]:
+    shortcuts = [f for f in audit.findings if gate.is_shortcut(f.kind, run.settings)]
+    for finding in shortcuts[:limit]:
         console.print()
         _finding(console, finding)
-    if len(audit.findings) > limit:
+    rest = _unlisted(len(shortcuts) - limit, len(audit.findings) - len(shortcuts))
+    if rest:
         console.print()
-        _say(console, f"{wording.count(len(audit.findings) - limit, 'more finding')} in audit.json.", style="dim")
+        _say(console, rest, style="dim")
     also = [
         (
             run.leaks,
@@ -62,6 +67,14 @@ def print_audit(run: AuditRun, console: Console, limit: int = MOST_LINES) -> Non
         console.print()
         _say(console, f"Also: {'; '.join(lines)}.")
     print_skipped(data.skipped, console)
+
+
+def _unlisted(n_more: int, n_objects: int) -> str:
+    """What is in audit.json alone, as a sentence; "" where that is nothing."""
+    more = f"{wording.count(n_more, 'more finding')} in audit.json." if n_more > 0 else ""
+    what = f"{wording.count(n_objects, 'finding')} about the objects themselves"
+    looks = f"And {what}, which {'is no shortcut' if n_objects == 1 else 'are no shortcuts'} (audit.json)."
+    return " ".join(filter(None, (more, looks if n_objects > 0 else "")))
 
 
 def print_notes(notes: Iterable[str], console: Console) -> None:

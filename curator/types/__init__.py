@@ -4,6 +4,9 @@ from curator.types.arrays import (
     UNLABELLED as UNLABELLED,
 )
 from curator.types.arrays import (
+    Box as Box,
+)
+from curator.types.arrays import (
     Floats as Floats,
 )
 from curator.types.arrays import (

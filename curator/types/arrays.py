@@ -15,6 +15,8 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 Interval = tuple[float, float]
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels."""
 Kind = Literal["context", "object", "image", "file", "metadata"]
 Severity = Literal["high", "medium", "low"]
 UNLABELLED = -1

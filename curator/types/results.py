@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from curator.types.arrays import Floats, Interval, Ints, Kind, Severity, readonly
+from curator.errors import DataError
+from curator.types.arrays import Box, Floats, Interval, Ints, Kind, Severity, readonly
 from curator.types.data import Dataset, Embeddings, EncoderInfo, Measures
 
 
@@ -138,7 +139,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class SharedPattern:
-    """Something most images of a class have in common."""
+    """Something most images of a class have in common; `share_elsewhere` is None with no other class to compare with.
+
+    `boxes` has, for each of `example_ids`, where in the picture it is seen: left, top, right, bottom in pixels of the
+    picture as it is shown (after EXIF rotation), None where its size is unknown.
+    """
 
     name: str
     attribute: str
@@ -146,6 +151,12 @@ class SharedPattern:
     kind: Kind
     share: float
     example_ids: tuple[str, ...]
+    boxes: tuple[Box | None, ...] = ()
+    share_elsewhere: float | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.boxes) not in (0, len(self.example_ids)):
+            raise DataError("a shared pattern has not one box for each example.")
 
 
 Verdict = Literal["shortcuts found", "none found", "too few images to tell"]

@@ -150,7 +150,13 @@ def make_run() -> AuditRun:
     assignment = labels.copy()
     assignment[::7] = -1
     patterns = {
-        c: (SharedPattern(f"{c} on green", "background.colour", "green", "context", 0.95, tuple(ids_of(k)[:6])),)
+        c: (
+            SharedPattern(
+                f"show {c}", "words.3", "yes", "object", 0.9, tuple(ids_of(k)[:6]), ((20, 30, 60, 90),) * 6, 0.8
+            ),
+            SharedPattern(f"{c} on green", "background.colour", "green", "context", 0.95, tuple(ids_of(k)[:6])),
+            SharedPattern("are JPEG files", "file.format", "JPEG", "file", 0.7, tuple(ids_of(k)[:6])),
+        )
         for k, c in enumerate(CLASSES)
     }
     return AuditRun(
@@ -179,6 +185,7 @@ def make_run() -> AuditRun:
         fingerprint="sha256:" + "0f" * 32,
         n_new=80,
         seconds=8.0,
+        facts=pd.DataFrame({"width": [240] * n, "height": [180] * n}, index=index),
         notes=(f"CLIP could not be fetched (no network): prompts are not audited. {EVIL}",),
     )
 

@@ -228,6 +228,65 @@ def test_a_pictures_size_is_read_from_its_header() -> None:
     assert picture_size(b"") is None
 
 
+def test_a_class_is_answered_side_by_side(full: str) -> None:
+    card = full.split('id="classes-h"')[1].split("</section>")[0].split('<div class="card class">')[1]
+    on_object, around = card.split("<h4>Around it</h4>")
+    assert full.index('id="findings"') < full.index('id="classes"') < full.index('id="clusters"')
+    assert "<h4>On the object</h4>" in on_object
+    assert "<strong>90%</strong> <bdi>show bunny</bdi>" in on_object
+    assert "(80% elsewhere)" in on_object
+    assert "<strong>95%</strong> <bdi>bunny on green</bdi>" in around
+    assert "elsewhere" not in around
+    assert "Of the picture as a whole: <strong>70%</strong> <bdi>are JPEG files</bdi>." in " ".join(around.split())
+    # Pictures of 240 x 180 are shown with 120 x 90: the box is half as large. The surround has no box: all is shown.
+    # One of the four cannot be read.
+    assert on_object.count('viewBox="10.0 15.0 20.0 30.0"') == around.count('viewBox="0 0 120 90"') == 3
+    assert on_object.count("no picture") == 1
+
+
+@pytest.mark.parametrize(
+    ("shown", "disk", "box", "expected"),
+    [
+        ((120, 90), (240, 180), (20, 30, 60, 90), (10, 15, 20, 30)),
+        # Twice as wide as a report shows: the middle is kept, and of a box beyond it what is left.
+        ((440, 100), (880, 200), (0, 0, 500, 100), (0, 0, 140, 50)),
+        ((120, 90), (240, 180), (0, 0, 240, 180), None),
+        ((120, 90), None, (20, 30, 60, 90), None),
+        ((120, 90), (240, 180), None, None),
+        ((440, 100), (880, 200), (0, 0, 200, 200), None),
+    ],
+)
+def test_a_crop_is_where_the_box_is(
+    shown: tuple[int, int],
+    disk: tuple[int, int] | None,
+    box: tuple[int, int, int, int] | None,
+    expected: tuple[float, ...] | None,
+) -> None:
+    shot = Album(budget=100_000).crop("a", lambda key: jpeg(key, shown), box, disk)
+    assert shot.ref
+    assert (shot.frame and (shot.frame.x, shot.frame.y, shot.frame.width, shot.frame.height)) == expected
+
+
+def test_what_lies_on_the_object_is_kept_apart(run: AuditRun, thumbnails: Thumbnails) -> None:
+    fur = replace(
+        BUNNY, attribute="words.3", value="yes", kind="object", severity="low", sentence="All bunny show fur."
+    )
+    audit = replace(run.audit, findings=(*run.audit.findings, fur, replace(fur, class_name="hen")))
+    page = render(replace(run, audit=audit), thumbnails)
+    text = " ".join(Page(page).text.split())
+    assert "3 shortcuts found" in text
+    assert "2 findings about the objects themselves, which are no shortcuts" in text
+    assert page.count("All bunny show fur.") == 2
+    assert page.index('id="findings-h"') < page.index('id="clean"') < page.index("All bunny show fur.")
+    assert page.count("<article") == 3
+    asked = render(replace(run, audit=audit, settings={"audit": {"objects": True}}), thumbnails)
+    assert asked.count("<article") == 5
+    assert "which are no shortcuts" not in asked
+    alone = render(replace(run, audit=replace(audit, findings=(fur,), verdict="none found")), thumbnails)
+    assert "Nothing that was measured gives a class away." in alone
+    assert "<article" not in alone
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
 def test_a_browser_shows_it_without_complaint(full: str, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_the_keys_come_in_the_contracts_order(run: AuditRun) -> None:
 
 
 def test_the_values_are_those_of_the_audit(run: AuditRun) -> None:
-    made = json.loads(dumps(audit_json(run, sizes={"bunny/img 000.jpg": (320, 240)})))
+    made = json.loads(dumps(audit_json(run)))
     first = made["findings"][0]
     assert first["id"] == "bunny:background.colour=green"
     assert first["share_in_class_ci"] == [0.764, 0.991]
@@ -129,8 +129,10 @@ def test_the_values_are_those_of_the_audit(run: AuditRun) -> None:
     assert made["settings"] == {"model": "auto", "min_share": 0.5, "attributes": ["background", "light"], "x": None}
     assert made["dataset"]["splits"] == {"test": 10, "train": 70}
     assert made["duplicates"]["leaks"][0]["splits"] == ["test", "train"]
-    crops = made["shared_patterns"]["bunny"][0]["example_crops"]
-    assert [c["box"] for c in crops[:2]] == [[0, 0, 320, 240], None]
+    on_object, around, _ = made["shared_patterns"]["bunny"]
+    assert on_object["example_crops"][1] == {"id": "bunny/img 001.jpg", "box": [20, 30, 60, 90]}
+    assert (on_object["share"], on_object["share_elsewhere"]) == (0.9, 0.8)
+    assert (around["example_crops"][0]["box"], around["share_elsewhere"]) == (None, None)
     assert made["dataset"]["skipped"][1]["id"] == EVIL_ID + "2"
 
 

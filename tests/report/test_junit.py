@@ -171,3 +171,15 @@ def test_there_is_a_failure_if_and_only_if_the_gate_is_met(content: dict[str, An
     for before in ({}, content, {"findings": content["findings"][:1]}):
         met = bool(gate.failing_findings(content, level, before) or gate.failing_leaks(content, level, before))
         assert bool(failed(audit_junit(content, level, before))) == met
+
+
+def test_the_objects_own_looks_never_fail_unless_asked(content: dict[str, Any]) -> None:
+    content["findings"][0]["kind"] = "object"
+    for level in LEVELS:
+        text = audit_junit(content, level)
+        assert BUNNY not in failed(text)
+        assert cases(text)[BUNNY][1].startswith("about the object itself, no shortcut: high: 95%")
+        # Nothing else speaks against the class.
+        assert cases(text)["curator.shortcuts.bunny: no shortcut"][0] == "pass"
+    content["settings"] = {"audit": {"objects": True}}
+    assert BUNNY in failed(audit_junit(content, "low"))

@@ -194,3 +194,11 @@ def test_the_same_audit_gives_the_same_bytes(content: dict[str, Any]) -> None:
     before = deepcopy(content)
     assert dumps(audit_sarif(content)) == dumps(audit_sarif(before))
     assert content == before
+
+
+def test_the_objects_own_looks_are_notes_unless_asked(content: dict[str, Any]) -> None:
+    content["findings"][0]["kind"] = "object"
+    assert (checked(content)[0]["ruleId"], checked(content)[0]["level"]) == ("object/background", "note")
+    assert checked(content, content)[0]["baselineState"] == "unchanged"
+    content["settings"] = {"audit": {"objects": True}}
+    assert (checked(content)[0]["ruleId"], checked(content)[0]["level"]) == ("shortcut/background", "error")

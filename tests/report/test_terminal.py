@@ -97,3 +97,21 @@ def test_every_rung_of_the_evidence_is_a_line(run: AuditRun) -> None:
     assert "Found in 9 of 10 random halves; confirmed in the other half in 8 of 9, difference there" in text
     assert "held still, +31 points [+20, +42] are left (p = 2e-6)." in text
     assert "Not tested, too few images to tell: - metadata." in text
+
+
+@pytest.mark.parametrize(
+    ("n_more", "n_objects", "said"),
+    [
+        (0, 1, "And 1 finding about the objects themselves, which is no shortcut (audit.json)."),
+        (4, 2, "4 more findings in audit.json. And 2 findings about the objects themselves, which are no shortcuts"),
+    ],
+)
+def test_what_lies_on_the_objects_is_one_line(run: AuditRun, n_more: int, n_objects: int, said: str) -> None:
+    fur = replace(BUNNY, kind="object", severity="low", sentence="All bunny show fur.")
+    findings = (*(BUNNY,) * (10 + n_more if n_more else 1), *(fur,) * n_objects)
+    run = replace(run, audit=replace(run.audit, findings=findings))
+    text = " ".join(printed(run).split())
+    assert said in text
+    assert "All bunny show fur." not in text
+    asked = printed(replace(run, settings={"audit": {"objects": True}}))
+    assert "objects themselves" not in asked
