@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,10 @@ TEMPLATES = ("a photo of {}.", "a photo with {} in it.", "{}.", "a picture that 
 """Averaged per prompt, and read one by one for the error: wording alone moves CLIP's answers by tens of points."""
 DRAWS = 2
 """Draws of the cut per template. Ten readings in all tell their spread to about a quarter."""
-SPREAD = 0.5
-"""A prompt says something of these images when its scores spread at least this far, as a fraction of the widest prompt's.
-Where there are few kinds of scene, every direction falls in two; only the spread tells "sand" from "an aquarium"."""
+GAP = 0.5
+"""A prompt says something of these images when its own score lies at least this far apart on its two sides, as a fraction of
+the widest prompt's. Where there are few kinds of scene, every direction falls in two; only the gap tells "sand" from "an
+aquarium". The spread would not do: it is smaller the rarer the scene is."""
 ALIKE = 0.95
 """Two prompts that agree on this fraction of the images are one."""
 BORROWED_BIAS = 0.4
@@ -52,56 +55,119 @@ def read_vocabulary(path: Path) -> list[tuple[str, Kind]]:
 
 
 def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference: Embedded) -> Measures:
-    nothing = Measures(pd.DataFrame(index=embedded.rows.index), ())
-    if not encoder.info.text or not len(embedded.embeddings):
-        return nothing
-    usual = read_vocabulary(VOCABULARY)
-    prompts = read_vocabulary(Path(settings.audit.concepts)) if settings.audit.concepts else usual
-    every = list(dict.fromkeys([*prompts, *usual]))
-    texts = [template.format(prompt) for prompt, _ in every for template in TEMPLATES]
-    towers = unit(encoder.encode_text(texts)).reshape(len(every), len(TEMPLATES), -1)
     frame, columns, readings = {}, [], {}
-    for of_object in (False, True):
-        of = [j for j, (_, kind) in enumerate(every) if (kind == "object") == of_object]
-        if not of:
-            continue
-        judge = _Judge(embedded, reference, around=not of_object)
-        mean = unit(towers[of].mean(1))
-        scores, known = judge.scores(mean, mean)
-        spread = known.std(0)
-        fits = {
-            column: fitted
-            for column, j in enumerate(of)
-            if j < len(prompts) and spread[column] >= SPREAD * spread.max()
-            if (fitted := split(known[:, column])) is not None and fitted.separates(len(known))
-        }
-        for column in _distinct(fits, known, judge.plain(mean)):
-            (prompt, kind), fitted = every[of[column]], fits[column]
+    for side in _sides(encoder, settings, reference) if len(embedded.embeddings) else ():
+        judge = _Judge(embedded, reference, side.around)
+        mean = unit(side.towers.mean(1))
+        scores, _ = judge.scores(mean, mean)
+        for column, fitted in side.fits.items():
+            prompt, kind = side.asked[column]
             attribute = f"concept.{prompt}"
             frame[attribute] = fitted.read(scores[:, column])
-            readings[attribute] = _readings(fitted, prompt, towers[of], column, judge)
+            readings[attribute] = _readings(fitted, prompt, side.towers, column, judge)
             columns.append(_column(attribute, prompt, kind, encoder))
-    if not columns:
-        return nothing
     return Measures(pd.DataFrame(frame, index=embedded.rows.index), tuple(columns), readings)
 
 
-def _distinct(fits: dict[int, Split], known: Scores, plain: Scores) -> list[int]:
-    """Of prompts that part the images alike, the one that means the difference most, in the order of the vocabulary.
+def kept(encoder: Encoder, settings: Settings, reference: Embedded) -> list[tuple[str, bool, Scores]]:
+    """The prompts that say something of the reference's images: words, whether they are of objects, scores (n,)."""
+    return [
+        (side.asked[column][0], not side.around, side.known[:, column])
+        for side in _sides(encoder, settings, reference)
+        for column in side.fits
+    ]
 
-    `plain` (n, m) are the prompts' own scores: "a lawn" and "a meadow" part them alike, and one name is enough.
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The prompts asked of whole pictures, or of what is `around` the object.
+
+    `towers` (m, t, d) are their vectors by template, `known` (n, m) their scores of the reference's images, and `fits` the
+    cuts of those that say something of these.
+    """
+
+    around: bool
+    asked: tuple[tuple[str, Kind], ...]
+    towers: Floats
+    known: Scores
+    fits: dict[int, Split]
+
+
+def _sides(encoder: Encoder, settings: Settings, reference: Embedded) -> tuple[_Side, ...]:
+    if not encoder.info.text or not len(reference.embeddings):
+        return ()
+    usual = read_vocabulary(VOCABULARY)
+    prompts = read_vocabulary(Path(settings.audit.concepts)) if settings.audit.concepts else usual
+    return _learn(_Key(encoder, reference, tuple(dict.fromkeys([*prompts, *usual])), len(prompts)))
+
+
+class _Key:
+    """An encoder, images by what is known of them, and prompts, of which only the first `n_own` may be kept."""
+
+    def __init__(self, encoder: Encoder, reference: Embedded, every: tuple[tuple[str, Kind], ...], n_own: int) -> None:
+        self.encoder, self.reference, self.every, self.n_own = encoder, reference, every, n_own
+        e = reference.embeddings
+        self.content = (hash(e.vectors.tobytes()), e.surround is not None and hash(e.surround.tobytes()), every, n_own)
+
+    def __hash__(self) -> int:
+        return hash(self.content)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.encoder is other.encoder and self.content == other.content
+
+
+@lru_cache(maxsize=2)
+def _learn(key: _Key) -> tuple[_Side, ...]:
+    texts = [template.format(prompt) for prompt, _ in key.every for template in TEMPLATES]
+    towers = unit(key.encoder.encode_text(texts)).reshape(len(key.every), len(TEMPLATES), -1)
+    out = []
+    for around in (True, False):
+        of = [j for j, (_, kind) in enumerate(key.every) if (kind != "object") == around]
+        if not of:
+            continue
+        judge = _Judge(key.reference, key.reference, around)
+        mean = unit(towers[of].mean(1))
+        known = judge.scores(mean, mean)[1]
+        fits = {
+            column: fitted
+            for column in range(len(of))
+            if (fitted := split(known[:, column])) is not None and fitted.separates(len(known))
+        }
+        own = {column for column, j in enumerate(of) if j < key.n_own}
+        out.append(
+            _Side(
+                around,
+                tuple(key.every[j] for j in of),
+                towers[of],
+                known,
+                _distinct(fits, own, known, judge.plain(mean)),
+            )
+        )
+    return tuple(out)
+
+
+def _distinct(fits: dict[int, Split], own: set[int], known: Scores, plain: Scores) -> dict[int, Split]:
+    """Those that part the images by something that is there; of several that part them alike, the one that means it most.
+
+    `plain` (n, m) are the prompts' own scores. "A lawn" and "a meadow" part the images alike, and one name is enough. The
+    gap is held against that of every prompt, so that a short list of one's own is not its own yardstick.
     """
     flags = {k: fitted.read(known[:, k]) for k, fitted in fits.items()}
     gap = {k: float(plain[flag, k].mean() - plain[~flag, k].mean()) for k, flag in flags.items()}
-    kept: list[int] = []
-    for k in sorted(fits, key=lambda k: (-round(gap[k], 9), k)):
-        if all((flags[k] == flags[other]).mean() < ALIKE for other in kept):
-            kept.append(k)
-    return sorted(kept)
+    least = GAP * max(gap.values(), default=0.0)
+    chosen: list[int] = []
+    for k in sorted(own & set(fits), key=lambda k: (-round(gap[k], 9), k)):
+        if gap[k] >= least and all((flags[k] == flags[other]).mean() < ALIKE for other in chosen):
+            chosen.append(k)
+    return {k: fits[k] for k in sorted(chosen)}
+
+
+def bias(encoder: Encoder) -> float:
+    """The effect (0..1) that may come of how this encoder misreads prompts; 0 for CLIP."""
+    return BORROWED_BIAS if encoder.info.kind == "embedded" else 0.0
 
 
 def _column(attribute: str, prompt: str, kind: Kind, encoder: Encoder) -> Column:
-    bias = BORROWED_BIAS if encoder.info.kind == "embedded" else 0.0
     return Column(
         attribute,
         "flag",
@@ -109,7 +175,7 @@ def _column(attribute: str, prompt: str, kind: Kind, encoder: Encoder) -> Column
         f"show {prompt}|do not show {prompt}",
         f"that do not show {prompt}",
         absence=False,
-        bias=bias,
+        bias=bias(encoder),
     )
 
 

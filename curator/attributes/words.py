@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 
 import numpy as np
@@ -9,9 +10,10 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_cdt
+from scipy.stats import rankdata
 
 from curator import vocabulary
-from curator.attributes import SetFamily
+from curator.attributes import SetFamily, concepts
 from curator.attributes.colour import NAMES, name_map
 from curator.config import Settings
 from curator.types import Column, Embedded, Encoder, Mask, Measures, Patches
@@ -32,6 +34,15 @@ _FLAT, _COARSE = 3.0, 8.0
 """Mean step between neighbouring pixels, in grey levels, below which a patch is called smooth and above which coarse."""
 _MOSTLY = 0.7
 """A word is said to lie in a part of the frame when this fraction of its places does."""
+NAMED, AHEAD = 0.93, 0.1
+"""A prompt names a word whose presence its score tells (AUC), and tells that much better than any other prompt's does. On
+eight development sets with a small CLIP that named 33 of 419 words of the surround, all after the scene they lie in; without
+the second rule one name in ten was wrong. The prompts of `embedded` were right for 28 to 68 % at any bar, and name none."""
+THING, OF_THING = 0.1, 0.9
+"""One of the encoder's own names is a word's on the object when the images with the word get it with this mean probability,
+and its probability tells them from the others (AUC). On twelve development sets that named three words, each right."""
+_FEWEST = 5
+"""Images with a word, and without it, from which an AUC is worth looking at."""
 
 
 def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference: Embedded) -> Measures:
@@ -41,16 +52,13 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
     learnt = _learn(_Key(usual))
     on_object = _on_object(learnt.words, usual, len(learnt.vocabulary))
     words = learnt.words if patches is usual else vocabulary.spell(learnt.vocabulary, patches)
-    around = patches.foreground < _LIKELY
-    tally = np.where(
-        on_object,
-        vocabulary.counts(words, np.ones_like(around), len(learnt.vocabulary)),
-        vocabulary.counts(words, around, len(learnt.vocabulary)),
-    )
+    present = _presence(words, patches, on_object)
+    usually = present if patches is usual else _presence(learnt.words, usual, on_object)
+    looks = _looks(learnt.words, usual, len(learnt.vocabulary))
     frame, columns = {}, []
-    for k, name in enumerate(_names(learnt.words, usual, len(learnt.vocabulary))):
+    for k, name in enumerate(_names(looks, _meanings(usually, on_object, encoder, settings, reference))):
         attribute = f"words.{k}"
-        frame[attribute] = tally[:, k] >= PRESENT
+        frame[attribute] = present[:, k]
         columns.append(
             Column(
                 attribute,
@@ -130,8 +138,55 @@ def _stuck_to_the_edge(words: NDArray[np.uint8], n_words: int) -> Mask:
     return out
 
 
-def _names(words: NDArray[np.uint8], patches: Patches, n_words: int) -> list[str]:
-    """What each word looks like and where: "green, coarse texture, lower half". Equal names get a number."""
+def _presence(words: NDArray[np.uint8], patches: Patches, on_object: Mask) -> Mask:
+    """(n, k): whether each word is in each image; words of the surround are looked for off the object only."""
+    around = patches.foreground < _LIKELY
+    n_words = len(on_object)
+    everywhere = vocabulary.counts(words, np.ones_like(around), n_words)
+    return np.where(on_object, everywhere, vocabulary.counts(words, around, n_words)) >= PRESENT
+
+
+def _meanings(
+    present: Mask, on_object: Mask, encoder: Encoder, settings: Settings, reference: Embedded
+) -> dict[int, str]:
+    """Words (by number) that something known names: a prompt, where prompts can be believed, else the encoder's own names."""
+    out: dict[int, str] = {}
+    believed = encoder.info.text and not concepts.bias(encoder)
+    asked = concepts.kept(encoder, settings, reference) if believed else []
+    things, scores = encoder.concepts(reference.embeddings.vectors)
+    for k, of_object in enumerate(on_object):
+        has = present[:, k]
+        if min(has.sum(), (~has).sum()) < _FEWEST:
+            continue
+        told = sorted(((_auc(has, s), name) for name, o, s in asked if o == of_object), key=lambda x: -x[0])
+        if told and told[0][0] >= max(NAMED, (told[1][0] if len(told) > 1 else 0.5) + AHEAD):
+            out[k] = told[0][1]
+        elif of_object and things:
+            mean = scores[has].mean(0)
+            best = int(mean.argmax())
+            if mean[best] >= THING and _auc(has, scores[:, best]) >= OF_THING:
+                out[k] = things[best]
+    return out
+
+
+def _auc(has: Mask, scores: NDArray[np.floating]) -> float:
+    """The chance that an image that has it scores above one that has not; ties count half (Mann & Whitney 1947)."""
+    n, m = int(has.sum()), int((~has).sum())
+    return float((rankdata(scores)[has].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def _names(looks: list[str], meanings: dict[int, str]) -> list[str]:
+    """ "grass (green, fine texture, lower half)" where something names the word, else its looks. Equals get a number."""
+    out, times = [], Counter[str]()
+    for k, look in enumerate(looks):
+        name = f"{meanings[k]} ({look})" if k in meanings else look
+        times[name] += 1
+        out.append(f"{name} ({times[name]})" if times[name] > 1 else name)
+    return out
+
+
+def _looks(words: NDArray[np.uint8], patches: Patches, n_words: int) -> list[str]:
+    """What each word looks like and where: "green, coarse texture, lower half"."""
     colour = name_map(patches.colour.reshape(len(patches), -1, 3)).reshape(words.shape)
     y, x = np.mgrid[: patches.grid, : patches.grid] / (patches.grid - 1)
     rows, columns = np.broadcast_to(y, words.shape), np.broadcast_to(x, words.shape)
@@ -141,9 +196,7 @@ def _names(words: NDArray[np.uint8], patches: Patches, n_words: int) -> list[str
         tint = NAMES[int(np.bincount(colour[at], minlength=len(NAMES)).argmax())]
         step = float(np.median(patches.texture[at])) if at.any() else 0.0
         grain = "smooth" if step < _FLAT else "coarse texture" if step > _COARSE else "fine texture"
-        name = ", ".join(filter(None, (tint, grain, _place(rows[at], columns[at]))))
-        same = sum(n == name or n.startswith(f"{name} (") for n in out)
-        out.append(f"{name} ({same + 1})" if same else name)
+        out.append(", ".join(filter(None, (tint, grain, _place(rows[at], columns[at])))))
     return out
 
 
