@@ -20,7 +20,7 @@ _FINDING: dict[str, Any] = {
     "id": str, "class": str, "attribute": str, "value": str, "severity": ("low", "medium", "high"), "sentence": str,
     "effect": (*_NUMBER, None), "p": (*_NUMBER, None), "q": (*_NUMBER, None), "example_ids": [str],
     "counterexample_ids": [str], "same_as": [str], "effect_ci?": [_NUMBER], "share_in_class?": _NUMBER,
-    "share_elsewhere?": _NUMBER, "reliance?": {"gap": _NUMBER}, "intended?": str,
+    "share_elsewhere?": _NUMBER, "reliance?": {"gap?": _NUMBER}, "intended?": str,
 }  # fmt: skip
 _FORM: dict[str, Any] = {
     "dataset": {"root": str, "n_images": int, "classes": dict, "splits": dict, "fingerprint": str},

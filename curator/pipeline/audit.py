@@ -99,6 +99,7 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
         seconds=embedded.seconds,
         notes=tuple(notes),
         facts=embedded.facts,
+        patches=embedded.patches,
     )
 
 

@@ -93,7 +93,7 @@ def training(run: AuditRun) -> NDArray[np.intp]:
 
 def as_embedded(run: AuditRun) -> Embedded:
     """The data set of a run, to be measured or compared again."""
-    return Embedded(run.dataset, run.embeddings, run.measures.frame, run.facts, 0, 0.0)
+    return Embedded(run.dataset, run.embeddings, run.measures.frame, run.facts, 0, 0.0, run.patches)
 
 
 def readable(findings: Sequence[Finding], sets: Mapping[str, Measures]) -> tuple[list[Finding], list[str]]:
@@ -177,7 +177,7 @@ def twins(first: Embedded, second: Embedded, bench: Workbench) -> tuple[Duplicat
     ids = np.concatenate([np.char.add("first/", first.dataset.ids), np.char.add("second/", second.dataset.ids)])
     facts = pd.concat([first.facts, second.facts])
     vectors = np.concatenate([first.embeddings.vectors, second.embeddings.vectors])
-    both = replace(first.embeddings, ids=ids, vectors=vectors)
+    both = replace(first.embeddings, ids=ids, vectors=vectors, surround=None)
     phash = facts["phash"].to_numpy(np.uint64)
     return duplicates.groups(ids, list(facts["sha256"]), phash, both, bench.settings.duplicates)
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from curator.errors import DataError
 from curator.types.arrays import Box, Floats, Interval, Ints, Kind, Severity, readonly
-from curator.types.data import Dataset, Embeddings, EncoderInfo, Measures
+from curator.types.data import Dataset, Embeddings, EncoderInfo, Measures, Patches
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,8 @@ class AuditRun:
     """Everything one `curator audit` found: what the report, the JSON, the App and later commands start from.
 
     `leaks` are groups of duplicates that lie in more than one split. `notes` are sentences the user must see (the encoder
-    that stood in for another, what that loses). `images_per_second` covers decode, measure and embed of the new images.
+    that stood in for another, what that loses). `n_new` images were embedded in `seconds`. `patches` are what visual words were
+    learnt from, so that a pool or a test set can be read by the same words.
     """
 
     dataset: Dataset
@@ -202,6 +203,7 @@ class AuditRun:
     seconds: float
     notes: tuple[str, ...] = ()
     facts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    patches: Patches | None = None
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Width and height in pixels by image id."""
