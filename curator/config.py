@@ -38,7 +38,7 @@ class AuditSettings:
     n_permutations: int = 50
     n_splits: int = 10
     n_edited: int = 3
-    leans: float = 0.1
+    leans: float = 0.15
     clusters: int = 0
     n_examples: int = 12
     concepts: str = ""

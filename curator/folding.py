@@ -15,7 +15,10 @@ KIND_ORDER = {"context": 0, "metadata": 1, "file": 2, "image": 3, "object": 4}
 _FORM_ORDER = {"tags": 0, "category": 0, "flag": 1, "number": 2}
 _SAME = 0.1
 """Findings of one shortcut whose effects' lower bounds differ by less than this are led by the one that reads best."""
-_AS_MUCH = 0.05
+_RANK = {"concept.": -1, "words.": 1, "background.texture": 2, "background.brightness": 2, "file.bytes_per_pixel": 2}
+"""What is said in these words first, or only where nothing plainer can: "grass" says more than "a green background", and
+"blurred" more than "smooth green patches"."""
+_AS_MUCH = 0.1
 """What is left of two hits, each with the other held still, is alike when it differs by less."""
 _MOST_RIVALS = 8
 _PIXELS = ("context", "image", "object")
@@ -182,6 +185,8 @@ def _leader(group: list[Hit], indicators: Indicators, labels: Ints) -> Hit:
     return min(causes, key=lambda h: (*_reads(h.indicator, indicators), -h.effect_ci[0], h.indicator))
 
 
-def _reads(indicator: int, indicators: Indicators) -> tuple[int, int]:
+def _reads(indicator: int, indicators: Indicators) -> tuple[int, int, int]:
     column = indicators.columns[indicator]
-    return KIND_ORDER[column.kind], _FORM_ORDER[column.form]
+    # A word that may be the wrong one (see `Column.bias`) is the last to be said.
+    rank = 3 if column.bias else next((rank for name, rank in _RANK.items() if column.name.startswith(name)), 0)
+    return rank, KIND_ORDER[column.kind], _FORM_ORDER[column.form]

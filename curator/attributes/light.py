@@ -14,12 +14,25 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 def _measure(photo: Photo) -> dict[str, Value]:
     luma = (photo.pixels.astype(np.float32) @ _LUMA / 255)[surround(photo)]
-    return {"light.brightness": float(luma.mean()), "light.contrast": float(luma.std())}
+    return {
+        "light.brightness": float(luma.mean()),
+        "light.highlights": float(np.quantile(luma, 0.98)),
+        "light.contrast": float(luma.std()),
+    }
 
 
 FAMILY = PhotoFamily(
     columns=(
         Column("light.brightness", "number", "image", "have brightness {value}", "with brightness not {value}", "0..1"),
+        # An asphalt road is dark; only an underexposed photograph has nothing bright in it.
+        Column(
+            "light.highlights",
+            "number",
+            "image",
+            "have highlights {value}",
+            "with highlights not {value}",
+            "98 % quantile of luma, 0..1",
+        ),
         Column(
             "light.contrast",
             "number",
@@ -30,5 +43,5 @@ FAMILY = PhotoFamily(
         ),
     ),
     measure=_measure,
-    version=2,
+    version=3,
 )

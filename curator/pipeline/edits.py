@@ -80,6 +80,8 @@ def plan(attribute: str, value: str, kind: Kind) -> Plan | str:
         return Plan("matching the colourfulness of the rest", _matched(_saturation, editing.saturate))
     if family == "colour":
         return Plan("moving the colours to those of the rest", _recoloured)
+    if attribute == "light.highlights":
+        return Plan("matching the brightness of the rest", _relit)
     if attribute == "light.contrast":
         return Plan("matching the contrast of the rest", _matched(_contrast, editing.spread))
     if family == "light":
