@@ -1,0 +1,199 @@
+"""Visual words as attributes: planted kinds of patches are found on their side, named by what is known, and read of a pool."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from photos import Texts, embedded
+from scipy.stats import fisher_exact
+
+from curator.attributes import FAMILIES, concepts
+from curator.attributes.words import _names, spelling
+from curator.config import AuditSettings, Settings
+from curator.types import Embedded, Measures, Patches
+
+GRID, DIM, N = 10, 16, 80
+GREEN, WHITE, RED = (60, 160, 60), (240, 240, 240), (200, 30, 30)
+OFF = Texts({}, 4, text=False)
+
+
+def data(kinds: np.ndarray, likely: np.ndarray, vectors: np.ndarray | None = None) -> Embedded:
+    """Pictures whose places are of these kinds (n, g, g), some of them the object's. Kind 1 is green, 2 red, others white.
+
+    Places of one kind are exactly alike, so that there are as many words as kinds.
+    """
+    colour = np.array([WHITE, GREEN, RED, *[WHITE] * (DIM - 3)], np.uint8)[kinds]
+    out = embedded(np.ones((len(kinds), 4)) if vectors is None else vectors)
+    patches = Patches(
+        out.dataset.ids,
+        (127 * np.eye(DIM)[kinds]).astype(np.int8),
+        np.where(likely, 255, 0).astype(np.uint8),
+        colour,
+        np.full(kinds.shape, 5, np.uint8),
+        "eye",
+    )
+    return replace(out, patches=patches)
+
+
+def scene(has: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A white surround of kinds 0 and 3, a red object (2) in the middle, and a green strip (1) at the bottom of some."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.choice([0, 3], (len(has), GRID, GRID))
+    kinds[:, 4:6, 4:6] = 2
+    kinds[has, 9, 2:7] = 1
+    likely = np.zeros(kinds.shape, np.bool_)
+    likely[:, 4:6, 4:6] = True
+    return kinds, likely
+
+
+def derive(these: Embedded, encoder=OFF, settings=None, reference=None) -> Measures:
+    return FAMILIES.get("words").derive(these, encoder, settings or Settings(), reference or these)
+
+
+def word_at(these: Embedded, i: int, y: int, x: int) -> str:
+    return f"words.{spelling(these, these)[i, y, x]}"
+
+
+HAS = np.arange(N) % 4 == 0
+
+
+def test_a_planted_patch_of_the_surround_is_a_word_with_its_presence_its_looks_and_its_place():
+    these = data(*scene(HAS))
+    out = derive(these)
+    column = out.column(word_at(these, 0, 9, 3))
+    np.testing.assert_array_equal(out.frame[column.name].to_numpy(bool), HAS)
+    assert (column.kind, column.form, column.absence) == ("context", "flag", False)
+    assert column.phrase.startswith("show green, fine texture, lower half")
+
+
+def test_what_lies_on_the_object_is_the_objects():
+    these = data(*scene(HAS))
+    column = derive(these).column(word_at(these, 0, 4, 4))
+    assert column.kind == "object"
+    assert derive(these).frame[column.name].all()
+
+
+def test_words_of_the_surround_are_not_counted_on_the_object_and_one_place_is_not_enough():
+    kinds, likely = scene(HAS)
+    kinds[1, 9, 2] = 1  # one place: a seam
+    kinds[2, 4, 4:6] = 1  # two places, but on the object
+    kinds[3, 9, 2:4] = 1  # two places of the surround
+    these = data(kinds, likely)
+    flag = derive(these).frame[word_at(these, 0, 9, 3)].to_numpy(bool)
+    assert flag[:4].tolist() == [True, False, False, True]
+
+
+@pytest.mark.parametrize(("distance", "kind"), [(1, "object"), (2, "object"), (3, "context")])
+def test_a_word_that_hugs_the_object_is_the_objects(distance, kind):
+    """The rim: shadows and edges lie within two places of the object; a strip three places away is surround."""
+    kinds, likely = scene(np.zeros(N, np.bool_))
+    kinds[HAS, 5 + distance, 4:6] = 1
+    these = data(kinds, likely)
+    assert derive(these).column(word_at(these, 0, 5 + distance, 4)).kind == kind
+
+
+def test_where_most_of_the_picture_is_near_the_object_nearness_says_nothing():
+    """A word that is everywhere is near the object as often as any place is."""
+    kinds, likely = scene(np.zeros(N, np.bool_))
+    likely[:, 2:8, 2:8] = True
+    kinds[:] = 0
+    kinds[:, 2:8, 2:8] = 2
+    these = data(kinds, likely)
+    assert derive(these).column(word_at(these, 0, 0, 0)).kind == "context"
+
+
+def test_words_drawn_without_a_look_at_the_class_go_with_no_class():
+    """The null: p values of the words of ten sets; Fisher's test is below 0.05 at most that often, to 3.3 standard errors."""
+    p = []
+    for seed in range(10):
+        rng = np.random.default_rng([7, seed])
+        kinds = rng.choice([0, 3, 4], (N, GRID, GRID))
+        kinds[:, 4:6, 4:6] = 2
+        likely = kinds == 2
+        for k in range(20):  # twenty strips of a kind of their own in a third of the pictures each
+            kinds[rng.random(N) < 0.3, k // 2, 0:2] = 5 + k % (DIM - 5)
+        out = derive(data(kinds, likely))
+        label = rng.permutation(N) < N // 2
+        for c in out.columns:
+            v = out.frame[c.name].to_numpy(bool)
+            if 8 <= v.sum() <= N - 8:
+                table = [[(v & label).sum(), (v & ~label).sum()], [(~v & label).sum(), (~v & ~label).sum()]]
+                p.append(fisher_exact(table)[1])
+    assert len(p) >= 60
+    assert np.mean(np.array(p) < 0.05) < 0.05 + 3.3 * (0.05 * 0.95 / len(p)) ** 0.5
+
+
+def test_a_pool_is_read_by_the_words_of_the_data_set():
+    these = data(*scene(HAS))
+    pool = data(*scene(np.ones(10, np.bool_), seed=9))
+    name = word_at(these, 0, 9, 3)
+    assert derive(pool, reference=these).frame[name].all()
+    assert derive(pool, reference=these).columns == derive(these).columns
+
+
+def test_where_nothing_sees_places_there_are_no_words():
+    assert derive(embedded(np.ones((5, 4)))).columns == ()
+
+
+def prompted(agree: bool, tmp_path, kind: str = "open_clip") -> tuple[Embedded, Texts, Settings]:
+    """The planted strip in pictures whose vectors say meadow: the same pictures, or others."""
+    words = tmp_path / "words.txt"
+    words.write_text("[scenes]\nmeadow\n" + "".join(f"thing {i:02d}\n" for i in range(10)))
+    known = {"meadow": np.eye(24)[0], **{f"thing {i:02d}": np.eye(24)[i + 1] for i in range(10)}}
+    says = HAS if agree else np.arange(N) % 4 == 1
+    rng = np.random.default_rng(0)
+    vectors = np.eye(24)[0] * says[:, None] + rng.normal(size=(N, 24)) * 0.05 + 3 * np.eye(24)[-2]
+    encoder = Texts(known, 24)
+    encoder.info = replace(encoder.info, kind=kind)
+    return data(*scene(HAS), vectors), encoder, Settings(audit=AuditSettings(concepts=str(words)))
+
+
+def test_a_prompt_that_goes_with_a_word_names_it(tmp_path):
+    these, encoder, settings = prompted(True, tmp_path)
+    out = derive(these, encoder, settings)
+    assert [name for name, _, _ in concepts.kept(encoder, settings, these)] == ["meadow"]
+    named = {c.name: c.phrase for c in out.columns if "meadow" in c.phrase}
+    assert list(named) == [word_at(these, 0, 9, 3)]
+    assert next(iter(named.values())).startswith("show meadow (green, fine texture, lower half)|")
+
+
+def test_a_prompt_of_other_pictures_names_nothing(tmp_path):
+    """The null: the prompt parts the pictures as clearly, but not as the word does."""
+    these, encoder, settings = prompted(False, tmp_path)
+    assert [name for name, _, _ in concepts.kept(encoder, settings, these)] == ["meadow"]
+    assert not any("meadow" in c.phrase for c in derive(these, encoder, settings).columns)
+
+
+def test_prompts_that_are_often_wrong_name_nothing(tmp_path):
+    these, encoder, settings = prompted(True, tmp_path, kind="embedded")
+    assert concepts.kept(encoder, settings, these)
+    assert not any("meadow" in c.phrase for c in derive(these, encoder, settings).columns)
+
+
+class Names(Texts):
+    """An encoder with names of its own: half of the pictures are hens, with that probability."""
+
+    def __init__(self, probability: float, hens: np.ndarray) -> None:
+        super().__init__({}, 4, text=False)
+        self.scores = np.stack([np.where(hens, probability, 0.01), np.full(len(hens), 0.02)], 1)
+
+    def concepts(self, vectors):
+        return ("hen", "crane"), self.scores
+
+
+@pytest.mark.parametrize(("probability", "named"), [(0.4, True), (0.05, False)])
+def test_a_word_on_the_object_is_called_what_the_encoder_calls_the_picture(probability, named):
+    kinds, likely = scene(np.zeros(N, np.bool_))
+    kinds[HAS, 4:6, 4:6] = 4
+    kinds[HAS, 0, 0:3] = 1  # in the same pictures, but not on the object
+    these = data(kinds, likely)
+    out = derive(these, Names(probability, HAS))
+    assert out.column(word_at(these, 0, 4, 4)).phrase.startswith("show hen (white") == named
+    assert sum("hen" in c.phrase for c in out.columns) == named
+
+
+def test_equal_names_get_a_number():
+    assert _names(["a", "a", "b", "a"], {3: "x"}) == ["a", "a (2)", "b", "x (a)"]
+    assert _names(["a", "a"], {0: "x", 1: "x"}) == ["x (a)", "x (a) (2)"]
