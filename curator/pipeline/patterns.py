@@ -134,8 +134,8 @@ def densest(weights: NDArray[np.integer]) -> tuple[NDArray[np.int64], list[Box]]
 def rectangle(places: Mask) -> Box:
     """The rectangle of places (g, g) that holds the most of them and the fewest others; everything where there are none.
 
-    >>> rectangle(np.array([[0, 0, 0], [0, 1, 1], [0, 1, 0]], bool))
-    (1, 1, 3, 3)
+    >>> rectangle(np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0]], bool))
+    (1, 1, 3, 2)
     """
     grid = len(places)
     if not places.any():
