@@ -43,7 +43,9 @@ def test_the_object_and_what_is_around_it_both_answer_though_one_has_all_the_lif
 def test_with_nothing_shared_nothing_is_said():
     """Null: columns drawn alike for both classes, none in most images, and a number, whose cuts are no pattern."""
     rng = np.random.default_rng(1)
-    columns = {f"c{i}": rng.random(200) < 0.4 for i in range(30)} | {"light": rng.random(200) + np.repeat([0.5, 0], 100)}
+    columns = {f"c{i}": rng.random(200) < 0.4 for i in range(30)} | {
+        "light": rng.random(200) + np.repeat([0.5, 0], 100)
+    }
     numbers = [Column("light", "number", "image", "have light {value}", "")]
     assert found(columns, numbers) == {"bunny": (), "hen": ()}
 
