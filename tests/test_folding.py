@@ -120,3 +120,36 @@ def test_folding_many_hits_of_many_classes_takes_seconds():
     start = time.perf_counter()
     assert len(audit(labels, found, 50)) >= 50
     assert time.perf_counter() - start < 20
+
+
+def lawns(bias: float, prompt: np.ndarray) -> list:
+    """c0 is green as a rule; a prompt says so, too."""
+    labels = np.repeat(np.arange(4), 60).astype(np.int32)
+    green = np.r_[np.ones(56, bool), np.zeros(4, bool), np.arange(180) % 20 == 0]
+    frame = pd.DataFrame(
+        {"background.colour": np.where(green, "green", "brown"), "concept.grass": green ^ prompt, "words.3": green},
+        index=[f"{i:06d}" for i in range(240)],
+    )
+    columns = (
+        Column("background.colour", "tags", "context", "have a {value} background", "on something else"),
+        Column("concept.grass", "flag", "context", "show grass|do not", "without", absence=False, bias=bias),
+        Column("words.3", "flag", "context", "show green|do not", "without", absence=False),
+    )
+    return audit(labels, indicators.build(Measures(frame, columns), SETTINGS.cuts))
+
+
+def test_a_prompt_that_can_be_believed_leads_its_group():
+    agrees = np.zeros(240, bool)
+    first = lawns(0.0, agrees)[0]
+    assert first.attribute == "concept.grass"
+    assert {s.split("=")[0] for s in first.same_as} >= {"background.colour", "words.3"}
+    assert first.sentence.startswith("93% [84, 97] of c0 show grass")
+
+
+def test_a_prompt_that_may_be_wrong_does_not_lead():
+    assert lawns(0.4, np.zeros(240, bool))[0].attribute == "background.colour"
+
+
+def test_a_prompt_that_says_much_less_does_not_lead():
+    """It misses a quarter of c0's lawns, which is more than `_SAME` allows for."""
+    assert lawns(0.0, np.arange(240) < 15)[0].attribute == "background.colour"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from curator.attributes.concepts import DRAWS, TEMPLATES
 from curator.config import AuditSettings, Settings
 from curator.errors import DataError
 from curator.types import Column, Measures
+from curator.vectors import unit
 
 DIM = 40
 
@@ -111,3 +114,49 @@ def test_readings_go_where_their_images_go():
         Measures(joined.frame, joined.columns, {"concept.x": read[:2]})
     with pytest.raises(DataError, match="readings"):
         Measures(joined.frame, joined.columns, {"concept.y": read})
+
+
+def kept(vectors, known, tmp_path, **settings):
+    words = tmp_path / "own.txt"
+    words.write_text("[scenes]\n" + "".join(f"{name}\n" for name in known))
+    out = derive(embedded(vectors), Texts(known, DIM), Settings(audit=AuditSettings(concepts=str(words))))
+    return [c.name.removeprefix("concept.") for c in out.columns]
+
+
+def test_a_rare_scene_is_kept_beside_a_common_one_and_a_faint_one_is_not(tmp_path):
+    """A scene of 4 % spreads its scores less than one of 40 %, but its sides lie as far apart."""
+    rng = np.random.default_rng(0)
+    common, rare, faint = (rng.permutation(400) < 400 * share for share in (0.4, 0.04, 0.4))
+    base = rng.normal(size=(400, DIM)) * 0.02 + 3 * np.eye(DIM)[-2]
+    vectors = base + np.outer(common, np.eye(DIM)[0]) + np.outer(rare, np.eye(DIM)[1])
+    vectors += 0.3 * np.outer(faint, np.eye(DIM)[2])
+    known = {"meadow": np.eye(DIM)[0], "quarry": np.eye(DIM)[1], "fog bank": np.eye(DIM)[2]}
+    assert kept(vectors, known, tmp_path) == ["meadow", "quarry"]
+
+
+def test_of_prompts_that_part_the_images_alike_the_one_that_means_it_most_is_kept(tmp_path):
+    on = np.arange(200) % 3 == 0
+    rng = np.random.default_rng(1)
+    vectors = np.outer(on, np.eye(DIM)[0]) + rng.normal(size=(200, DIM)) * 0.03 + 3 * np.eye(DIM)[-2]
+    half = np.eye(DIM)[0] + 0.7 * np.eye(DIM)[5]
+    assert kept(vectors, {"pasture": half, "meadow": np.eye(DIM)[0]}, tmp_path) == ["meadow"]
+
+
+def test_prompts_of_places_are_asked_of_the_surround_and_prompts_of_things_of_the_whole(tmp_path):
+    words = tmp_path / "own.txt"
+    words.write_text("[scenes]\nmeadow\n[objects]\nbucket\n")
+    known = {"meadow": np.eye(DIM)[0], "bucket": np.eye(DIM)[1]}
+    rng = np.random.default_rng(2)
+    around, thing = np.arange(200) % 3 == 0, np.arange(200) % 5 < 2
+    base = rng.normal(size=(200, DIM)) * 0.03 + 3 * np.eye(DIM)[-2]
+    whole = base + np.outer(thing, np.eye(DIM)[1] + np.eye(DIM)[0])  # the thing itself looks like a meadow
+    data = embedded(whole)
+    surround = unit(base + np.outer(around, np.eye(DIM)[0])).astype("f4")
+    data = replace(data, embeddings=replace(data.embeddings, surround=surround))
+    out = derive(data, Texts(known, DIM), Settings(audit=AuditSettings(concepts=str(words))))
+    assert [(c.name, c.kind, c.bias) for c in out.columns] == [
+        ("concept.meadow", "context", 0.0),
+        ("concept.bucket", "object", 0.0),
+    ]
+    np.testing.assert_array_equal(out.frame["concept.meadow"].to_numpy(bool), around)
+    np.testing.assert_array_equal(out.frame["concept.bucket"].to_numpy(bool), thing)
