@@ -88,7 +88,8 @@ def test_p_is_fishers_and_counts_are_right():
 
 
 def test_the_cuts_of_one_number_are_one_test_paid_for():
-    """p of the best of the cuts, times how many there were; `n_tests` counts the number once per class."""
+    """p of the best of six cuts (five quantiles, and where the numbers part best), each read from two sides, times twelve;
+    `n_tests` counts the number once per class."""
     classes = labels(20, 20)
     number = np.r_[np.linspace(0, 1, 20) + 0.9, np.linspace(0, 1, 20)]
     result = run(indicators({"sharpness": number}, [SHARP]), classes)
@@ -98,7 +99,7 @@ def test_the_cuts_of_one_number_are_one_test_paid_for():
     has = number < cut if side else number >= cut
     inside = classes == ["class0", "class1"].index(found.class_name)
     counts = [[(has & inside).sum(), (~has & inside).sum()], [(has & ~inside).sum(), (~has & ~inside).sum()]]
-    assert found.p == pytest.approx(10 * scipy_stats.fisher_exact(counts, alternative="greater").pvalue, rel=1e-6)
+    assert found.p == pytest.approx(12 * scipy_stats.fisher_exact(counts, alternative="greater").pvalue, rel=1e-6)
 
 
 @pytest.mark.parametrize("majority", [0.5, 0.7, 0.8, 0.9, 0.95])
@@ -285,7 +286,7 @@ def test_severity_is_a_policy_on_the_lower_end():
 def finding(low: float, *, kind="context", bias=0.0, gap=None, excess=None, severity=None, name="grass") -> Finding:
     """A finding whose effect's interval starts at `low`, with the intervals of a probe's gap and of an edit's excess."""
     leans = Reliance(gap and sum(gap) / 2, gap, 20, excess_ci=excess)
-    severity = severity or auditing.severity(low - bias, kind, QUICK)
+    severity = severity or auditing.severity(low - bias, kind, POLICY)
     return Finding(
         class_name="a", attribute=name, value="yes", kind=kind, n_class=90, n_with=80, share_in_class=0.9,
         share_in_class_ci=(0.8, 0.95), share_elsewhere=0.1, share_elsewhere_ci=(0.05, 0.2), effect=low + 0.05,
@@ -293,6 +294,7 @@ def finding(low: float, *, kind="context", bias=0.0, gap=None, excess=None, seve
     )  # fmt: skip
 
 
+POLICY = replace(QUICK, medium=0.2, high=0.4, leans=0.1)
 LEANS, MAYBE, NOT = (0.12, 0.3), (0.05, 0.2), (-0.1, 0.08)
 """Intervals of reliance: surely 0.1 or more, who knows, surely under 0.1."""
 
@@ -328,33 +330,33 @@ LEANS, MAYBE, NOT = (0.12, 0.3), (0.05, 0.2), (-0.1, 0.08)
     ids=str,
 )
 def test_severity_is_judged_by_association_and_reliance_together(low, gap, excess, want):
-    assert auditing.judged(finding(low, gap=gap, excess=excess), QUICK).severity == want
+    assert auditing.judged(finding(low, gap=gap, excess=excess), POLICY).severity == want
 
 
 def test_the_policy_allows_for_bias_knows_objects_and_reads_its_settings():
     """What is not the severity stays as it was."""
 
-    def judged(settings=QUICK, **given):
+    def judged(settings=POLICY, **given):
         return auditing.judged(finding(**given), settings).severity
 
     assert judged(low=0.45, bias=0.1) == "medium"
     assert judged(low=0.45, bias=0.1, gap=LEANS) == "high"
     assert judged(low=0.45, bias=0.3, gap=LEANS) == "low"
     assert judged(low=0.9, kind="object", gap=LEANS, excess=LEANS) == "low"
-    assert judged(replace(QUICK, objects=True), low=0.3, kind="object", gap=LEANS) == "high"
-    assert judged(replace(QUICK, leans=0.2), low=0.3, gap=LEANS) == "medium"
-    assert judged(replace(QUICK, leans=0.2), low=0.3, gap=MAYBE, excess=LEANS) == "medium"
-    assert judged(replace(QUICK, leans=0.05), low=0.3, gap=NOT, excess=NOT) == "medium"
+    assert judged(replace(POLICY, objects=True), low=0.3, kind="object", gap=LEANS) == "high"
+    assert judged(replace(POLICY, leans=0.2), low=0.3, gap=LEANS) == "medium"
+    assert judged(replace(POLICY, leans=0.2), low=0.3, gap=MAYBE, excess=LEANS) == "medium"
+    assert judged(replace(POLICY, leans=0.05), low=0.3, gap=NOT, excess=NOT) == "medium"
     one = finding(0.3, gap=LEANS)
-    assert auditing.judged(one, QUICK) == replace(one, severity="high")
+    assert auditing.judged(one, POLICY) == replace(one, severity="high")
 
 
 def test_what_was_never_tested_is_not_judged():
     """A description has no p; without a probe there is no reliance. Both keep the severity that they came with."""
     described = replace(finding(0.5, gap=NOT, excess=NOT, severity="low"), p=None, q=None)
-    assert auditing.judged(described, QUICK) == described
+    assert auditing.judged(described, POLICY) == described
     unprobed = replace(finding(0.5, severity="low"), reliance=None)
-    assert auditing.judged(unprobed, QUICK) == unprobed
+    assert auditing.judged(unprobed, POLICY) == unprobed
 
 
 def test_worst_first_is_by_severity_then_by_what_is_left_of_the_effect_and_objects_last():
