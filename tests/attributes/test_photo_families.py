@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from photos import photo, plain
@@ -133,3 +135,49 @@ def test_the_file_is_read_as_it_is():
     assert (row["file.format"], row["file.mode"], row["file.jpeg_quality"]) == ("PNG", "P", None)
     assert row["file.bytes_per_pixel"] == 2
     assert measured(plain(GREEN), jpeg_quality=85)["file.jpeg_quality"] == 85
+
+
+def seen(pixels: np.ndarray, foreground: np.ndarray) -> dict[str, object]:
+    return attributes.measure(replace(photo(pixels), foreground=foreground.astype(np.float32)))
+
+
+def test_colour_and_light_are_measured_off_the_object():
+    pixels = on(GREEN, WHITE)
+    hidden = np.zeros(pixels.shape[:2])
+    hidden[15:-15, 20:-20] = 1
+    row = seen(pixels, hidden)
+    assert (row["background.colour"], row["colour.dominant"]) == ("green", "green")
+    assert row["light.brightness"] == pytest.approx(np.dot(GREEN, (0.299, 0.587, 0.114)) / 255, abs=0.01)
+    assert row["light.contrast"] == pytest.approx(0, abs=0.01)
+    # Without the object's place, the middle is in the light, and in the colours of the whole.
+    turned = seen(pixels, 1 - hidden)
+    assert (turned["background.colour"], turned["colour.dominant"]) == ("white", "white")
+
+
+def test_an_object_that_leaves_no_surround_leaves_the_outer_band():
+    assert seen(on(GREEN, RED), np.ones((60, 80)))["background.colour"] == "green"
+
+
+def test_the_span_is_the_longer_extent_of_the_largest_piece():
+    where = np.zeros((60, 80))
+    where[10:25, 5:45] = 1  # 15 of 60 rows, 40 of 80 columns
+    where[50:55, 60:65] = 1
+    assert seen(plain(GREEN, 60, 80), where)["framing.object_span"] == pytest.approx(0.5)
+    assert seen(plain(GREEN, 60, 80), np.zeros((60, 80)))["framing.object_span"] == 0
+    assert measured(plain(GREEN))["framing.object_span"] is None
+
+
+def test_warmth_is_that_of_the_light_and_not_of_the_lawn():
+    rng = np.random.default_rng(0)
+    lawn = np.clip(np.array((80, 110, 40)) + rng.integers(-10, 11, (60, 80, 1)), 0, 255).astype(np.uint8)
+    lawn[:10] = 240  # a cloudy sky
+    assert abs(float(str(measured(lawn)["colour.warmth"]))) < 0.1
+    warm = (lawn * np.array((1.0, 0.9, 0.5))).astype(np.uint8)
+    assert float(str(measured(warm)["colour.warmth"])) == pytest.approx(1, abs=0.15)
+
+
+def test_highlights_tell_a_dark_photograph_from_a_photograph_of_something_dark():
+    road = plain((40, 40, 40))
+    road[:8] = 235
+    assert float(str(measured(road)["light.highlights"])) > 0.9
+    assert float(str(measured((road * 0.5).astype(np.uint8))["light.highlights"])) < 0.5
