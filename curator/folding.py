@@ -30,7 +30,7 @@ _TRAVELS = 0.3
 second question, whether anything is left without the stronger one's class."""
 
 
-def _left_given(hit: Hit, other: Hit, indicators: Indicators, labels: Ints) -> float | None:
+def _left_given(hit: Hit, other: Hit, indicators: Indicators, labels: Ints, level: float = stats.LEVEL) -> float | None:
     """Lower bound of the hit's effect with the other's value held still (Mantel-Haenszel over with / without it).
 
     None where no image of the class shares the other's value, or its lack, with an image of the rest.
@@ -41,7 +41,7 @@ def _left_given(hit: Hit, other: Hit, indicators: Indicators, labels: Ints) -> f
     cells = [[usable & inside & (w == s), usable & ~inside & (w == s)] for s in (True, False)]
     k1, n1 = [int(v[a].sum()) for a, _ in cells], [int(a.sum()) for a, _ in cells]
     k2, n2 = [int(v[b].sum()) for _, b in cells], [int(b.sum()) for _, b in cells]
-    difference, low, _ = stats.stratified_difference(k1, n1, k2, n2)
+    difference, low, _ = stats.stratified_difference(k1, n1, k2, n2, level)
     return None if np.isnan(difference) else low
 
 
@@ -89,15 +89,19 @@ def _is_tied(hit: Hit, group: list[Hit], indicators: Indicators, ties: Ties) -> 
     return abs(ties.of(hit, group[0])) >= _TRAVELS
 
 
-def _repeats(hit: Hit, leader: Hit, indicators: Indicators, labels: Ints, settings: AuditSettings) -> bool:
+def _repeats(
+    hit: Hit, leader: Hit, indicators: Indicators, labels: Ints, settings: AuditSettings, n_asked: int
+) -> bool:
     """Whether the hit, of the leader's class, says nothing the leader has not said: nothing is left once it is held still.
+
+    Of the `n_asked` values some have something left by chance, so the limit is Bonferroni's over all of them.
 
     A flawless leader leaves nothing to hold still. Then only what is measured on the same pixels, or agrees with it image
     by image, is taken for the same: a hospital's name is not the lawn, however perfect the lawn.
     """
     if indicators.attribute[hit.indicator] == indicators.attribute[leader.indicator]:
         return True
-    left = _left_given(hit, leader, indicators, labels)
+    left = _left_given(hit, leader, indicators, labels, 1 - (1 - stats.LEVEL) / n_asked)
     if left is not None:
         return left <= settings.min_effect
     kinds = [indicators.columns[h.indicator].kind for h in (hit, leader)]
@@ -121,7 +125,7 @@ def _said_by(
     for group in groups:
         leader = group[0]
         if hit.class_idx == leader.class_idx:
-            if _repeats(hit, leader, indicators, labels, settings):
+            if _repeats(hit, leader, indicators, labels, settings, len(ties.column)):
                 out.append(group)
         elif _is_tied(hit, group, indicators, ties):
             tied.append(group)

@@ -153,3 +153,16 @@ def test_a_prompt_that_may_be_wrong_does_not_lead():
 def test_a_prompt_that_says_much_less_does_not_lead():
     """It misses a quarter of c0's lawns, which is more than `_SAME` allows for."""
     assert lawns(0.0, np.arange(240) < 15)[0].attribute == "background.colour"
+
+
+def test_of_many_things_that_go_with_the_lawn_none_is_told_again_by_chance():
+    """Twenty things are seen on lawns and seldom elsewhere, whatever the class; each has its chance to look like more."""
+    rng = np.random.default_rng(31)
+    labels = np.repeat(np.arange(4), 60).astype(np.int32)
+    more = 0
+    for _ in range(40):
+        grass = rng.random(240) < np.where(labels == 0, 0.95, 0.05)
+        things = {f"t__{k}": ("flag", "context", rng.random(240) < np.where(grass, 0.6, 0.1)) for k in range(20)}
+        found = audit(labels, table(labels, a__grass=("flag", "context", grass), **things))
+        more += any(f.class_name == "c0" for f in found[1:])
+    assert more <= 2

@@ -117,7 +117,9 @@ def test_settings_that_cannot_be_used(toml: str, says: str, run: Run, tmp_path: 
 
 
 def test_settings_are_used_and_recorded(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text("[audit]\nhigh = 0.95\nmedium = 0.3\n")
+    # Without an edit and with a bar that no gap reaches, association alone decides: else the probe's leaning makes it high.
+    mine = "[audit]\nhigh = 0.95\nmedium = 0.3\nleans = 1.0\nn_edited = 0\n"
+    (tmp_path / "mine.toml").write_text(mine)
     content = run("audit", TRAIN, "--config", tmp_path / "mine.toml").file("audit.json")
     assert content["settings"]["audit"]["high"] == 0.95
     assert content["findings"][0]["severity"] == "medium"
@@ -203,7 +205,7 @@ def test_a_pool_without_what_is_wanted_is_no_error(run: Run, audited: Done) -> N
 
 def test_a_vocabulary_that_no_tower_reads_is_not_dropped_in_silence(run: Run, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("a meadow\n")
-    done = run("audit", FOUR, "--concepts", tmp_path / "mine.txt")
+    done = run("audit", FOUR, "--concepts", tmp_path / "mine.txt", "--model", "pixels")
     assert done.code == 0
     assert "mine.txt is not used" in " ".join(done.out.split())
 
