@@ -257,7 +257,10 @@ def _descriptions(indicators: Indicators, table: Table, classes: tuple[str, ...]
                 )
             )
     # Stable: among equals, the order of the indicators stands, and that is by weight.
-    return tuple(sorted(out, key=lambda f: -(f.effect if f.effect is not None else f.share_in_class))[:_FEW])
+    ordered = sorted(out, key=lambda f: -(f.effect if f.effect is not None else f.share_in_class))
+    # A lawn is a dozen visual words: these are said where nothing plainer can be. What is shared has them, too.
+    plainer = [f for f in ordered if not f.attribute.startswith("words.")]
+    return tuple((plainer or ordered)[:_FEW])
 
 
 def with_examples(finding: Finding, examples: tuple[str, ...], counterexamples: tuple[str, ...]) -> Finding:

@@ -220,6 +220,13 @@ def test_one_class_alone_has_no_p_and_says_so():
     assert found.shared_patterns["bunny"][0].share == 1
 
 
+def test_a_lone_class_is_described_by_visual_words_only_where_nothing_is_plainer():
+    words = {f"words.{k}": np.ones(4, bool) for k in range(3)}
+    for columns, said in (({"grass": np.ones(4, bool)}, ["grass"]), ({}, list(words))):
+        found = run(indicators({**words, **columns}), labels(4), names=("bunny",)).findings
+        assert [f.attribute for f in found] == said
+
+
 @pytest.mark.parametrize("value", ["yes", "no"])
 def test_the_pool_is_compared_with_and_never_reported(value):
     """A label equal to the number of classes marks the pool; what it has more of is not news about it."""
