@@ -151,7 +151,7 @@ def test_a_prompt_that_may_be_wrong_does_not_lead():
 
 
 def test_a_prompt_that_says_much_less_does_not_lead():
-    """It misses a quarter of c0's lawns, which is more than `_SAME` allows for."""
+    """It misses a quarter of c0's lawns, and with the colour held still nothing is left of it."""
     assert lawns(0.0, np.arange(240) < 15)[0].attribute == "background.colour"
 
 

@@ -44,6 +44,7 @@ def test_two_kinds_of_surround_are_both_surround():
 def test_one_odd_place_in_the_ring_does_not_vouch_for_itself():
     features = lawn()
     features[0, 0, 5] = np.eye(8)[3]
+    assert strangeness(features)[0, 0, 5] == pytest.approx(1)
     assert np.argwhere(foreground(features)[0] > 0.5).tolist() == [[0, 5]]
 
 

@@ -46,6 +46,15 @@ def test_the_same_seed_gives_the_same_words():
     np.testing.assert_array_equal(one.axes, again.axes)
 
 
+def test_a_patch_is_the_nearest_word_not_the_longest():
+    """Centres at 0.1 and 0.4 on a line: 0.2 is nearer the first, though its product with the second is larger."""
+    line = vocabulary.Vocabulary(np.zeros(1, np.float32), np.ones((1, 1), np.float32), np.float32([[0.1], [0.4]]))
+    nothing = np.zeros((1, 2, 2), np.uint8)
+    features = np.rint(127 * np.array([[[[0.2], [0.3]], [[0.0], [0.5]]]])).astype(np.int8)
+    seen = Patches(np.array(["a"]), features, nothing, np.zeros((1, 2, 2, 3), np.uint8), nothing, "e")
+    assert vocabulary.spell(line, seen).tolist() == [[[0, 1], [0, 1]]]
+
+
 def test_there_are_no_more_words_than_different_patches():
     assert len(vocabulary.learn(patches(drawn(), noise=0), seed=0)) == 4
     assert len(vocabulary.learn(patches(np.zeros((3, GRID, GRID), int), noise=0), seed=0)) == 1
