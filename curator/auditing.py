@@ -127,7 +127,8 @@ def judged(finding: Finding, settings: AuditSettings) -> Finding:
     if r is None or finding.p is None:
         return finding
     intervals = [ci for ci in (r.gap_ci, r.excess_ci) if ci is not None]
-    if plain == "medium" and any(low >= settings.leans for low, _ in intervals):
+    # What the measure itself may have got wrong (`bias`) is not made sure by a probe that leans on the picture.
+    if plain == "medium" and not finding.bias and any(low >= settings.leans for low, _ in intervals):
         return replace(finding, severity="high")
     if len(intervals) == 2 and all(high < settings.leans for _, high in intervals):
         return replace(finding, severity="medium" if plain == "high" else "low")

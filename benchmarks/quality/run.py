@@ -205,6 +205,8 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
     flags.scratch.parent.mkdir(parents=True, exist_ok=True)
     for i, (row, spec) in enumerate(todo):
         line = done.get((row, spec.name))
+        if line is None and flags.measured:
+            continue
         if line is None:
             line = {"stamp": stamp, **one_set(row, spec, bank, bench if row == "null" else quick)}
             with flags.scratch.open("a", encoding="utf-8") as file:
@@ -249,6 +251,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--edited", type=int, default=0, help="findings of a planted set whose attribute is edited")
     parser.add_argument("--processes", type=int, default=1, help="for composing and storing pictures")
+    parser.add_argument("--measured", action="store_true", help="sum up the sets of the scratch file, measure no other")
     parser.add_argument("--again", action="store_true", help="measure sets anew that the scratch file has")
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--scratch", type=Path, help="one JSON line per set; default: OUT with .jsonl")

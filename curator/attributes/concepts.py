@@ -29,7 +29,7 @@ ALIKE = 0.95
 """Two prompts that agree on this fraction of the images are one."""
 BORROWED_BIAS = 0.4
 """The text tower of `embedded` is a map from sentences to an ImageNet classifier, not CLIP, and at times its word is wrong.
-So its words name what else was found; alone they are no finding of weight."""
+Only prompts that the user wrote are asked of it, and alone they are no finding of weight."""
 _KINDS: dict[str, Kind] = {"objects": "object", "people": "object", "media": "image", "viewpoints": "image"}
 
 
@@ -95,6 +95,9 @@ class _Side:
 
 def _sides(encoder: Encoder, settings: Settings, reference: Embedded) -> tuple[_Side, ...]:
     if not encoder.info.text or not len(reference.embeddings):
+        return ()
+    if bias(encoder) and not settings.audit.concepts:
+        # Nobody asked, and of the names it gives to what it finds one in two is wrong: a cat is "a bed sheet".
         return ()
     usual = read_vocabulary(VOCABULARY)
     prompts = read_vocabulary(Path(settings.audit.concepts)) if settings.audit.concepts else usual

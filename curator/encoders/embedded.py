@@ -45,8 +45,8 @@ PREPROCESSING = Preprocessing(
 # one in 99.6 % of them, and its probability is off by 0.06 on average.
 TYPICAL_NORM = 14.1
 NOTE = (
-    "Prompts are read without CLIP: a sentence model and EfficientNet-Lite0's ImageNet classes stand in for a text tower. "
-    "It confuses like with like (sand and dirt, carpet and wood); look at the pictures before you believe a prompt."
+    "Without CLIP no prompts are audited. Your own (--concepts FILE) are read by a sentence model and EfficientNet-Lite0's "
+    "ImageNet classes, which confuse like with like: look at the pictures before you believe one."
 )
 
 
