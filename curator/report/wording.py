@@ -80,13 +80,14 @@ def intervention(r: Reliance) -> str:
         return ""
     if r.intervention_drop is None or r.control_drop is None:
         return f"Not tested by editing: {r.edit}."
-    own, other = _cost(r.intervention_drop, r.intervention_ci, " points"), _cost(r.control_drop, r.control_ci)
+    own, other = _cost(r.intervention_drop, r.intervention_ci, " point"), _cost(r.control_drop, r.control_ci)
     return f"{r.edit[:1].upper()}{r.edit[1:]} costs the right class {own}; {r.control_edit} costs {other}."
 
 
 def _cost(drop: float, ci: Interval | None, unit: str = "") -> str:
     value, *ends = (_signed(x).removeprefix("+") for x in (drop, *(ci or ())))
-    return f"{value}{unit}{f' [{ends[0]}, {ends[1]}]' if ends else ''}"
+    plural = "s" if unit and value not in ("1", "−1") else ""
+    return f"{value}{unit}{plural}{f' [{ends[0]}, {ends[1]}]' if ends else ''}"
 
 
 def confirmation(c: Confirmation) -> str:
