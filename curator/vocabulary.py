@@ -46,14 +46,15 @@ def learn(patches: Patches, seed: int, n_words: int = N_WORDS) -> Vocabulary:
     flat = patches.features.reshape(n, places, -1)
     sample = flat[rows[:, None], picks].reshape(len(rows) * each, -1).astype(np.float32) / 127
     mean = sample.mean(0)
-    centred = sample - mean
-    values, vectors = np.linalg.eigh(centred.T @ centred / max(len(centred), 1))
-    order = np.argsort(-values, kind="stable")[:N_AXES]
-    axes = vectors[:, order]
-    axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
-    projected = np.round(centred @ axes, 4)
-    k = min(n_words, len(np.unique(projected, axis=0)))
+    centred = (sample - mean).astype(np.float64)
+    # One thread: the last bit of a product depends on how many there are, and k-means would carry it far.
     with threadpool_limits(1):
+        values, vectors = np.linalg.eigh(centred.T @ centred / max(len(centred), 1))
+        order = np.argsort(-values, kind="stable")[:N_AXES]
+        axes = vectors[:, order]
+        axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
+        projected = np.round(centred @ axes, 4)
+        k = min(n_words, len(np.unique(projected, axis=0)))
         fitted = KMeans(k, n_init=1, max_iter=60, random_state=seed, init="k-means++").fit(projected)
     by_size = np.argsort(-np.bincount(fitted.labels_, minlength=k), kind="stable")
     centres = fitted.cluster_centers_[by_size]
