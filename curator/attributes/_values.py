@@ -61,7 +61,8 @@ def moments(values: pd.Series, name: str = "") -> pd.Series | None:
             if known.between(_SECONDS[0] * scale, _SECONDS[1] * scale).all():
                 return pd.to_datetime(values.astype(float) / scale, unit="s")
         return None
-    if known.astype(str).map(lambda t: bool(_DATE.fullmatch(t.strip()))).mean() < _MOSTLY:
+    # Not astype(str): it decodes bytes, and a column may hold bytes that are no text.
+    if known.map(lambda t: bool(_DATE.fullmatch(str(t).strip()))).mean() < _MOSTLY:
         return None
     return read_dates(values)
 
