@@ -347,7 +347,8 @@ def test_the_policy_allows_for_bias_knows_objects_and_reads_its_settings():
         return auditing.judged(finding(**given), settings).severity
 
     assert judged(low=0.45, bias=0.1) == "medium"
-    assert judged(low=0.45, bias=0.1, gap=LEANS) == "high"
+    # A probe that leans on the picture does not say that the measure read it right.
+    assert judged(low=0.45, bias=0.1, gap=LEANS) == "medium"
     assert judged(low=0.45, bias=0.3, gap=LEANS) == "low"
     assert judged(low=0.9, kind="object", gap=LEANS, excess=LEANS) == "low"
     assert judged(replace(POLICY, objects=True), low=0.3, kind="object", gap=LEANS) == "high"
