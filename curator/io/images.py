@@ -13,7 +13,9 @@ import os
 import stat
 import threading
 import warnings
+from collections.abc import Callable
 from contextlib import nullcontext
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from curator.errors import DataError
 from curator.io import headers
 from curator.types import FileFacts, Photo, Preprocessing
 
+T = TypeVar("T")
 MAX_PIXELS = 120_000_000
 """Pictures with more pixels are refused. The largest common phone sensor gives 108 Mpx; 120 Mpx is 360 MB as RGB, and
 decoding holds about two of those. Below PIL's own error limit of 179 Mpx."""
@@ -212,18 +215,7 @@ def whole(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
     Raises: DataError with a short reason.
     """
-    _quiet()
-    data = read(path)
-    opened: Image.Image | None = None
-    try:
-        opened = _open(data)
-        with opened, _one_large if opened.width * opened.height > LARGE_PIXELS else nullcontext():
-            opened.load()
-            return np.asarray(_upright(opened, _rgb(opened)))
-    except DataError:
-        raise
-    except Exception as error:  # as in decode_bytes
-        raise DataError(_reason(error, data, opened.format if opened else None)) from None
+    return _upright_from(path, lambda rgb: np.asarray(rgb))
 
 
 def thumbnail(path: str | os.PathLike[str], size: int = 160) -> bytes:
@@ -231,18 +223,29 @@ def thumbnail(path: str | os.PathLike[str], size: int = 160) -> bytes:
 
     Raises: DataError with a short reason.
     """
+
+    def small(rgb: Image.Image) -> bytes:
+        out = io.BytesIO()
+        Image.fromarray(np.asarray(_shrink(rgb, size))).save(out, "JPEG", quality=75, optimize=True)
+        return out.getvalue()
+
+    return _upright_from(path, small, (2 * size, 2 * size))
+
+
+def _upright_from(
+    path: str | os.PathLike[str], use: Callable[[Image.Image], T], draft: tuple[int, int] | None = None
+) -> T:
+    """What `use` makes of the file's picture, upright; decoded no larger than `draft` needs, where the format can."""
     _quiet()
     data = read(path)
     opened: Image.Image | None = None
     try:
         opened = _open(data)
         with opened, _one_large if opened.width * opened.height > LARGE_PIXELS else nullcontext():
-            opened.draft("RGB", (2 * size, 2 * size))
+            if draft:
+                opened.draft("RGB", draft)
             opened.load()
-            small = _shrink(_upright(opened, _rgb(opened)), size)
-        out = io.BytesIO()
-        Image.fromarray(np.asarray(small)).save(out, "JPEG", quality=75, optimize=True)
-        return out.getvalue()
+            return use(_upright(opened, _rgb(opened)))
     except DataError:
         raise
     except Exception as error:  # as in decode_bytes
