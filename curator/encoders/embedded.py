@@ -95,7 +95,7 @@ class Embedded:
         key = hashlib.sha256(f"embedded/{VERSION}/{sha256}/{PREPROCESSING}".encode()).hexdigest()
         self._folder = cache / "encoders" / f"embedded-{key[:16]}"
         self._graph: _onnx.Graph | None = None
-        self._classifier: tuple[Floats, Floats] | None = None
+        self._classifier = _Classifier(self._folder / "classifier.npz")
         self._info = EncoderInfo(
             name="efficientnet_lite0/imagenet",
             kind="embedded",
@@ -105,7 +105,7 @@ class Embedded:
             preprocessing=PREPROCESSING,
             note=NOTE,
         )
-        self._text = _devise.TextTower(self._folder, imagenet_names, lambda: self._load_classifier()[0], DIM)
+        self._text = _devise.TextTower(self._folder, imagenet_names, self._classifier.weight, DIM)
 
     @property
     def info(self) -> EncoderInfo:
@@ -153,7 +153,7 @@ class Embedded:
         Error: a unit vector has lost its length, which the classifier needs; every vector is given the length typical of
         photographs. The first name stays the exact one in 99.6 %; its probability is off by 0.06 on average.
         """
-        weight, bias = self._load_classifier()
+        weight, bias = self._classifier.load()
         logits = np.float32(TYPICAL_NORM) * (np.asarray(vectors, dtype=np.float32) @ weight.T) + bias
         exp = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
         return imagenet_names(), np.asarray(exp / exp.sum(axis=1, keepdims=True), dtype=np.float32)
@@ -170,24 +170,35 @@ class Embedded:
 
     def _build(self) -> Any:
         network = load_network()
-        self._keep_classifier(network)  # now, so that a later run names concepts without torch
+        self._classifier.keep(network)  # now, so that a later run names concepts without torch
         return tower(network)
 
-    def _keep_classifier(self, network: Any) -> tuple[Floats, Floats]:
+
+class _Classifier:
+    """The network's last layer, kept at `path`. It knows nothing of the encoder: a circle of references would keep the
+    image tower, hundreds of megabytes, until Python happens to look for circles."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._arrays: tuple[Floats, Floats] | None = None
+
+    def weight(self) -> Floats:
+        """(1000, 1280): what each class looks like."""
+        return self.load()[0]
+
+    def load(self) -> tuple[Floats, Floats]:
+        """Weights (1000, 1280) and bias (1000,)."""
+        if self._arrays is None:
+            kept = _cache.read_arrays(self._path, ("weight", "bias"))
+            self._arrays = (kept[0], kept[1]) if kept else self.keep(load_network())
+        return self._arrays
+
+    def keep(self, network: Any) -> tuple[Floats, Floats]:
+        """The same from a network that is at hand, written down for later."""
         weight, bias = (getattr(network.classifier, name).detach().numpy() for name in ("weight", "bias"))
-        _cache.try_to_write(self._classifier_path, lambda name: np.savez(name, weight=weight, bias=bias))
-        self._classifier = weight, bias
-        return self._classifier
-
-    @property
-    def _classifier_path(self) -> Path:
-        return self._folder / "classifier.npz"
-
-    def _load_classifier(self) -> tuple[Floats, Floats]:
-        if self._classifier is None:
-            kept = _cache.read_arrays(self._classifier_path, ("weight", "bias"))
-            self._classifier = (kept[0], kept[1]) if kept else self._keep_classifier(load_network())
-        return self._classifier
+        _cache.try_to_write(self._path, lambda name: np.savez(name, weight=weight, bias=bias))
+        self._arrays = weight, bias
+        return self._arrays
 
 
 def load_network() -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gc
 import subprocess
 import sys
+import weakref
 from collections import defaultdict
 from pathlib import Path
 
@@ -160,3 +162,19 @@ def test_names_are_a_thousand_and_no_name_twice():
     names = embedded.imagenet_names()
     assert len(set(names)) == len(names) == 1000
     assert (names[7], names[8], names[331], names[999]) == ("rooster", "hen", "hare", "toilet paper")
+
+
+def test_the_image_tower_goes_when_the_encoder_does(cache: Path) -> None:
+    """A circle of references would keep its hundreds of megabytes until Python looks for circles: one for every audit."""
+    gc.collect()
+    gc.disable()
+    try:
+        one = embedded.Embedded(cache, "cpu")
+        one.encode(np.zeros((1, 224, 224, 3), np.uint8))
+        one.concepts(np.zeros((1, embedded.DIM), np.float32))
+        graph = weakref.ref(one._graph)
+        assert graph() is not None
+        del one
+        assert graph() is None
+    finally:
+        gc.enable()

@@ -71,7 +71,7 @@ def test_each_place_of_the_list_names_classes_that_exist():
 
 def test_prompts_find_their_own_classes(encoder):
     """Planted: the class row nearest to the prompt is one of the right kind, for words that no class is called."""
-    weight, _ = encoder._load_classifier()
+    weight, _ = encoder._classifier.load()
     rows = weight - weight.mean(0)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     names = np.array(embedded.imagenet_names())
