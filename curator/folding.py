@@ -13,14 +13,14 @@ from curator.types import Ints
 KIND_ORDER = {"context": 0, "metadata": 1, "file": 2, "image": 3, "object": 4}
 """Which kind reads best, and is worth a person's first look."""
 _FORM_ORDER = {"tags": 0, "category": 0, "flag": 1, "number": 2}
-_SAME = 0.1
-"""Findings of one shortcut whose effects' lower bounds differ by less than this are led by the one that reads best."""
+_SAME = 0.25
+"""Hits of one shortcut whose effects' lower limits differ by less than this fraction of the strongest's are as strong."""
 _RANK = {"concept.": -1, "words.": 1, "background.texture": 2, "background.brightness": 2, "file.bytes_per_pixel": 2}
 """What is said in these words first, or only where nothing plainer can: "grass" says more than "a green background", and
 "blurred" more than "smooth green patches"."""
-_AS_MUCH = 0.1
-"""What is left of two hits, each with the other held still, is alike when it differs by less."""
 _MOST_RIVALS = 8
+_NOTHING = ("no", "none")
+"""Values that say that something is not there."""
 _PIXELS = ("context", "image", "object")
 """Kinds that are read off the same picture, and so may be one thing under several names."""
 _AGREE = 0.98
@@ -164,7 +164,7 @@ def _fold(hits: list[Hit], indicators: Indicators, labels: Ints, settings: Audit
         else:
             groups.append([hit])
     for group in groups:
-        leader = _leader(group, indicators, labels)
+        leader = _better_side(_leader(group, indicators, labels), group, indicators, labels)
         group.sort(key=lambda h: h is not leader)
     return groups
 
@@ -177,16 +177,49 @@ def _leader(group: list[Hit], indicators: Indicators, labels: Ints) -> Hit:
     the one that reads best.
     """
     strongest = group[0]
+    alike = _SAME * strongest.effect_ci[0]
     rivals = [
-        h for h in group if h.class_idx == strongest.class_idx and h.effect_ci[0] >= strongest.effect_ci[0] - _SAME
+        h for h in group if h.class_idx == strongest.class_idx and h.effect_ci[0] >= strongest.effect_ci[0] - alike
     ][:_MOST_RIVALS]
     remains = {}
     for h in rivals:
         left = [_left_given(h, other, indicators, labels) for other in rivals if other is not h]
         remains[h] = min((x for x in left if x is not None), default=h.effect_ci[0])
     most = max(remains.values())
-    causes = [h for h in rivals if remains[h] >= most - _AS_MUCH]
+    causes = [h for h in rivals if remains[h] >= most - alike]
     return min(causes, key=lambda h: (*_reads(h.indicator, indicators), -h.effect_ci[0], h.indicator))
+
+
+def _better_side(leader: Hit, group: list[Hit], indicators: Indicators, labels: Ints) -> Hit:
+    """The leader, or its mirror: of two classes, "hens have no frame" is the fact that sheep have one.
+
+    What is there is said rather than what is not; else it is said of the class that has fewer images against it, for these
+    are the ones that a model gets wrong and a person looks for.
+    """
+    v, w = leader.indicator, indicators.values
+    known = indicators.known[:, v] & (labels >= 0)
+    name = indicators.attribute[v]
+    for other in group:
+        mirrored = (
+            other.class_idx != leader.class_idx
+            and indicators.attribute[other.indicator] == name
+            and bool((indicators.known[:, other.indicator] & (labels >= 0) == known).all())
+            and bool((w[known, other.indicator] != w[known, v]).all())
+            and len(np.unique(labels[known])) == 2
+        )
+        if mirrored:
+            return min(leader, other, key=lambda h: (_is_absence(h, indicators), _n_against(h, indicators, labels)))
+    return leader
+
+
+def _is_absence(hit: Hit, indicators: Indicators) -> bool:
+    return indicators.value_names[hit.indicator] in _NOTHING
+
+
+def _n_against(hit: Hit, indicators: Indicators, labels: Ints) -> float:
+    """The share of the hit's class that does not have the value."""
+    mine = indicators.known[:, hit.indicator] & (labels == hit.class_idx)
+    return float(1 - indicators.values[mine, hit.indicator].mean())
 
 
 def _reads(indicator: int, indicators: Indicators) -> tuple[int, int, int]:

@@ -75,7 +75,7 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
             f"Too small for a probe (under {evidence.SMALLEST} images), so without reliance or label checks: "
             f"{', '.join(small)}."
         )
-    found = evidence.gather(found, embedded, labels, table, cross, bench)
+    found = evidence.gather(found, embedded, labels, table, measures, cross, bench)
     shared = patterns.illustrate(found.shared_patterns, embedded, labels, table)
     found = replace(found, shared_patterns=shared)
     found, said = intended.accept(found, settings.audit.intended)

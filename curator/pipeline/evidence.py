@@ -5,22 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from curator import auditing, clustering, probing, reliance
 from curator.indicators import Indicators
-from curator.pipeline import intervening
+from curator.pipeline import conflicting, intervening
 from curator.probing import CrossFit
-from curator.types import Audit, Embedded, Finding, Floats, Ints, Mask
+from curator.types import Audit, Embedded, Finding, Ints, Measures
 from curator.workbench import Workbench
 
 PROBE_C = 0.1
 """Inverse regularisation of the probe behind reliance and label errors: the middle of the grid that `validate` tries."""
 SMALLEST = 5
 """Images of a class from which a cross-validated probe says anything about it: one in each fold."""
-_RANK_C = 0.1
-_LARGEST = 4000
-"""Images that the ranking of conflicting pictures is learnt from, at most."""
 
 
 def cross_fit(embedded: Embedded, labels: Ints, bench: Workbench) -> CrossFit:
@@ -33,7 +29,13 @@ def cross_fit(embedded: Embedded, labels: Ints, bench: Workbench) -> CrossFit:
 
 
 def gather(
-    audit: Audit, embedded: Embedded, labels: Ints, table: Indicators, cross: CrossFit, bench: Workbench
+    audit: Audit,
+    embedded: Embedded,
+    labels: Ints,
+    table: Indicators,
+    measures: Measures,
+    cross: CrossFit,
+    bench: Workbench,
 ) -> Audit:
     """The findings with pictures to look at and with reliance, judged by both, worst first."""
     settings = bench.settings.audit
@@ -43,7 +45,7 @@ def gather(
         if not _is_measured(finding, table):
             found.append(finding)  # a cut that only the pool's numbers have
             continue
-        finding = _with_pictures(finding, embedded, labels, table, bench)
+        finding = _with_pictures(finding, embedded, labels, table, measures, bench)
         finding = _with_reliance(finding, embedded, labels, table, cross, bench, edit=finding.id in to_edit)
         found.append(auditing.judged(finding, settings))
     if audit.verdict != "too few images to tell":
@@ -55,53 +57,16 @@ def _is_measured(finding: Finding, table: Indicators) -> bool:
     return (finding.attribute, finding.value) in set(zip(table.attribute, table.value_names, strict=True))
 
 
-def _with_pictures(finding: Finding, embedded: Embedded, labels: Ints, table: Indicators, bench: Workbench) -> Finding:
+def _with_pictures(
+    finding: Finding, embedded: Embedded, labels: Ints, table: Indicators, measures: Measures, bench: Workbench
+) -> Finding:
     """Typical images that follow the rule; and those that break it, the surest first."""
     with_, without = auditing.members(finding, table, labels, embedded.dataset.classes)
     ids, n = embedded.dataset.ids, bench.settings.audit.n_examples
     rows = np.flatnonzero(with_)
     typical = rows[clustering.medoids(embedded.embeddings.vectors[rows], n)]
-    breaking = _surest(finding, np.flatnonzero(without), embedded, labels, table, bench)[:n]
+    breaking = conflicting.surest(finding, np.flatnonzero(without), embedded, labels, table, measures, bench)[:n]
     return auditing.with_examples(finding, tuple(map(str, ids[typical])), tuple(map(str, ids[breaking])))
-
-
-def _surest(
-    finding: Finding, rows: NDArray[np.intp], embedded: Embedded, labels: Ints, table: Indicators, bench: Workbench
-) -> NDArray[np.intp]:
-    """The rows of conflicting images, ordered by how surely they lack what the finding is about.
-
-    A measure misses some: a lawn that no word of grass was read off. So images come first that show none of the things
-    folded into the finding either, and among these the ones whose surroundings look least like those that have it, by a
-    probe that has seen neither them nor their class's label.
-    """
-    signs = np.zeros(len(labels), int)
-    for name in finding.same_as:
-        attribute, _, value = name.partition("=")
-        if _is_measured(replace(finding, attribute=attribute, value=value), table):
-            signs += table.values[:, table.index(attribute, value)]
-    v = table.index(finding.attribute, finding.value)
-    looks = np.zeros(len(labels))
-    if finding.kind in ("context", "image"):
-        around = embedded.embeddings.surround
-        vectors = embedded.embeddings.vectors if around is None else around
-        looks = _looks_like(vectors, table.values[:, v], table.known[:, v] & (labels >= 0), bench)
-    order = np.lexsort((embedded.dataset.ids[rows], np.round(looks[rows], 6), signs[rows] > 0))
-    return rows[order]
-
-
-def _looks_like(vectors: Floats, value: Mask, usable: Mask, bench: Workbench) -> NDArray[np.float64]:
-    """Probability (n,) that an image has the value, by its looks, from a probe that has not seen it; 0 where that cannot be
-    learnt. Of images beyond `_LARGEST` no probe has seen any, and all are asked."""
-    learnt = np.zeros(len(value), np.bool_)
-    learnt[bench.rng("looks").permutation(np.flatnonzero(usable))[:_LARGEST]] = True
-    if min((value & learnt).sum(), (~value & learnt).sum()) < SMALLEST:
-        return np.zeros(len(value))
-    cross = probing.cross_fit(vectors, value.astype(np.int32), 2, _RANK_C, bench.seed, rows=learnt)
-    out = cross.probabilities[:, 1].copy()
-    rest = usable & ~learnt
-    if rest.any():
-        out[rest] = np.mean([probe.probabilities(vectors[rest])[:, 1] for probe in cross.probes], axis=0)
-    return out
 
 
 def _with_reliance(

@@ -76,22 +76,48 @@ def test_what_lies_on_the_object_is_the_objects():
 
 
 def test_words_of_the_surround_are_not_counted_on_the_object_and_one_place_is_not_enough():
-    kinds, likely = scene(HAS)
+    kinds, likely = scene(np.zeros(N, np.bool_))
+    kinds[HAS, 9, 2:4] = 1  # two places of the surround: a small mark
     kinds[1, 9, 2] = 1  # one place: a seam
     kinds[2, 4, 4:6] = 1  # two places, but on the object
-    kinds[3, 9, 2:4] = 1  # two places of the surround
     these = data(kinds, likely)
     flag = derive(these).frame[word_at(these, 0, 9, 3)].to_numpy(bool)
-    assert flag[:4].tolist() == [True, False, False, True]
+    np.testing.assert_array_equal(flag, HAS)
 
 
-@pytest.mark.parametrize(("distance", "kind"), [(1, "object"), (2, "object"), (3, "context")])
-def test_a_word_that_hugs_the_object_is_the_objects(distance, kind):
+@pytest.mark.parametrize("much", [6, 30])
+def test_a_word_that_many_have_a_little_of_is_cut_where_much_of_it_begins(much):
+    """A lawn and three places that look like one. The cut is the data set's: a pool of lawns alone is all lawn."""
+    kinds, likely = scene(np.zeros(N, np.bool_))
+    kinds[~HAS, 9, 2:4] = 1
+    kinds.reshape(N, -1)[np.ix_(HAS, 60 + np.arange(much))] = 1
+    these = data(kinds, likely)
+    name = word_at(these, 0, 6, 0)
+    np.testing.assert_array_equal(derive(these).frame[name].to_numpy(bool), HAS)
+    lawns, floors = data(kinds[HAS], likely[HAS]), data(kinds[~HAS], likely[~HAS])
+    assert derive(lawns, reference=these).frame[name].all()
+    assert not derive(floors, reference=these).frame[name].any()
+
+
+@pytest.mark.parametrize(("distance", "told"), [(1, False), (2, False), (3, True)])
+def test_of_a_word_that_hugs_the_object_nothing_is_said(distance, told):
     """The rim: shadows and edges lie within two places of the object; a strip three places away is surround."""
     kinds, likely = scene(np.zeros(N, np.bool_))
     kinds[HAS, 5 + distance, 4:6] = 1
     these = data(kinds, likely)
-    assert derive(these).column(word_at(these, 0, 5 + distance, 4)).kind == kind
+    columns = {c.name: c.kind for c in derive(these).columns}
+    assert columns.get(word_at(these, 0, 5 + distance, 4)) == ("context" if told else None)
+
+
+@pytest.mark.parametrize(("foreground", "kind"), [(120, "context"), (190, None), (230, "object")])
+def test_the_objects_own_are_words_that_lie_surely_on_it(foreground, kind):
+    kinds, likely = scene(np.zeros(N, np.bool_))
+    kinds[:, 4:6, 4:6] = 1
+    these = data(kinds, likely)
+    shades = np.where(likely, foreground, 0).astype(np.uint8)
+    these = replace(these, patches=replace(these.patches, foreground=shades))
+    columns = {c.name: c.kind for c in derive(these).columns}
+    assert columns.get(word_at(these, 0, 4, 4)) == kind
 
 
 def test_where_most_of_the_picture_is_near_the_object_nearness_says_nothing():
