@@ -18,6 +18,8 @@ _SAME = 0.25
 _RANK = {"concept.": -1, "words.": 1, "background.texture": 2, "background.brightness": 2, "file.bytes_per_pixel": 2}
 """What is said in these words first, or only where nothing plainer can: "grass" says more than "a green background", and
 "blurred" more than "smooth green patches"."""
+_AS_MUCH = 0.1
+"""What is left of two hits, each with the other held still, is alike when it differs by less."""
 _MOST_RIVALS = 8
 _NOTHING = ("no", "none")
 """Values that say that something is not there."""
@@ -177,16 +179,14 @@ def _leader(group: list[Hit], indicators: Indicators, labels: Ints) -> Hit:
     the one that reads best.
     """
     strongest = group[0]
-    alike = _SAME * strongest.effect_ci[0]
-    rivals = [
-        h for h in group if h.class_idx == strongest.class_idx and h.effect_ci[0] >= strongest.effect_ci[0] - alike
-    ][:_MOST_RIVALS]
+    as_strong = (1 - _SAME) * strongest.effect_ci[0]
+    rivals = [h for h in group if h.class_idx == strongest.class_idx and h.effect_ci[0] >= as_strong][:_MOST_RIVALS]
     remains = {}
     for h in rivals:
         left = [_left_given(h, other, indicators, labels) for other in rivals if other is not h]
         remains[h] = min((x for x in left if x is not None), default=h.effect_ci[0])
     most = max(remains.values())
-    causes = [h for h in rivals if remains[h] >= most - alike]
+    causes = [h for h in rivals if remains[h] >= most - _AS_MUCH]
     return min(causes, key=lambda h: (*_reads(h.indicator, indicators), -h.effect_ci[0], h.indicator))
 
 

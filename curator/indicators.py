@@ -159,7 +159,7 @@ def _values(column: Column, series: pd.Series, cuts: Sequence[float]) -> list[tu
         # Three digits of the spread, not of the value: years and coordinates differ in their last digits only.
         digits = 2 - int(np.floor(np.log10(numbers.max() - numbers.min())))
         out: dict[str, float] = {}
-        for cut in (*np.quantile(numbers, list(cuts)), natural_cut(numbers)):
+        for cut in (*np.quantile(numbers, list(cuts)), _parting(numbers, column)):
             threshold = round(float(cut), digits) + 0.0  # no -0
             written = f"{threshold:.{max(0, digits)}f}"
             written = written.rstrip("0").rstrip(".") if "." in written else written
@@ -172,6 +172,12 @@ def _values(column: Column, series: pd.Series, cuts: Sequence[float]) -> list[tu
     leads = Counter(words[0] for words in lists)
     ordered = sorted(common, key=lambda word: (-common[word], -leads[word], word))
     return [(word, nothing) for word in ordered[:_MAX_VALUES]]
+
+
+def _parting(numbers: NDArray[np.float64], column: Column) -> float:
+    if not column.ratio:
+        return natural_cut(numbers)
+    return float(np.exp(natural_cut(np.log(np.maximum(numbers, np.finfo(float).tiny)))))
 
 
 def natural_cut(numbers: NDArray[np.float64]) -> float:

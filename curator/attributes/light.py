@@ -17,13 +17,22 @@ def _measure(photo: Photo) -> dict[str, Value]:
     return {
         "light.brightness": float(luma.mean()),
         "light.highlights": float(np.quantile(luma, 0.98)),
-        "light.contrast": float(luma.std()),
+        # Over the mean, or every dark picture would have little of it.
+        "light.contrast": float(luma.std() / max(luma.mean(), 1 / 255)),
     }
 
 
 FAMILY = PhotoFamily(
     columns=(
-        Column("light.brightness", "number", "image", "have brightness {value}", "with brightness not {value}", "0..1"),
+        Column(
+            "light.brightness",
+            "number",
+            "image",
+            "have brightness {value}",
+            "with brightness not {value}",
+            "0..1",
+            ratio=True,
+        ),
         # An asphalt road is dark; only an underexposed photograph has nothing bright in it.
         Column(
             "light.highlights",
@@ -32,6 +41,7 @@ FAMILY = PhotoFamily(
             "have highlights {value}",
             "with highlights not {value}",
             "98 % quantile of luma, 0..1",
+            ratio=True,
         ),
         Column(
             "light.contrast",
@@ -39,9 +49,9 @@ FAMILY = PhotoFamily(
             "image",
             "have contrast {value}",
             "with contrast not {value}",
-            "standard deviation of luma, 0..1",
+            "standard deviation of luma over its mean",
         ),
     ),
     measure=_measure,
-    version=3,
+    version=4,
 )

@@ -16,7 +16,12 @@ def _measure(photo: Photo) -> dict[str, Value]:
     inner = grey[1:-1, 1:-1]
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inner
     around = surround(photo)[1:-1, 1:-1]
-    return {"sharpness.laplacian": float(np.log1p(laplacian[around].var() if around.any() else laplacian.var()))}
+    where = around if around.any() else np.ones_like(around)
+    contrast = inner[where].var()
+    if contrast < 1:  # of one colour: neither sharp nor blurred
+        return {"sharpness.laplacian": None}
+    # Over the variance of the picture itself: half the light is half the contrast of every edge, but no less sharp.
+    return {"sharpness.laplacian": float(np.log2((1 + laplacian[where].var()) / (1 + contrast)))}
 
 
 FAMILY = PhotoFamily(
@@ -28,9 +33,9 @@ FAMILY = PhotoFamily(
             "image",
             "have sharpness {value}",
             "with sharpness not {value}",
-            "log(1 + variance of the Laplacian)",
+            "log2 of the variance of the Laplacian over that of the picture",
         ),
     ),
     measure=_measure,
-    version=2,
+    version=3,
 )

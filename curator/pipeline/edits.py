@@ -213,19 +213,23 @@ def _luma(pixels: Pixels) -> NDArray[np.float32]:
 
 
 def _contrast(pixels: Pixels) -> float:
-    return float(_luma(pixels).std())
+    """As in attributes/light.py."""
+    luma = _luma(pixels)
+    return float(luma.std() / max(luma.mean(), 1 / 255))
 
 
 def _saturation(pixels: Pixels) -> float:
+    """As in attributes/colour.py."""
     rgb = pixels.astype(np.float32)
-    return float((rgb.max(-1) - rgb.min(-1)).mean() / 255)
+    most = rgb.max(-1)
+    return float((most - rgb.min(-1)).sum() / max(most.sum(), 1.0))
 
 
 def _sharpness(pixels: Pixels) -> float:
     """As in attributes/sharpness.py, on the encoder's input."""
     g = pixels.astype(np.float32).mean(-1)
     laplacian = g[:-2, 1:-1] + g[2:, 1:-1] + g[1:-1, :-2] + g[1:-1, 2:] - 4 * g[1:-1, 1:-1]
-    return float(np.log1p(laplacian.var()))
+    return float(np.log2((1 + laplacian.var()) / (1 + g[1:-1, 1:-1].var())))
 
 
 def _hue(rng: np.random.Generator) -> NDArray[np.float64]:

@@ -279,6 +279,7 @@ class Column:
     `form`: "tags" (any number of values, joined by "|"), "category" (one value), "number", "flag" (yes/no).
     `phrase` follows "93% of bunny ..." and holds one {value}: "have a {value} background". `without` says what to add
     instead: "on something other than {value}". `unit` is "" for names. `absence`: to lack a flag is a value of its own.
+    `ratio`: half of a number is to it what it is to twice the number (light, in stops); all its values are positive.
     `bias`: an effect this large (0..1) may come from how the object's looks disturb the measure; severity allows for it.
     """
 
@@ -290,6 +291,7 @@ class Column:
     unit: str = ""
     absence: bool = True
     bias: float = 0.0
+    ratio: bool = False
 
 
 @dataclass(frozen=True, slots=True)
