@@ -137,14 +137,14 @@ def test_a_word_of_the_surroundings_is_not_shown_where_the_object_is():
 
 
 def test_pictures_that_show_little_of_it_are_no_examples():
-    """Ten of forty have two places of the sticker, the others nine."""
+    """Ten of forty have five places of the sticker, the others nine."""
     world = World()
     assert world.data.patches is not None
     features = world.data.patches.features.copy()
     for i in range(10):
         x, y = world.sticker[f"{i:04d}.jpg"]
         spare = np.ones((GRID, GRID), bool)
-        spare[y, x : x + 2] = False
+        spare[y, x : x + 3] = spare[y + 1, x : x + 2] = False
         features[i, spare & (features[i, ..., STICKER] > 0)] = np.eye(8, dtype=np.int8)[GROUND] * 127
     world.data = replace(world.data, patches=replace(world.data.patches, features=features))
     (sticker,) = [p for p in world.patterns() if p.kind == "context" and p.attribute.startswith("words.")]

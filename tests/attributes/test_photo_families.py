@@ -113,7 +113,6 @@ def test_a_blurred_picture_is_less_sharp():
     sharp = np.repeat(np.random.default_rng(2).integers(0, 256, (80, 80, 1)), 3, axis=2)
     blurred = sum(np.roll(sharp, (i, j), (0, 1)) for i in range(-2, 3) for j in range(-2, 3)) // 25
     scores = [measured(p.astype(np.uint8))["sharpness.laplacian"] for p in (sharp, blurred, plain(GREY))]
-    assert scores[0] > scores[1] + 1 > scores[2] + 1
     assert scores[0] > scores[1] + 1
     assert scores[2] is None
     # The Laplacian of white noise of variance v has variance 20 v.
