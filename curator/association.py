@@ -128,7 +128,7 @@ def least_support(labels: Ints, settings: AuditSettings) -> int:
 def exact_tests(
     table: Table, n_classes: int, indicators: Indicators, settings: AuditSettings, up_to: float = 1.0
 ) -> Tests:
-    """Exact one-sided p for every class x value. The cuts of one number are one test, Bonferroni over the cuts.
+    """Exact one-sided p for every class x value. The cuts of one number are one test, weighted Bonferroni over the cuts.
 
     A one-sided test in each direction is there already: both sides of a cut, both answers of a flag, and every value.
     Rows from `n_classes` on (a pool) are compared with, not tested. What `tellable` rules out is not tested. A p above
@@ -146,12 +146,13 @@ def exact_tests(
     other_with, other_known = table.elsewhere
     low, _ = stats.newcombe(table.with_, table.known, other_with, other_known)
     # In large sets several cuts have p = 0 to the last bit; of these the strongest is meant. Padding comes last of all.
-    of_test = np.where(members >= 0, p[:, members], np.inf)
+    costs = np.array(indicators.costs)
+    of_test = np.where(members >= 0, (p * costs)[:, members], np.inf)
     tied = of_test <= of_test.min(axis=2, keepdims=True)
     best = np.argmax(np.where(tied, low[:n_classes][:, members], -np.inf), axis=2)
     told = np.asarray((possible[:, members] & (members >= 0)).any(axis=2), np.bool_)
     pick = members[np.arange(len(size)), best]
-    adjusted = np.minimum(1.0, np.take_along_axis(p, pick, axis=1) * size)
+    adjusted = np.minimum(1.0, np.take_along_axis(p, pick, axis=1) * costs[pick])
     q = np.ones(adjusted.shape)
     q[told] = stats.benjamini_hochberg(adjusted[told])
     return Tests(pick, adjusted, q, told, np.asarray(size > 1, np.bool_))

@@ -193,8 +193,8 @@ def _leader(group: list[Hit], indicators: Indicators, labels: Ints) -> Hit:
 def _better_side(leader: Hit, group: list[Hit], indicators: Indicators, labels: Ints) -> Hit:
     """The leader, or its mirror: of two classes, "hens have no frame" is the fact that sheep have one.
 
-    What is there is said rather than what is not; else it is said of the class that has fewer images against it, for these
-    are the ones that a model gets wrong and a person looks for.
+    What is there is said rather than what is not; then what most of the others have not, rather than what most of all have;
+    then it is said of the class with the smaller part against it, for those are the images that a model gets wrong.
     """
     v, w = leader.indicator, indicators.values
     known = indicators.known[:, v] & (labels >= 0)
@@ -208,18 +208,15 @@ def _better_side(leader: Hit, group: list[Hit], indicators: Indicators, labels: 
             and len(np.unique(labels[known])) == 2
         )
         if mirrored:
-            return min(leader, other, key=lambda h: (_is_absence(h, indicators), _n_against(h, indicators, labels)))
+            return min(leader, other, key=lambda h: _told_second(h, indicators, labels))
     return leader
 
 
-def _is_absence(hit: Hit, indicators: Indicators) -> bool:
-    return indicators.value_names[hit.indicator] in _NOTHING
-
-
-def _n_against(hit: Hit, indicators: Indicators, labels: Ints) -> float:
-    """The share of the hit's class that does not have the value."""
-    mine = indicators.known[:, hit.indicator] & (labels == hit.class_idx)
-    return float(1 - indicators.values[mine, hit.indicator].mean())
+def _told_second(hit: Hit, indicators: Indicators, labels: Ints) -> tuple[bool, bool, float]:
+    known = indicators.known[:, hit.indicator] & (labels >= 0)
+    has, mine = indicators.values[:, hit.indicator], labels == hit.class_idx
+    is_absence = indicators.value_names[hit.indicator] in _NOTHING
+    return is_absence, bool(has[known & ~mine].mean() >= 0.5), float(1 - has[known & mine].mean())
 
 
 def _reads(indicator: int, indicators: Indicators) -> tuple[int, int, int]:

@@ -22,6 +22,7 @@ class Indicators:
     """`values` (n, m): image i has value j; `known` (n, m): it was measured. `columns`, `value_names` (m,) describe j.
 
     `cuts` (m,) is the threshold of a number's value and nan otherwise, so that other images can be read the same way.
+    `costs` (m,): what p is multiplied by for having been tried among others in one test. Their inverses sum to at most 1.
     `readings` holds, for values whose measure has an error of its own, as many other readings of it (n, t).
     """
 
@@ -31,6 +32,7 @@ class Indicators:
     columns: tuple[Column, ...]
     value_names: tuple[str, ...]
     cuts: tuple[float, ...]
+    costs: tuple[float, ...]
     readings: Mapping[int, Mask] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -118,11 +120,12 @@ def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> In
     columns: list[Column] = []
     names: list[str] = []
     thresholds: list[float] = []
+    costs: list[float] = []
     readings: dict[int, Mask] = {}
     for column in measures.columns:
         series = measures.frame[column.name]
         here = _known(series, column)
-        for name, cut in _values(column, series, cuts):
+        for name, cut, cost in _values(column, series, cuts):
             mask = has_value(series, column, name, cut)
             # A class of one needs the values that everyone shares, so only rarity drops a value here.
             if mask.sum() >= min_support:
@@ -133,6 +136,7 @@ def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> In
                 columns.append(column)
                 names.append(name)
                 thresholds.append(cut)
+                costs.append(cost)
     empty = np.zeros((n, 0), np.bool_)
     ids = np.asarray(measures.frame.index, dtype=np.str_)
     return Indicators(
@@ -142,15 +146,21 @@ def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> In
         tuple(columns),
         tuple(names),
         tuple(thresholds),
+        tuple(costs),
         readings,
     )
 
 
-def _values(column: Column, series: pd.Series, cuts: Sequence[float]) -> list[tuple[str, float]]:
+def _values(column: Column, series: pd.Series, cuts: Sequence[float]) -> list[tuple[str, float, float]]:
+    """Name, cut and cost of every value.
+
+    The cuts of a number are one test. Half of what it may err is staked on the cut that parts the numbers best, half on the
+    quantiles together (weighted Bonferroni), and each of these is looked at from both sides.
+    """
     present = series.dropna()
     nothing = float("nan")
     if column.form == "flag":
-        return [("yes", nothing), ("no", nothing)] if column.absence else [("yes", nothing)]
+        return [(name, nothing, 1.0) for name in (("yes", "no") if column.absence else ("yes",))]
     if column.form == "number":
         numbers = _numbers(present)
         numbers = numbers[np.isfinite(numbers)]
@@ -158,20 +168,23 @@ def _values(column: Column, series: pd.Series, cuts: Sequence[float]) -> list[tu
             return []
         # Three digits of the spread, not of the value: years and coordinates differ in their last digits only.
         digits = 2 - int(np.floor(np.log10(numbers.max() - numbers.min())))
-        out: dict[str, float] = {}
-        for cut in (*np.quantile(numbers, list(cuts)), _parting(numbers, column)):
+        out: dict[str, tuple[float, float]] = {}
+        quantiles = np.quantile(numbers, list(cuts))
+        for cut, cost in (*((q, 4.0 * len(quantiles)) for q in quantiles), (_parting(numbers, column), 4.0)):
             threshold = round(float(cut), digits) + 0.0  # no -0
             written = f"{threshold:.{max(0, digits)}f}"
             written = written.rstrip("0").rstrip(".") if "." in written else written
             for name in (f"below {written}", f"{written} or above"):
-                out.setdefault(name, threshold)
-        return list(out.items())
+                out[name] = (threshold, cost)
+        # Where cuts fall together nothing is staked on the lost ones: the inverses of the costs sum to one.
+        staked = sum(1 / cost for _, cost in out.values())
+        return [(name, threshold, cost * staked) for name, (threshold, cost) in out.items()]
     # Tags come in order of weight: of two that are equally common, the one that more often leads goes first.
     lists = [text.split("|") if column.form == "tags" else [text] for text in present.astype(str)]
     common = Counter(word for words in lists for word in words if word)
     leads = Counter(words[0] for words in lists)
     ordered = sorted(common, key=lambda word: (-common[word], -leads[word], word))
-    return [(word, nothing) for word in ordered[:_MAX_VALUES]]
+    return [(word, nothing, 1.0) for word in ordered[:_MAX_VALUES]]
 
 
 def _parting(numbers: NDArray[np.float64], column: Column) -> float:

@@ -13,6 +13,7 @@ from scipy import stats as scipy_stats
 from curator import auditing
 from curator.auditing import audit
 from curator.config import AuditSettings
+from curator.indicators import natural_cut
 from curator.types import Audit, Column, Finding, Reliance
 
 QUICK = AuditSettings(n_permutations=0)
@@ -88,7 +89,7 @@ def test_p_is_fishers_and_counts_are_right():
 
 
 def test_the_cuts_of_one_number_are_one_test_paid_for():
-    """p of the best of six cuts (five quantiles, and where the numbers part best), each read from two sides, times twelve;
+    """Five quantiles, and where the numbers part best, each read from two sides: the last pays 4-fold, the quantiles 20-fold.
     `n_tests` counts the number once per class."""
     classes = labels(20, 20)
     number = np.r_[np.linspace(0, 1, 20) + 0.9, np.linspace(0, 1, 20)]
@@ -99,7 +100,16 @@ def test_the_cuts_of_one_number_are_one_test_paid_for():
     has = number < cut if side else number >= cut
     inside = classes == ["class0", "class1"].index(found.class_name)
     counts = [[(has & inside).sum(), (~has & inside).sum()], [(has & ~inside).sum(), (~has & ~inside).sum()]]
-    assert found.p == pytest.approx(12 * scipy_stats.fisher_exact(counts, alternative="greater").pvalue, rel=1e-6)
+    cost = 4 if cut == pytest.approx(natural_cut(number), abs=0.01) else 20
+    assert found.p == pytest.approx(cost * scipy_stats.fisher_exact(counts, alternative="greater").pvalue, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "values", [np.arange(100.0), np.r_[np.zeros(50), np.ones(50)], np.r_[np.zeros(80), np.arange(20)]]
+)
+def test_what_the_cuts_of_a_number_pay_is_what_one_test_may_cost(values):
+    table = indicators({"sharpness": values}, [SHARP])
+    assert 0.4 < sum(1 / cost for cost in table.costs) < 1 + 1e-9  # values that no image has are not there
 
 
 @pytest.mark.parametrize("majority", [0.5, 0.7, 0.8, 0.9, 0.95])
