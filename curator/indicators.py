@@ -216,7 +216,7 @@ def has_value(series: pd.Series, column: Column, value: str, cut: float) -> Mask
         return np.asarray(numbers < cut if value.startswith("below ") else numbers >= cut, np.bool_)
     present = series.notna().to_numpy()
     if column.form == "flag":
-        truth = series.fillna(False).astype(bool).to_numpy()
+        truth = series.astype("boolean").fillna(False).to_numpy(bool)
         return np.asarray(present & (truth if value == "yes" else ~truth), np.bool_)
     words = series.fillna("").astype(str)
     if column.form == "tags":

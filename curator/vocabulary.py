@@ -16,6 +16,12 @@ N_AXES = 48
 """Words, and principal axes they are found in: as in Sivic and Zisserman's bags of words, on a network's features."""
 _SAMPLE = 40_000
 """Patches that the words are learnt from: k-means on them takes about a second. Not tuned."""
+ODD, BY_THE_EDGE = 5.0, 4
+"""What is odd in its own picture and lies within this many places of the frame's edge counts this often. A watermark in one
+picture of ten is one patch in a thousand: of four development sets with one in few pictures, three got no word for it (phi
+0.08 to 0.62) and all four do with any weight from 5 to 20 (0.88 to 0.94); from 10 on grounds lose theirs to odd things."""
+_LIKELY = 128
+"""Foreground, of 255, from which a place is odd."""
 _BLOCK = 512
 
 
@@ -34,7 +40,8 @@ class Vocabulary:
 def learn(patches: Patches, seed: int, n_words: int = N_WORDS) -> Vocabulary:
     """The words of a data set, numbered from the most to the least common.
 
-    Principal axes, then k-means, on a random sample of patches (every image gives as many). Labels play no part.
+    Principal axes, then k-means, on a random sample of patches (every image gives as many), in which small marks weigh more
+    than their number (`ODD`). Labels play no part.
 
     Source: Sivic and Zisserman (2003).
     """
@@ -45,20 +52,32 @@ def learn(patches: Patches, seed: int, n_words: int = N_WORDS) -> Vocabulary:
     picks = np.argsort(rng.random((len(rows), places)), axis=1)[:, :each]
     flat = patches.features.reshape(n, places, -1)
     sample = flat[rows[:, None], picks].reshape(len(rows) * each, -1).astype(np.float32) / 127
-    mean = sample.mean(0)
+    weights = _weights(patches, rows, picks)
+    mean = np.average(sample, axis=0, weights=weights).astype(np.float32)
     centred = (sample - mean).astype(np.float64)
     # One thread: the last bit of a product depends on how many there are, and k-means would carry it far.
     with threadpool_limits(1):
-        values, vectors = np.linalg.eigh(centred.T @ centred / max(len(centred), 1))
+        values, vectors = np.linalg.eigh((centred * weights[:, None]).T @ centred / weights.sum())
         order = np.argsort(-values, kind="stable")[:N_AXES]
         axes = vectors[:, order]
         axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
         projected = np.round(centred @ axes, 4)
         k = min(n_words, len(np.unique(projected, axis=0)))
-        fitted = KMeans(k, n_init=1, max_iter=60, random_state=seed, init="k-means++").fit(projected)
+        fitted = KMeans(k, n_init=1, max_iter=60, random_state=seed, init="k-means++").fit(
+            projected, sample_weight=weights
+        )
     by_size = np.argsort(-np.bincount(fitted.labels_, minlength=k), kind="stable")
     centres = fitted.cluster_centers_[by_size]
     return Vocabulary(mean.astype(np.float32), axes.astype(np.float32), centres.astype(np.float32))
+
+
+def _weights(patches: Patches, rows: NDArray[np.intp], picks: NDArray[np.intp]) -> NDArray[np.float64]:
+    """How often each patch of the sample counts: `picks` (r, e) are places of the images `rows` (r,) -> (r * e,)."""
+    n, g = len(patches), patches.grid
+    y, x = np.mgrid[:g, :g]
+    near = (np.minimum(np.minimum(y, x), g - 1 - np.maximum(y, x)) < BY_THE_EDGE).ravel()
+    odd = patches.foreground.reshape(n, g * g)[rows[:, None], picks] >= _LIKELY
+    return np.where(odd & near[picks], ODD, 1.0).ravel()
 
 
 def spell(vocabulary: Vocabulary, patches: Patches) -> NDArray[np.uint8]:

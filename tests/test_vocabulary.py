@@ -89,3 +89,20 @@ def test_any_number_of_pictures_is_spelt(n):
     seen = patches(kinds)
     learnt = vocabulary.learn(patches(drawn()), seed=0, n_words=4)
     np.testing.assert_array_equal(vocabulary.spell(learnt, seen), np.array([3, 0, 2, 1])[kinds])
+
+
+@pytest.mark.parametrize(("odd", "found"), [(True, True), (False, False)])
+def test_a_small_mark_in_few_pictures_gets_a_word_where_it_is_odd_by_the_edge(odd, found):
+    """Eighteen places of 28,800 in a broad cloud of others: too few for a word of their own, were they not odd."""
+    rng = np.random.default_rng(4)
+    g, n = 12, 200
+    features = np.concatenate([rng.normal(size=(n, g, g, 2)), np.zeros((n, g, g, 1))], axis=3)
+    where = np.zeros((n, g, g), np.bool_)
+    where[:9, 0, 0:2] = True
+    features[where] = 0, 0, 2
+    likely = np.where(where & odd, 255, 0).astype(np.uint8)
+    whole = np.rint(np.clip(127 * features / 5, -127, 127)).astype(np.int8)
+    seen = Patches(np.array([f"{i}" for i in range(n)]), whole, likely, np.zeros((n, g, g, 3), np.uint8), likely, "e")
+    words = vocabulary.spell(vocabulary.learn(seen, seed=0, n_words=40), seen)
+    of_mark = np.unique(words[where])
+    assert (len(of_mark) == 1 and not (words[~where] == of_mark[0]).any()) == found
