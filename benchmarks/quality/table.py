@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from scoring import EXACT
+
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "quality.json"
 README = ROOT / "README.md"
@@ -145,6 +147,36 @@ def kinds(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def remarks(result: dict[str, Any]) -> str:
+    """What a strict reading of the table leaves out."""
+    rows = result["rows"]
+    said = []
+    sides = [
+        f"{100 * rows[r]['first_or_mirrored']:.0f}% of {rows[r]['n']}"
+        for r in list(ROWS)[:4]
+        if rows.get(r, {}).get("first_or_mirrored") is not None
+    ]
+    if len(sides) == 4:
+        said.append(
+            "Read strictly: the class and the attribute. Of two classes, that the one has it is the fact that the other lacks "
+            f"it; with either side taken as right, the first four rows are {', '.join(sides[:3])} and {sides[3]}."
+        )
+    where = rows.get("placed")
+    if where and where["n"]:
+        said.append(
+            f"What is called surroundings lay off the animal in {where['context']['k']} of {where['context']['n']}, "
+            f"what is called the object on it in {where['object']['k']} of {where['object']['n']}."
+        )
+    cover = rows.get("planted_coverage")
+    if cover and cover["exact"]["n"]:
+        said.append(
+            f"On the photographs, intervals cover the planted effect in {percent(cover['exact'])} where the attribute reads "
+            f"without error ({', '.join(KINDS[k] for k in EXACT)}), and in {percent(cover['all'])} over all: an attribute that "
+            "misses some of a scene tells its own share."
+        )
+    return " ".join(said)
+
+
 def text(result: dict[str, Any]) -> str:
     """Everything between the markers."""
     seeds = ", ".join(map(str, result["seeds"]))
@@ -162,7 +194,7 @@ def text(result: dict[str, Any]) -> str:
         words.append(
             "The peers name no class, so they are right when what they flag first fits what was planted: easier than ours."
         )
-    parts = ["\n".join(verdicts(result)), "\n".join(kinds(result)), " ".join(words)]
+    parts = ["\n".join(verdicts(result)), "\n".join(kinds(result)), " ".join(words), remarks(result)]
     return "\n\n".join(p for p in parts if p)
 
 
