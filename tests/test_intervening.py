@@ -159,7 +159,7 @@ MADE = {
     "dark": (lambda p: editing.relight(p, 0.2), "light.brightness", "below", "image"),
     "flat": (lambda p: editing.spread(p, 0.3), "light.contrast", "below", "image"),
     "grey": (lambda p: editing.saturate(p, 0), "colour.grey", "yes", "image"),
-    "blur": (lambda p: editing.blur(p, np.ones(p.shape[:2]), 1.5), "sharpness.laplacian", "below", "image"),
+    "blur": (lambda p: editing.blur(p, np.ones(p.shape[:2]), 0.75), "sharpness.laplacian", "below", "image"),
     "frame": (lambda p: editing.frame(p, (0, 0, 0), 0.08), "border.frame", "black", "file"),
     "jpeg": (lambda p: p, "file.jpeg_quality", "below 90", "file"),
 }
