@@ -189,6 +189,8 @@ def text(result: dict[str, Any]) -> str:
     for name in _present(result):
         peer = result["peers"][name]
         said = f"could not be installed here: {peer['error']}" if "error" in peer else f"version {peer['version']}"
+        if "error" not in peer and sorted(peer["seeds"]) != sorted(result["seeds"]):
+            said += f", measured on seeds {', '.join(map(str, sorted(peer['seeds'])))}"
         words.append(f"{PEERS[name]}: {said}.")
     if _present(result):
         words.append(
