@@ -166,3 +166,39 @@ def test_of_many_things_that_go_with_the_lawn_none_is_told_again_by_chance():
         found = audit(labels, table(labels, a__grass=("flag", "context", grass), **things))
         more += any(f.class_name == "c0" for f in found[1:])
     assert more <= 2
+
+
+@pytest.mark.parametrize(
+    ("share_a", "share_b", "told"),
+    [
+        (0.9, 0.3, ("c0", "yes")),  # most of a have it, most of b have not; fewer break it than break "b has it not"
+        (0.35, 0.1, ("c0", "yes")),  # "90 % of b have it not" is true of most of a as well
+        (0.3, 0.9, ("c1", "yes")),
+        (0.7, 0.1, ("c1", "no")),  # fewer break "90 % of b have it not, against 30 %"
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_classes_a_fact_is_told_from_its_better_side(share_a, share_b, told, turned):
+    """A number has no "no", so that the value below its cut is as good a name as the one above it."""
+    n = 200
+    labels = np.repeat([0, 1], n).astype(np.int32)
+    has = np.r_[np.arange(n) < share_a * n, np.arange(n) < share_b * n]
+    rng = np.random.default_rng(0)
+    number = rng.uniform(0, 0.1, 2 * n) + (has != turned)
+    found = audit(labels, table(labels, light__warmth=("number", "image", number)), 2)
+    above = told[1] == "yes"
+    assert found[0].class_name == told[0]
+    assert found[0].value.endswith("or above") == (above != turned)
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("first", ["white", "none"])
+def test_of_two_classes_the_one_that_has_something_is_told_of(first):
+    """Ten of the sheep have a frame, none of the hens: not "hens have no frame", though fewer break that."""
+    n = 100
+    labels = np.repeat([0, 1], n).astype(np.int32)
+    frame = np.r_[np.repeat([first, "none"], [60, 40]), np.repeat(["none", "white"], [90, 10])]
+    if first == "none":
+        frame = np.r_[np.repeat(["none", "white"], [90, 10]), np.repeat(["white", "none"], [60, 40])]
+    (found,) = audit(labels, table(labels, border__frame=("category", "file", frame)), 2)
+    assert (found.class_name, found.value) == ("c0" if first == "white" else "c1", "white")

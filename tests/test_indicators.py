@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -148,3 +150,16 @@ def test_a_value_is_said_as_it_is_written(value):
 def test_the_two_answers_of_a_flag_are_said_differently():
     assert phrase(flag("grass"), "yes") == "show grass"
     assert phrase(flag("grass"), "no") == "do not show grass"
+
+
+def test_light_is_cut_as_it_is_seen_in_stops():
+    """Two heaps, one brighter and as much wider: the middle of the numbers lies inside the bright one."""
+    rng = np.random.default_rng(5)
+    dark, bright = 0.04 * 2 ** rng.uniform(-1, 1, 140), 0.45 * 2 ** rng.uniform(-2, 1, 60)
+    column = Column("light.brightness", "number", "image", "are {value}", "")
+    values = np.r_[dark, bright]
+    assert dark.max() < bright.min()
+    for ratio, right in ((True, True), (False, False)):
+        table = indicators({column.name: values}, [replace(column, ratio=ratio)])
+        parts = [(table.values[:140, j].all() and not table.values[140:, j].any()) for j in range(len(table))]
+        assert any(parts) == right
