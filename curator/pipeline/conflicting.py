@@ -27,6 +27,7 @@ def surest(
     labels: Ints,
     table: Indicators,
     measures: Measures,
+    around: Floats,
     bench: Workbench,
 ) -> NDArray[np.intp]:
     """`rows`, images that lack the finding's value, ordered by how surely they do; equals by id.
@@ -34,6 +35,7 @@ def surest(
     A number says it itself: the further from the cut. Any other measure misses some: a lawn that no word of grass was read
     off. So what is seen around the object is ordered by its looks: images come first that look least like those that have
     the value, by a probe that has seen neither them nor their class's label. A camera's name cannot be seen.
+    `around` is what `seen` returns.
     """
     column = measures.column(finding.attribute)
     cut = indicators.cut_of(column, finding.value) if column.form == "number" else float("nan")
@@ -43,12 +45,12 @@ def surest(
         doubt = -beyond if finding.value.startswith("below ") else beyond
     elif finding.kind in ("context", "image"):
         v = table.index(finding.attribute, finding.value)
-        doubt = _looks_like(_seen(embedded), table.values[:, v], table.known[:, v] & (labels >= 0), bench)
+        doubt = _looks_like(around, table.values[:, v], table.known[:, v] & (labels >= 0), bench)
     order = np.lexsort((embedded.dataset.ids[rows], np.round(doubt[rows], 6)))
     return rows[order]
 
 
-def _seen(embedded: Embedded) -> Floats:
+def seen(embedded: Embedded) -> Floats:
     """What the surroundings look like (n, d): the vector of the picture without its object, and beside it, weighing as much,
     the square roots of the shares that the visual words have in them (a mark in the corner leaves the vector nearly as it
     was, but not the words). The vector of the whole picture where nothing tells the object from its surroundings."""

@@ -10,7 +10,7 @@ from curator import auditing, clustering, probing, reliance
 from curator.indicators import Indicators
 from curator.pipeline import conflicting, intervening
 from curator.probing import CrossFit
-from curator.types import Audit, Embedded, Finding, Ints, Measures
+from curator.types import Audit, Embedded, Finding, Floats, Ints, Measures
 from curator.workbench import Workbench
 
 PROBE_C = 0.1
@@ -41,11 +41,12 @@ def gather(
     settings = bench.settings.audit
     to_edit = [f.id for f in audit.findings if f.kind != "object"][: settings.n_edited]
     found = []
+    around = conflicting.seen(embedded) if audit.findings else embedded.embeddings.vectors  # once for all findings
     for finding in audit.findings:
         if not _is_measured(finding, table):
             found.append(finding)  # a cut that only the pool's numbers have
             continue
-        finding = _with_pictures(finding, embedded, labels, table, measures, bench)
+        finding = _with_pictures(finding, embedded, labels, table, measures, around, bench)
         finding = _with_reliance(finding, embedded, labels, table, cross, bench, edit=finding.id in to_edit)
         found.append(auditing.judged(finding, settings))
     if audit.verdict != "too few images to tell":
@@ -58,14 +59,22 @@ def _is_measured(finding: Finding, table: Indicators) -> bool:
 
 
 def _with_pictures(
-    finding: Finding, embedded: Embedded, labels: Ints, table: Indicators, measures: Measures, bench: Workbench
+    finding: Finding,
+    embedded: Embedded,
+    labels: Ints,
+    table: Indicators,
+    measures: Measures,
+    around: Floats,
+    bench: Workbench,
 ) -> Finding:
     """Typical images that follow the rule; and those that break it, the surest first."""
     with_, without = auditing.members(finding, table, labels, embedded.dataset.classes)
     ids, n = embedded.dataset.ids, bench.settings.audit.n_examples
     rows = np.flatnonzero(with_)
     typical = rows[clustering.medoids(embedded.embeddings.vectors[rows], n)]
-    breaking = conflicting.surest(finding, np.flatnonzero(without), embedded, labels, table, measures, bench)[:n]
+    breaking = conflicting.surest(finding, np.flatnonzero(without), embedded, labels, table, measures, around, bench)[
+        :n
+    ]
     return auditing.with_examples(finding, tuple(map(str, ids[typical])), tuple(map(str, ids[breaking])))
 
 
