@@ -193,8 +193,9 @@ def _leader(group: list[Hit], indicators: Indicators, labels: Ints) -> Hit:
 def _better_side(leader: Hit, group: list[Hit], indicators: Indicators, labels: Ints) -> Hit:
     """The leader, or its mirror: of two classes, "hens have no frame" is the fact that sheep have one.
 
-    What is there is said rather than what is not; then what most of the others have not, rather than what most of all have;
-    then it is said of the class with the smaller part against it, for those are the images that a model gets wrong.
+    What is there is said rather than what is not, and what is remarked on (`Column.marked`) rather than what is usual; then
+    what most of the others have not, rather than what most of all have; then it is said of the class with the smaller part
+    against it, for those are the images that a model gets wrong.
     """
     v, w = leader.indicator, indicators.values
     known = indicators.known[:, v] & (labels >= 0)
@@ -215,7 +216,8 @@ def _better_side(leader: Hit, group: list[Hit], indicators: Indicators, labels: 
 def _told_second(hit: Hit, indicators: Indicators, labels: Ints) -> tuple[bool, bool, float]:
     known = indicators.known[:, hit.indicator] & (labels >= 0)
     has, mine = indicators.values[:, hit.indicator], labels == hit.class_idx
-    is_absence = indicators.value_names[hit.indicator] in _NOTHING
+    value, marked = indicators.value_names[hit.indicator], indicators.columns[hit.indicator].marked
+    is_absence = value in _NOTHING or (marked != "" and value.startswith("below ") != (marked == "below"))
     return is_absence, bool(has[known & ~mine].mean() >= 0.5), float(1 - has[known & mine].mean())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -190,6 +191,20 @@ def test_of_two_classes_a_fact_is_told_from_its_better_side(share_a, share_b, to
     assert found[0].class_name == told[0]
     assert found[0].value.endswith("or above") == (above != turned)
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("marked", ["below", "above", ""])
+def test_of_two_classes_the_one_that_is_remarked_on_is_told_of(marked):
+    """70 % of a are sharp, 75 % of b are not: which of them is told is the column's to say, and else the fewer exceptions."""
+    n = 100
+    labels = np.repeat([0, 1], n).astype(np.int32)
+    number = np.r_[np.repeat([0.9, 0.1], [70, 30]), np.repeat([0.9, 0.1], [25, 75])]
+    number += np.random.default_rng(1).uniform(0, 0.02, 2 * n)
+    made = table(labels, sharpness__detail=("number", "image", number))
+    made = replace(made, columns=tuple(replace(c, marked=marked) for c in made.columns))
+    (found,) = audit(labels, made, 2)
+    assert found.class_name == ("c0" if marked == "above" else "c1")
+    assert found.value.startswith("below ") == (marked != "above")
 
 
 @pytest.mark.parametrize("first", ["white", "none"])

@@ -159,7 +159,7 @@ MADE = {
     "dark": (lambda p: editing.relight(p, 0.2), "light.brightness", "below", "image"),
     "flat": (lambda p: editing.spread(p, 0.3), "light.contrast", "below", "image"),
     "grey": (lambda p: editing.saturate(p, 0), "colour.grey", "yes", "image"),
-    "blur": (lambda p: editing.blur(p, np.ones(p.shape[:2]), 0.75), "sharpness.laplacian", "below", "image"),
+    "blur": (lambda p: editing.blur(p, np.ones(p.shape[:2]), 0.75), "sharpness.detail", "below", "image"),
     "frame": (lambda p: editing.frame(p, (0, 0, 0), 0.08), "border.frame", "black", "file"),
     "jpeg": (lambda p: p, "file.jpeg_quality", "below 90", "file"),
 }
@@ -203,8 +203,8 @@ def test_edits_of_whole_pictures_cost_a_leaning_probe_more_than_a_fair_one(name:
         ("exif.present", "yes", "file", "no edit of a picture changes it"),
         ("geometry.size", "10x10", "file", "no edit of a picture changes it"),
         ("file.format", "PNG", "file", "no edit of a picture changes it"),
-        ("sharpness.laplacian", "below 3", "image", "blurring the other classes as much"),
-        ("sharpness.laplacian", "3 or above", "image", "blurring to match the rest"),
+        ("sharpness.detail", "below 0.3", "image", "blurring the other classes as much"),
+        ("sharpness.detail", "0.3 or above", "image", "blurring to match the rest"),
     ],
 )
 def test_every_attribute_has_an_edit_or_a_reason(attribute: str, value: str, kind, words: str) -> None:

@@ -35,6 +35,7 @@ FAMILY = PhotoFamily(
             "have background brightness {value}",
             "with background brightness not {value}",
             "0..1",
+            marked="below",
         ),
         Column(
             "background.texture",

@@ -73,6 +73,16 @@ def _warmth(rgb: NDArray[np.float32]) -> float:
     return float(np.log2(light[0] / light[2]) / _NORM)
 
 
+def saturation(rgb: NDArray[np.float32]) -> float:
+    """The spread of the channels over the brightest: 0..1, of pixels (..., 3). Over it, or every dark picture would be pale.
+
+    >>> saturation(np.array([[200, 100, 100], [100, 100, 100]], np.float32)).__round__(2)
+    0.33
+    """
+    most = rgb.max(-1)
+    return float((most - rgb.min(-1)).sum() / max(most.sum(), 1.0))
+
+
 def _measure(photo: Photo) -> dict[str, Value]:
     mask = surround(photo)
     share = shares(name_map(photo.pixels)[mask])
@@ -80,8 +90,7 @@ def _measure(photo: Photo) -> dict[str, Value]:
     spread = rgb.max(-1) - rgb.min(-1)
     return {
         "colour.dominant": NAMES[int(share.argmax())],
-        # Over the brightest channel, or every dark picture would be pale.
-        "colour.saturation": float(spread[mask].sum() / max(rgb.max(-1)[mask].sum(), 1.0)),
+        "colour.saturation": saturation(rgb[mask]),
         "colour.warmth": _warmth(rgb[mask]),
         # JPEG chroma noise leaves a true grey picture with a spread of a few levels.
         "colour.grey": bool(np.quantile(spread, 0.99) <= 8),

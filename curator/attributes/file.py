@@ -27,6 +27,7 @@ FAMILY = PhotoFamily(
             "have JPEG quality {value}",
             "with JPEG quality not {value}",
             "IJG scale, 1..100",
+            marked="below",
         ),
         Column(
             "file.bytes_per_pixel",
@@ -35,6 +36,7 @@ FAMILY = PhotoFamily(
             "have bytes per pixel {value}",
             "with bytes per pixel not {value}",
             "bytes",
+            marked="below",
         ),
     ),
     measure=_measure,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from curator.attributes import PhotoFamily, Value
 from curator.attributes._surround import surround
@@ -12,13 +13,21 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """ITU-R BT.601 weights of red, green and blue."""
 
 
+def contrast(luma: NDArray[np.float32]) -> float:
+    """Standard deviation of luma (any shape, 0..1) over its mean: over the mean, or every dark picture would have little.
+
+    >>> contrast(np.array([0.25, 0.75], np.float32))
+    0.5
+    """
+    return float(luma.std() / max(luma.mean(), 1 / 255))
+
+
 def _measure(photo: Photo) -> dict[str, Value]:
-    luma = (photo.pixels.astype(np.float32) @ _LUMA / 255)[surround(photo)]
+    luma = np.asarray(photo.pixels.astype(np.float32) @ _LUMA / 255, np.float32)[surround(photo)]
     return {
         "light.brightness": float(luma.mean()),
         "light.highlights": float(np.quantile(luma, 0.98)),
-        # Over the mean, or every dark picture would have little of it.
-        "light.contrast": float(luma.std() / max(luma.mean(), 1 / 255)),
+        "light.contrast": contrast(luma),
     }
 
 
@@ -32,6 +41,7 @@ FAMILY = PhotoFamily(
             "with brightness not {value}",
             "0..1",
             ratio=True,
+            marked="below",
         ),
         # An asphalt road is dark; only an underexposed photograph has nothing bright in it.
         Column(
@@ -42,6 +52,7 @@ FAMILY = PhotoFamily(
             "with highlights not {value}",
             "98 % quantile of luma, 0..1",
             ratio=True,
+            marked="below",
         ),
         Column(
             "light.contrast",

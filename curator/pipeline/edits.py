@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from curator.attributes.colour import saturation
+from curator.attributes.light import contrast
+from curator.attributes.sharpness import detail
 from curator.io import editing
 from curator.io.editing import LUMA, Pixels
 from curator.types import Floats, Kind
@@ -213,23 +216,16 @@ def _luma(pixels: Pixels) -> NDArray[np.float32]:
 
 
 def _contrast(pixels: Pixels) -> float:
-    """As in attributes/light.py."""
-    luma = _luma(pixels)
-    return float(luma.std() / max(luma.mean(), 1 / 255))
+    return contrast(_luma(pixels))
 
 
 def _saturation(pixels: Pixels) -> float:
-    """As in attributes/colour.py."""
-    rgb = pixels.astype(np.float32)
-    most = rgb.max(-1)
-    return float((most - rgb.min(-1)).sum() / max(most.sum(), 1.0))
+    return saturation(pixels.astype(np.float32))
 
 
 def _sharpness(pixels: Pixels) -> float:
-    """As in attributes/sharpness.py, on the encoder's input."""
-    g = pixels.astype(np.float32).mean(-1)
-    laplacian = g[:-2, 1:-1] + g[2:, 1:-1] + g[1:-1, :-2] + g[1:-1, 2:] - 4 * g[1:-1, 1:-1]
-    return float(np.log2((1 + laplacian.var()) / (1 + g[1:-1, 1:-1].var())))
+    """On the encoder's input; a picture of one colour is as blurred as can be."""
+    return detail(pixels.astype(np.float32).mean(-1)) or 0.0
 
 
 def _hue(rng: np.random.Generator) -> NDArray[np.float64]:

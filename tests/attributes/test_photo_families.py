@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from photos import photo, plain
+from scipy.ndimage import gaussian_filter
 
 from curator import attributes
 from curator.attributes import colour
@@ -110,20 +111,34 @@ def test_brightness_and_contrast_have_known_values():
 
 
 def test_a_blurred_picture_is_less_sharp():
-    sharp = np.repeat(np.random.default_rng(2).integers(0, 256, (80, 80, 1)), 3, axis=2)
-    blurred = sum(np.roll(sharp, (i, j), (0, 1)) for i in range(-2, 3) for j in range(-2, 3)) // 25
-    scores = [measured(p.astype(np.uint8))["sharpness.laplacian"] for p in (sharp, blurred, plain(GREY))]
-    assert scores[0] > scores[1] + 1
+    noise = np.random.default_rng(2).normal(128, 20, (80, 80, 1))
+    sharp = np.repeat(np.clip(noise, 0, 255), 3, axis=2)
+    blurred = sum(np.roll(sharp, (i, j), (0, 1)) for i in range(-2, 3) for j in range(-2, 3)) / 25
+    scores = [measured(p.astype(np.uint8))["sharpness.detail"] for p in (sharp, blurred, plain(GREY))]
+    assert scores[0] > scores[1] + 0.2
     assert scores[2] is None
-    # The Laplacian of white noise of variance v has variance 20 v.
-    assert scores[0] == pytest.approx(np.log2(20), rel=0.03)
+    # Steps of white noise have variance 2 v. A Gaussian of 1 pixel leaves neighbours of variance v / 4 pi that correlate as
+    # exp(-1/4): steps of variance v (1 - exp(-1/4)) / 2 pi.
+    # Of steps of 2 * 20 / sqrt(pi) levels on average, half a level is allowed for rounding.
+    step = 40 / np.sqrt(np.pi)
+    lost = 1 - np.sqrt((1 - np.exp(-1 / 4)) / (4 * np.pi))
+    assert scores[0] == pytest.approx(lost * step / (step + 0.5), abs=0.01)
+
+
+@pytest.mark.parametrize("pitch", [2, 6, 16])
+def test_sharpness_does_not_depend_on_what_is_shown(pitch):
+    """A smooth floor photographed sharply is not blurred: its few steps are as steep as a lawn's."""
+    tiles = np.kron(np.random.default_rng(4).integers(0, 2, (96 // pitch, 96 // pitch)), np.ones((pitch, pitch))) * 180
+    floor = np.repeat(tiles[..., None], 3, axis=2).astype(np.uint8)
+    soft = np.stack([gaussian_filter(floor[..., 0].astype(float), 2.5)] * 3, axis=2).astype(np.uint8)
+    assert measured(floor)["sharpness.detail"] > 0.5 > 0.3 > measured(soft)["sharpness.detail"]
 
 
 def test_half_the_light_changes_brightness_and_nothing_else():
     """Else one shortcut would have five names, and the darkest of them no better a claim than the palest."""
     picture = np.random.default_rng(3).integers(40, 256, (60, 80, 3)).astype(np.uint8)
     one, half = measured(picture), measured((picture / 2).astype(np.uint8))
-    for name in ("light.contrast", "colour.saturation", "colour.warmth", "sharpness.laplacian"):
+    for name in ("light.contrast", "colour.saturation", "colour.warmth", "sharpness.detail"):
         assert half[name] == pytest.approx(one[name], abs=0.02), name
     for name in ("light.brightness", "light.highlights"):
         assert half[name] == pytest.approx(one[name] / 2, abs=0.01), name
