@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -109,10 +110,13 @@ def _name_of(hit: Hit, leader: Hit, indicators: Indicators, classes: tuple[str, 
     return name if hit.class_idx == leader.class_idx else f"{classes[hit.class_idx]}:{name}"
 
 
-def worst_first(finding: Finding) -> tuple[bool, int, float, str]:
-    """Sorts findings. What describes the object itself comes last: every class has looks of its own."""
+def worst_first(finding: Finding) -> tuple[bool, int, bool, float, str]:
+    """Sorts findings. What describes the object itself comes last: every class has looks of its own.
+
+    Within one severity, what no random half bears out comes after the rest.
+    """
     low = (finding.effect_ci or (0.0, 0.0))[0] - finding.bias
-    return finding.kind == "object", _SEVERITY_ORDER[finding.severity], -low, finding.id
+    return finding.kind == "object", _SEVERITY_ORDER[finding.severity], not finding.borne_out, -low, finding.id
 
 
 def judged(finding: Finding, settings: AuditSettings) -> Finding:
@@ -120,7 +124,8 @@ def judged(finding: Finding, settings: AuditSettings) -> Finding:
 
     Association comes first (`severity`). A probe that leans on the attribute by more than `leans` beyond doubt raises a medium
     finding to high. Where both the gap and the intervention rule out that much, the finding falls by one: nothing learnt from
-    these pictures uses it. What could not be tried changes nothing, and low is never raised.
+    these pictures uses it. What could not be tried changes nothing. A low finding rises to medium only where most random
+    halves confirm it and the intervention costs twice `leans` beyond doubt: a rare value that decides.
     """
     plain = severity((finding.effect_ci or (0.0, 0.0))[0] - finding.bias, finding.kind, settings)
     r = finding.reliance
@@ -130,9 +135,19 @@ def judged(finding: Finding, settings: AuditSettings) -> Finding:
     # What the measure itself may have got wrong (`bias`) is not made sure by a probe that leans on the picture.
     if plain == "medium" and not finding.bias and any(low >= settings.leans for low, _ in intervals):
         return replace(finding, severity="high")
+    sure = finding.confirmation is not None and 2 * finding.confirmation.confirmed > finding.confirmation.n_splits
+    decides = r.excess_ci is not None and r.excess_ci[0] >= 2 * settings.leans
+    if plain == "low" and sure and decides and not finding.bias and (finding.kind != "object" or settings.objects):
+        return replace(finding, severity="medium")
     if len(intervals) == 2 and all(high < settings.leans for _, high in intervals):
         return replace(finding, severity="medium" if plain == "high" else "low")
     return replace(finding, severity=plain)
+
+
+def any_counts(findings: Sequence[Finding], settings: AuditSettings) -> bool:
+    """Whether the verdict is "shortcuts found". Every class has looks of its own, and they are no shortcut; nor is a low
+    finding that no random half of the images bears out."""
+    return any(f.borne_out and (f.kind != "object" or settings.objects) for f in findings)
 
 
 _SEVERITY_ORDER = {"high": 0, "medium": 1, "low": 2}
@@ -179,9 +194,7 @@ def audit(
         for g, confirmation, left in evidence
     )
     ordered = sorted(findings, key=worst_first)
-    # Every class has looks of its own: these are no shortcut.
-    counts = [f for f in findings if f.kind != "object" or settings.objects]
-    verdict: Verdict = "shortcuts found" if counts else "none found"
+    verdict: Verdict = "shortcuts found" if any_counts(findings, settings) else "none found"
     if not findings and not _could_tell(labels, len(classes), tests.n_tests, settings):
         verdict = "too few images to tell"
     if not findings and len(classes) == 1 and int((labels == 0).sum()) < _FEW:

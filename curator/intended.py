@@ -127,6 +127,6 @@ def accept(audit: Audit, entries: Sequence[Intended]) -> tuple[Audit, tuple[str,
             f"Accepted by the settings (intended), so not counted in the verdict: {len(accepted)} of "
             f"{len(marked)} findings.",
         )
-        if not any(f.kind != "object" for f in left) and verdict == "shortcuts found":
+        if not any(f.kind != "object" and f.borne_out for f in left) and verdict == "shortcuts found":
             verdict = "none found"
     return replace(audit, findings=(*left, *accepted), verdict=verdict), tuple(notes)

@@ -14,7 +14,7 @@ from curator import auditing
 from curator.auditing import audit
 from curator.config import AuditSettings
 from curator.indicators import natural_cut
-from curator.types import Audit, Column, Finding, Reliance
+from curator.types import Audit, Column, Confirmation, Finding, Reliance
 
 QUICK = AuditSettings(n_permutations=0)
 COLOUR = Column("background.colour", "tags", "context", "have a {value} background", "on something other than {value}")
@@ -340,7 +340,7 @@ LEANS, MAYBE, NOT = (0.12, 0.3), (0.05, 0.2), (-0.1, 0.08)
         (0.5, MAYBE, NOT, "high"),
         (0.5, NOT, NOT, "medium"),
         (0.3, NOT, NOT, "low"),
-        # Low is never raised, and cannot fall.
+        # Low is not raised where no random half confirms it (see the next test), and cannot fall.
         (0.1, LEANS, LEANS, "low"),
         (0.1, NOT, NOT, "low"),
     ],
@@ -367,6 +367,41 @@ def test_the_policy_allows_for_bias_knows_objects_and_reads_its_settings():
     assert judged(replace(POLICY, leans=0.05), low=0.3, gap=NOT, excess=NOT) == "medium"
     one = finding(0.3, gap=LEANS)
     assert auditing.judged(one, POLICY) == replace(one, severity="high")
+
+
+def halves(confirmed: int, discovered: int = 10) -> Confirmation:
+    return Confirmation(10, discovered, confirmed, 0.2, (0.1, 0.3))
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "excess", "want"),
+    [
+        (6, (0.21, 0.5), "medium"),  # `leans` is 0.1 in this policy
+        (6, (0.19, 0.5), "low"),
+        (5, (0.21, 0.5), "low"),
+        (6, None, "low"),
+        (None, (0.21, 0.5), "low"),
+    ],
+)
+def test_a_rare_value_that_decides_rises_to_medium_where_most_halves_confirm_it(confirmed, excess, want):
+    found = replace(finding(0.1, gap=NOT, excess=excess), confirmation=None if confirmed is None else halves(confirmed))
+    assert auditing.judged(found, POLICY).severity == want
+    assert auditing.judged(replace(found, bias=0.05), POLICY).severity == "low"
+    assert auditing.judged(replace(found, kind="object"), POLICY).severity == "low"
+
+
+def test_what_no_half_bears_out_comes_last_of_its_severity_and_does_not_count():
+    weak = [replace(finding(low, severity="low", name=n), confirmation=halves(k)) for low, n, k in
+            ((0.15, "chance", 0), (0.10, "once", 1))]  # fmt: skip
+    assert [f.attribute for f in sorted(weak, key=auditing.worst_first)] == ["once", "chance"]
+    assert [f.borne_out for f in weak] == [False, True]
+    assert not auditing.any_counts(weak[:1], POLICY)
+    assert auditing.any_counts(weak, POLICY)
+    assert auditing.any_counts([replace(weak[0], severity="medium")], POLICY)
+    assert auditing.any_counts([replace(weak[0], confirmation=None)], POLICY)  # no split was asked for
+    fur = replace(weak[1], kind="object")
+    assert not auditing.any_counts([fur], POLICY)
+    assert auditing.any_counts([fur], replace(POLICY, objects=True))
 
 
 def test_what_was_never_tested_is_not_judged():

@@ -51,6 +51,8 @@ def gather(
         found.append(auditing.judged(finding, settings))
     if audit.verdict != "too few images to tell":
         found.sort(key=auditing.worst_first)
+    if audit.verdict == "shortcuts found" and not auditing.any_counts(found, settings):
+        audit = replace(audit, verdict="none found")  # what was medium has fallen to low
     return replace(audit, findings=tuple(found))
 
 

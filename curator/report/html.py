@@ -156,7 +156,7 @@ def verdict_words(run: AuditRun) -> str:
     "3 shortcuts found", "No shortcut found", "Too few images to tell".
     """
     if run.audit.verdict == "shortcuts found":
-        n = sum(not f.intended and gate.is_shortcut(f.kind, run.settings) for f in run.audit.findings)
+        n = sum(not f.intended and f.borne_out and gate.is_shortcut(f.kind, run.settings) for f in run.audit.findings)
         return f"{wording.count(n, 'shortcut')} found"
     return "No shortcut found" if run.audit.verdict == "none found" else "Too few images to tell"
 

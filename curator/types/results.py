@@ -136,6 +136,11 @@ class Finding:
     def id(self) -> str:
         return f"{self.class_name}:{self.attribute}={self.value}"
 
+    @property
+    def borne_out(self) -> bool:
+        """Whether it counts for the verdict: medium or high, or confirmed in the other half by at least one random half."""
+        return self.severity != "low" or self.confirmation is None or self.confirmation.confirmed > 0
+
 
 @dataclass(frozen=True, slots=True)
 class SharedPattern:
