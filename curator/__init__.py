@@ -21,6 +21,7 @@ _HOMES = {
     "audit": "curator.pipeline",
     "browse": "curator.app",
     "export": "curator.pipeline",
+    "forecast": "curator.pipeline",
     "recommend": "curator.pipeline",
     "validate": "curator.pipeline",
 }

@@ -18,6 +18,7 @@ COMMANDS = {
     "audit": "Find the shortcuts in DATA.",
     "recommend": "Say which images of a pool to add.",
     "validate": "Prove with a linear probe that adding them worked.",
+    "forecast": "Say how many images are needed.",
     "export": "Write balanced, leak-free splits.",
     "browse": "Open the FiftyOne App on the audited set.",
     "embed": "Embed DATA into the cache, nothing else.",

@@ -1,0 +1,43 @@
+"""`curator forecast`: how many images are needed?"""
+
+from __future__ import annotations
+
+import click
+
+from curator.cli.options import Common, common, emit, save
+
+
+@click.command()
+@click.argument("data")
+@click.option(
+    "--target",
+    default=0.95,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="FRACTION",
+    help="The accuracy that is wanted, the mean over classes.",
+)
+@common
+def command(common: Common, data: str, target: float) -> None:
+    """Forecast how many images of every class a linear probe needs for an accuracy.
+
+    Learning curves on growing parts of DATA are carried further by a power law with a plateau. By class, and for the pairs
+    that are confused most. Writes forecast.json.
+
+    \b
+    Example:
+      curator forecast sample_data/bunnies/train --target 0.97
+    """
+    common.keep_out_of(data)
+    with common.bench() as bench:
+        from curator.pipeline.forecast import forecast
+        from curator.report import terminal
+        from curator.report.forecast import forecast_json, headline, lines
+
+        out = common.folder_of(bench.scan(data))
+        done = forecast(data, bench, target=target)
+    content = forecast_json(done)
+    path = save("forecast.json", content, out)
+    console = common.console()
+    terminal.print_lines([headline(done), *lines(done), "", f"Written: {path.resolve()}"], console)
+    emit(content, common)

@@ -1,0 +1,143 @@
+"""A forecast in words and as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from curator.report import wording
+from curator.report.serialise import plain
+from curator.types.forecast import FARTHEST, ClassForecast, Forecast, Needed, PairForecast, Point
+
+MOST_CLASSES = 20
+MOST_PAIRS = 5
+_NAME = 28
+
+
+def forecast_json(forecast: Forecast) -> dict[str, Any]:
+    """What `forecast.json` holds. A `needed.n_per_class` of null is not reachable, an end of null in its interval is open."""
+    zero = forecast.zero_shot
+    return {
+        "schema": "curator.forecast/1",
+        "target": forecast.target,
+        "now": _point(forecast.now),
+        "needed": _needed(forecast.needed),
+        "reachable": forecast.reachable,
+        "plateau": {"value": forecast.plateau.value, "ci": list(forecast.plateau.ci)},
+        "curve": [_point(p) for p in forecast.curve],
+        "per_class": [
+            {
+                "class": c.name,
+                "n_images": c.n_images,
+                "accuracy": c.accuracy,
+                "ci": list(c.ci),
+                "needed": _needed(c.needed),
+            }
+            for c in forecast.per_class
+        ],
+        "confusable_pairs": [_pair(p) for p in forecast.confusable_pairs],
+        "easiest_pair": None if forecast.easiest_pair is None else _pair(forecast.easiest_pair),
+        "expected": [_point(p) for p in forecast.expected],
+        "zero_shot": None if zero is None else {"accuracy": zero.accuracy, "ci": list(zero.ci), "means": zero.means},
+        "n_test": forecast.n_test,
+        "tested": forecast.tested,
+        "encoder": forecast.encoder,
+        "seed": forecast.seed,
+        "notes": list(forecast.notes),
+    }
+
+
+def _point(p: Point) -> dict[str, Any]:
+    return {"n_per_class": p.n_per_class, "accuracy": p.accuracy, "ci": list(p.ci)}
+
+
+def _needed(n: Needed) -> dict[str, Any]:
+    return {"n_per_class": n.n_per_class, "ci": plain(n.ci)}
+
+
+def _pair(p: PairForecast) -> dict[str, Any]:
+    return {"a": p.a, "b": p.b, "accuracy": p.accuracy, "ci": list(p.ci), "needed": _needed(p.needed)}
+
+
+def headline(forecast: Forecast) -> str:
+    """The answer in a sentence.
+
+    >>> from dataclasses import replace
+    >>> from curator.types.forecast import FARTHEST, Estimate
+    >>> at = Point(40, 0.874, (0.85, 0.9))
+    >>> f = Forecast(
+    ...     0.95, at, Needed(180, (110, None)), Estimate(0.97, (0.94, 1)), (at,), (), (), (), None, None, 400, "", "", 0
+    ... )
+    >>> headline(f)
+    '95% needs about 180 images of every class [110 or more]; there are 40.'
+    >>> headline(replace(f, needed=Needed(None, (900, None))))
+    '95% is not in sight: it takes more than 20 times the images that are there, if it can be reached.'
+    >>> headline(replace(f, needed=Needed(None, (900, None)), plateau=Estimate(0.91, (0.88, 0.97))))
+    '95% is not reachable with this encoder: more such images lead to 91% [88, 97] at most.'
+    >>> headline(replace(f, now=Point(400, 0.96, (0.94, 0.98))))
+    '95% is reached: it needs about 180 images of every class [110 or more]; there are 400.'
+    """
+    target, there = wording.percent(forecast.target), forecast.now.n_per_class
+    need = forecast.needed
+    if need.n_per_class is None and forecast.plateau.value >= forecast.target:
+        return f"{target} is not in sight: it takes more than {FARTHEST} times the images that are there, if it can be reached."
+    if need.n_per_class is None:
+        most = wording.with_interval(*forecast.plateau)
+        return f"{target} is not reachable with this encoder: more such images lead to {most} at most."
+    start = f"{target} is reached: it needs" if need.n_per_class <= there else f"{target} needs"
+    return f"{start} about {need.n_per_class:,} images of every class {_ends(need)}; there are {there:,}."
+
+
+def _ends(need: Needed) -> str:
+    low, high = need.ci
+    if low is None:
+        return "[none may do]"
+    return f"[{low:,} or more]" if high is None else f"[{low:,}, {high:,}]"
+
+
+def _short(need: Needed) -> str:
+    """
+    >>> _short(Needed(None, (900, None))), _short(Needed(1200, (900, None)))
+    ('out of sight', '1,200 [900 or more]')
+    """
+    return "out of sight" if need.n_per_class is None else f"{need.n_per_class:,} {_ends(need)}"
+
+
+def lines(forecast: Forecast) -> list[str]:
+    """What the terminal shows below the headline."""
+    k = wording.count(len(forecast.per_class), "class", "classes")
+    now = wording.with_interval(forecast.now.accuracy, forecast.now.ci)
+    out = [
+        f"Now {now} with {forecast.now.n_per_class:,} images of every class, the mean of {k}; encoder {forecast.encoder}.",
+        f"Tested on {forecast.tested} ({wording.count(forecast.n_test, 'image')}).",
+    ]
+    if forecast.reachable:
+        out.append(f"More such images lead to {wording.with_interval(*forecast.plateau)} at most.")
+    if forecast.zero_shot is not None:
+        zero = wording.with_interval(forecast.zero_shot.accuracy, forecast.zero_shot.ci)
+        enough = " Perhaps none is needed." if forecast.zero_shot.accuracy >= forecast.target else ""
+        out.append(f"Without any image {zero}: {forecast.zero_shot.means}.{enough}")
+    out += [f"Note: {note}" for note in forecast.notes]
+    out += ["", "Images of every class and accuracy:"]
+    out += [_row(f"{p.n_per_class:>9,}", wording.with_interval(p.accuracy, p.ci), "measured") for p in forecast.curve]
+    out += [
+        _row(f"{p.n_per_class:>9,}", wording.with_interval(p.accuracy, p.ci), "expected") for p in forecast.expected
+    ]
+    out += ["", f"By class: accuracy now, and images of every class for {wording.percent(forecast.target)}:"]
+    worst = sorted(forecast.per_class, key=lambda c: c.accuracy)
+    out += [_line(c.name, c) for c in worst[:MOST_CLASSES]]
+    if len(worst) > MOST_CLASSES:
+        out.append(f"  {wording.count(len(worst) - MOST_CLASSES, 'more class', 'more classes')} in forecast.json.")
+    out += ["", "Telling two apart, the hardest first:"]
+    out += [_line(f"{p.a} / {p.b}", p) for p in forecast.confusable_pairs[:MOST_PAIRS]]
+    easy = forecast.easiest_pair
+    if easy is not None and easy not in forecast.confusable_pairs[:MOST_PAIRS]:
+        out += ["The easiest:", _line(f"{easy.a} / {easy.b}", easy)]
+    return out
+
+
+def _line(name: str, of: ClassForecast | PairForecast) -> str:
+    return _row(wording.visible(name, _NAME), wording.with_interval(of.accuracy, of.ci), _short(of.needed))
+
+
+def _row(name: str, accuracy: str, rest: str) -> str:
+    return f"  {name:<{_NAME}}  {accuracy:<15}  {rest}"
