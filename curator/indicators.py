@@ -154,8 +154,8 @@ def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> In
 def _values(column: Column, series: pd.Series, cuts: Sequence[float]) -> list[tuple[str, float, float]]:
     """Name, cut and cost of every value.
 
-    The cuts of a number are one test. Half of what it may err is staked on the cut that parts the numbers best, half on the
-    quantiles together (weighted Bonferroni), and each of these is looked at from both sides.
+    The cuts of a number are one test. Where it has quantiles, half of what it may err is staked on the cut that parts the
+    numbers best, half on the quantiles together (weighted Bonferroni). Each cut is looked at from both sides.
     """
     present = series.dropna()
     nothing = float("nan")
@@ -169,7 +169,7 @@ def _values(column: Column, series: pd.Series, cuts: Sequence[float]) -> list[tu
         # Three digits of the spread, not of the value: years and coordinates differ in their last digits only.
         digits = 2 - int(np.floor(np.log10(numbers.max() - numbers.min())))
         out: dict[str, tuple[float, float]] = {}
-        quantiles = np.quantile(numbers, list(cuts))
+        quantiles = np.quantile(numbers, list(cuts)) if column.quantiles else np.array([])
         for cut, cost in (*((q, 4.0 * len(quantiles)) for q in quantiles), (_parting(numbers, column), 4.0)):
             threshold = round(float(cut), digits) + 0.0  # no -0
             written = f"{threshold:.{max(0, digits)}f}"

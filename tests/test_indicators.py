@@ -163,3 +163,17 @@ def test_light_is_cut_as_it_is_seen_in_stops():
         table = indicators({column.name: values}, [replace(column, ratio=ratio)])
         parts = [(table.values[:140, j].all() and not table.values[140:, j].any()) for j in range(len(table))]
         assert any(parts) == right
+
+
+def test_a_number_of_two_heaps_may_be_cut_between_them_alone():
+    """Near and far: what parts animals inside the far heap, their build, is not asked; and the one cut costs less."""
+    rng = np.random.default_rng(6)
+    near, far = rng.uniform(0.5, 0.6, 80), rng.uniform(0.2, 0.3, 120)
+    column = Column("framing.object_span", "number", "image", "span {value}", "", quantiles=False)
+    table = indicators({column.name: np.r_[near, far]}, [column])
+    assert len(table) == 2
+    assert table.cuts[0] == table.cuts[1] == pytest.approx((near.min() + far.max()) / 2, abs=1e-3)
+    assert table.costs == (2.0, 2.0)
+    both = indicators({column.name: np.r_[near, far]}, [replace(column, quantiles=True)])
+    assert len(both) > 2
+    assert min(both.costs) > 2

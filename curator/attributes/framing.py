@@ -9,8 +9,8 @@ from curator.attributes import PhotoFamily, Value
 from curator.types import Column, Photo
 
 BIAS = 0.2
-"""Of a thin animal less is seen. On ten-class development sets without a shortcut, insects came out smaller by effects
-whose lower limits reached 0.2."""
+"""Animals differ in how much of a frame they span, however they are framed: insects are smaller by their true masks, too. On
+ten-class development sets without a shortcut the lower limit of some class's effect reached 0.17 in 5 % and 0.27 in 1 %."""
 
 
 def _measure(photo: Photo) -> dict[str, Value]:
@@ -36,6 +36,9 @@ FAMILY = PhotoFamily(
             "with an object that does not span {value} of the frame",
             "fraction of the longer or the shorter side, 0..1, with the rim that only touches the object",
             bias=BIAS,
+            marked="above",
+            # Close up against far off is two sizes. Quantiles inside one of them part animals by small differences of build.
+            quantiles=False,
         ),
     ),
     measure=_measure,

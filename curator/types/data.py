@@ -280,6 +280,7 @@ class Column:
     `phrase` follows "93% of bunny ..." and holds one {value}: "have a {value} background". `without` says what to add
     instead: "on something other than {value}". `unit` is "" for names. `absence`: to lack a flag is a value of its own.
     `ratio`: half of a number is to it what it is to twice the number (light, in stops); all its values are positive.
+    `quantiles`: a number is cut at quantiles as well as where it parts best.
     `marked`: the side of a number that a person remarks on, "" where neither: blurred or dark rather than sharp or light.
     `bias`: an effect this large (0..1) may come from how the object's looks disturb the measure; severity allows for it.
     """
@@ -294,6 +295,7 @@ class Column:
     bias: float = 0.0
     ratio: bool = False
     marked: Literal["", "below", "above"] = ""
+    quantiles: bool = True
 
 
 @dataclass(frozen=True, slots=True)
