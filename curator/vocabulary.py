@@ -20,8 +20,6 @@ ODD, BY_THE_EDGE = 5.0, 4
 """What is odd in its own picture and lies within this many places of the frame's edge counts this often. A watermark in one
 picture of ten is one patch in a thousand: of four development sets with one in few pictures, three got no word for it (phi
 0.08 to 0.62) and all four do with any weight from 5 to 20 (0.88 to 0.94); from 10 on grounds lose theirs to odd things."""
-_LIKELY = 128
-"""Foreground, of 255, from which a place is odd."""
 _BLOCK = 512
 
 
@@ -76,7 +74,7 @@ def _weights(patches: Patches, rows: NDArray[np.intp], picks: NDArray[np.intp]) 
     n, g = len(patches), patches.grid
     y, x = np.mgrid[:g, :g]
     near = (np.minimum(np.minimum(y, x), g - 1 - np.maximum(y, x)) < BY_THE_EDGE).ravel()
-    odd = patches.foreground.reshape(n, g * g)[rows[:, None], picks] >= _LIKELY
+    odd = patches.on_object.reshape(n, g * g)[rows[:, None], picks]
     return np.where(odd & near[picks], ODD, 1.0).ravel()
 
 

@@ -34,8 +34,6 @@ RIM, OF_RIM, MORE = 2, 0.75, 1.5
 fraction of its places so near, and this many times the fraction of all places, is not of the surround alone, either."""
 SPOT, STUCK = 4, 0.6
 """A word is stuck to a spot when this fraction of its places lies in one window of that many places each way."""
-_LIKELY = 128
-"""Foreground, of 255, from which a place may be the object's."""
 _FLAT, _COARSE = 3.0, 8.0
 """Mean step between neighbouring pixels, in grey levels, below which a patch is called smooth and above which coarse."""
 _MOSTLY = 0.7
@@ -124,7 +122,7 @@ def _kinds(words: NDArray[np.uint8], patches: Patches, n_words: int) -> list[Kin
     here. Said to be the object's, its words were wrong four times in ten; said to be of the surround, they would be found in
     most sets that have no shortcut (on seven of eleven development sets without one, they went with a class).
     """
-    likely = patches.foreground >= _LIKELY
+    likely = patches.on_object
     near = np.stack([distance_transform_cdt(~m, "chessboard") <= RIM if m.any() else m for m in likely])
     of_all = np.maximum(np.bincount(words.ravel(), minlength=n_words), 1)
 
@@ -159,7 +157,7 @@ def _stuck_to_the_edge(words: NDArray[np.uint8], n_words: int) -> Mask:
 
 def _places(words: NDArray[np.uint8], patches: Patches, kinds: Sequence[Kind | None]) -> NDArray[np.int32]:
     """(n, k): how many places of each image are each word; words of the surround are looked for off the object only."""
-    around = patches.foreground < _LIKELY
+    around = ~patches.on_object
     everywhere = vocabulary.counts(words, np.ones_like(around), len(kinds))
     return np.where([k == "object" for k in kinds], everywhere, vocabulary.counts(words, around, len(kinds)))
 

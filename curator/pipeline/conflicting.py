@@ -16,8 +16,6 @@ SMALLEST = 5
 _RANK_C = 0.1
 _LARGEST = 4000
 """Images that the looks are learnt from, at most."""
-_OBJECT = 128
-"""Foreground, of 255, from which a place may be the object's."""
 
 
 def surest(
@@ -58,7 +56,7 @@ def seen(embedded: Embedded) -> Floats:
     spelt = words.spelling(embedded, embedded)
     if around is None or spelt is None or embedded.patches is None:
         return vectors if around is None else around
-    counts = vocabulary.counts(spelt, embedded.patches.foreground < _OBJECT, int(spelt.max(initial=0)) + 1)
+    counts = vocabulary.counts(spelt, ~embedded.patches.on_object, int(spelt.max(initial=0)) + 1)
     shares = np.sqrt(counts / np.maximum(counts.sum(1, keepdims=True), 1))
     return np.concatenate([_even(around), _even(shares)], axis=1).astype(np.float32)
 

@@ -19,8 +19,6 @@ N_EXAMPLES = 6
 WINDOW = 2 / 7
 """Side of the window that is shown of a word, as a fraction of the encoder's input: four of fourteen places, large enough to
 tell what it is."""
-_LIKELY = 128
-"""Foreground, of 255, from which a place is the object's."""
 _WELL = 0.5
 """Examples are chosen among this fraction of the images that have the pattern, the ones with most of it."""
 
@@ -90,7 +88,7 @@ def _weights(
     """How much each place (r, g, g) of these images shows of the pattern; None where it is of the whole picture."""
     if patches is None or pattern.kind not in ("object", "context"):
         return None
-    likely = patches.foreground[rows] >= _LIKELY
+    likely = patches.on_object[rows]
     if _is_word(pattern):
         if spelt is None:
             return None

@@ -260,6 +260,11 @@ class Patches:
         """Places along each side."""
         return int(self.features.shape[1])
 
+    @property
+    def on_object(self) -> Mask:
+        """The places (n, g, g) that more likely than not hold some of the object."""
+        return np.asarray(self.foreground >= 128, np.bool_)
+
     def take(self, indices: NDArray[Any] | Sequence[int]) -> Self:
         idx = np.asarray(indices)
         return replace(
