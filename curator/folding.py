@@ -217,6 +217,8 @@ def _told_second(hit: Hit, indicators: Indicators, labels: Ints) -> tuple[bool, 
     known = indicators.known[:, hit.indicator] & (labels >= 0)
     has, mine = indicators.values[:, hit.indicator], labels == hit.class_idx
     value, marked = indicators.value_names[hit.indicator], indicators.columns[hit.indicator].marked
+    if marked == "outer":
+        marked = "below" if indicators.cuts[hit.indicator] < 0 else "above"
     is_absence = value in _NOTHING or (marked != "" and value.startswith("below ") != (marked == "below"))
     return is_absence, bool(has[known & ~mine].mean() >= 0.5), float(1 - has[known & mine].mean())
 

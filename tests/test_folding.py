@@ -193,6 +193,19 @@ def test_of_two_classes_a_fact_is_told_from_its_better_side(share_a, share_b, to
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("middle", [-2.0, 2.0])
+def test_of_two_classes_the_one_with_the_cast_is_told_of(middle):
+    """70 % of a are above the cut, 75 % of b below it: told is whoever lies away from neutral, whatever breaks it."""
+    n = 100
+    labels = np.repeat([0, 1], n).astype(np.int32)
+    number = middle + np.r_[np.repeat([0.4, -0.4], [70, 30]), np.repeat([0.4, -0.4], [25, 75])]
+    number += np.random.default_rng(1).uniform(0, 0.02, 2 * n)
+    made = table(labels, colour__warmth=("number", "image", number))
+    made = replace(made, columns=tuple(replace(c, marked="outer") for c in made.columns))
+    (found,) = audit(labels, made, 2)
+    assert found.class_name == ("c0" if middle > 0 else "c1")
+
+
 @pytest.mark.parametrize("marked", ["below", "above", ""])
 def test_of_two_classes_the_one_that_is_remarked_on_is_told_of(marked):
     """70 % of a are sharp, 75 % of b are not: which of them is told is the column's to say, and else the fewer exceptions."""

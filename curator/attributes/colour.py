@@ -115,6 +115,7 @@ FAMILY = PhotoFamily(
             "have colours of warmth {value}",
             "with colours of a warmth not {value}",
             "log2 of red over blue in the light: 1 = twice as much red, -1 = twice as much blue",
+            marked="outer",
         ),
         Column(
             "colour.grey",

@@ -286,7 +286,8 @@ class Column:
     instead: "on something other than {value}". `unit` is "" for names. `absence`: to lack a flag is a value of its own.
     `ratio`: half of a number is to it what it is to twice the number (light, in stops); all its values are positive.
     `quantiles`: a number is cut at quantiles as well as where it parts best.
-    `marked`: the side of a number that a person remarks on, "" where neither: blurred or dark rather than sharp or light.
+    `marked`: the side of a number that a person remarks on, "" where neither: blurred or dark rather than sharp or light;
+    "outer" is the one away from 0, as a colour cast is away from neutral.
     `bias`: an effect this large (0..1) may come from how the object's looks disturb the measure; severity allows for it.
     """
 
@@ -299,7 +300,7 @@ class Column:
     absence: bool = True
     bias: float = 0.0
     ratio: bool = False
-    marked: Literal["", "below", "above"] = ""
+    marked: Literal["", "below", "above", "outer"] = ""
     quantiles: bool = True
 
 
