@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from curator import likeness
 from curator.config import DuplicateSettings
-from curator.types import DuplicateGroup, Embeddings, Ids
+from curator.types import DuplicateGroup, Embeddings, Ids, Patches
 from curator.vectors import blocks_above
 
 Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -88,14 +89,23 @@ class _Edges:
 
 
 def groups(
-    ids: Ids, sha256: Sequence[str], phash: NDArray[np.uint64], embeddings: Embeddings, settings: DuplicateSettings
+    ids: Ids,
+    sha256: Sequence[str],
+    phash: NDArray[np.uint64],
+    embeddings: Embeddings,
+    settings: DuplicateSettings,
+    patches: Patches | None = None,
 ) -> tuple[DuplicateGroup, ...]:
     """Groups of images that show the same picture, each with the strongest evidence that joins all of it.
 
-    Transitive: a group may hold two images that only a third connects. Sorted by first id.
+    With `patches` (of the same images) copies that were cropped, mirrored or lightened are found too, see `likeness.alike`;
+    they count as perceptual. Transitive: a group may hold two images that only a third connects. Sorted by first id.
     """
     n = len(ids)
     look, near = pairs(phash, embeddings, settings)
+    if patches is not None:
+        one, other = likeness.alike(phash, embeddings.vectors, patches)
+        look = np.concatenate([look[0], one]), np.concatenate([look[1], other])
     kinds: tuple[Evidence, ...] = ("exact", "perceptual", "embedding")
     found: dict[tuple[int, ...], Evidence] = {}
     edges: Pairs = (np.zeros(0, np.intp), np.zeros(0, np.intp))
