@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from curator.errors import InputError
-from curator.indicators import instead
+from curator.indicators import instead, phrase
 from curator.report import gate, wording
 from curator.report.json import clusters_json
 from curator.report.pictures import Album, Shot, Strip, Thumbnails
@@ -182,12 +182,19 @@ def _finding(
 
 
 def advice(run: AuditRun, f: Finding) -> str:
-    """What to add against the finding, as a sentence: "Add bunny photographs on something other than green."."""
+    """What to add against the finding, as a sentence: "Add bunny photographs on something other than green.".
+
+    Where most of the class lack the value, it is the others that must show it: "Add cat photographs that show a lawn.".
+    """
     try:
-        what = instead(run.measures.column(f.attribute), f.value)
+        column = run.measures.column(f.attribute)
     except InputError:
-        what = f"without {f.value}"
-    return f"Add {f.class_name} photographs {what}."
+        return f"Add {f.class_name} photographs without {f.value}."
+    if f.share_elsewhere is None or f.share_in_class >= 0.5:
+        return f"Add {f.class_name} photographs {instead(column, f.value)}."
+    others = [name for name in run.dataset.classes if name != f.class_name]
+    whose = f"{others[0]} photographs" if len(others) == 1 else "photographs of the other classes"
+    return f"Add {whose} that {phrase(column, f.value)}."
 
 
 def _plan(rec: Recommendation, thumbnails: Thumbnails | None, album: Album, limits: Limits) -> list[dict[str, Any]]:

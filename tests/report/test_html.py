@@ -14,9 +14,18 @@ from pathlib import Path
 import pytest
 from report_example import BUNNY, CLASSES, EVIL, EVIL_ID, ids_of, jpeg, make_recommendation
 
-from curator.report.html import MAX_BYTES, render
+from curator.report.html import MAX_BYTES, advice, render
 from curator.report.pictures import Album, picture_size
-from curator.types import Audit, AuditRun, DuplicateGroup, LabelError, ProbeReport, Recommendation, Skipped
+from curator.types import (
+    Audit,
+    AuditRun,
+    Confirmation,
+    DuplicateGroup,
+    LabelError,
+    ProbeReport,
+    Recommendation,
+    Skipped,
+)
 
 Thumbnails = Callable[[str], bytes | None]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -69,6 +78,28 @@ def test_the_first_screen_answers(full: str) -> None:
     assert "curator" in start
     assert "Add bunny photographs on something other than green." in page.text
     assert page.text.index("CLIP could not be fetched") < page.text.index("Could it be chance?")
+
+
+def test_of_a_rare_value_the_others_are_asked_for(run: AuditRun) -> None:
+    """A fifth of the bunnies are on a lawn and nobody else is: more bunnies off lawns is what there is already."""
+    first = run.audit.findings[0]
+    assert advice(run, replace(first, share_in_class=0.5)).startswith(
+        f"Add {first.class_name} photographs on something"
+    )
+    rare = replace(first, share_in_class=0.2)
+    assert advice(run, rare) == "Add photographs of the other classes that have a green background."
+    two = replace(run, dataset=replace(run.dataset, classes=(first.class_name, "hen"), labels=run.dataset.labels * 0))
+    assert advice(two, rare) == "Add hen photographs that have a green background."
+
+
+def test_the_verdict_counts_what_a_half_bears_out(run: AuditRun, thumbnails: Thumbnails) -> None:
+    chance = Confirmation(10, 1, 0, 0.1, (-0.1, 0.3))
+    weak = replace(run.audit.findings[0], severity="low", confirmation=chance)
+    page = Page(render(replace(run, audit=replace(run.audit, findings=(weak,), verdict="none found")), thumbnails))
+    text = " ".join(page.text.split())
+    assert "No shortcut found" in text
+    assert "1 weak trace that no random half of the images bears out is listed below." in text
+    assert "What to do" not in text
 
 
 def test_it_loads_nothing(full: str) -> None:

@@ -10,7 +10,7 @@ from report_example import BUNNY, EVIL, finding
 from rich.console import Console
 
 from curator.report.terminal import print_audit, print_recommendation, print_validation
-from curator.types import AuditRun, ProbeReport, Recommendation
+from curator.types import AuditRun, Confirmation, ProbeReport, Recommendation
 
 
 def console(*, terminal: bool = False, width: int = 120, encoding: str = "utf-8") -> tuple[Console, io.BytesIO]:
@@ -31,6 +31,14 @@ def test_the_verdict_comes_first_and_the_worst_finding_next(run: AuditRun) -> No
     assert text.index("HIGH    95% [76, 99] of bunny") < text.index("MEDIUM  45%") < text.index("LOW     19 of 20")
     assert "Note: CLIP could not be fetched" in text
     assert "skipped bunny/cut.jpg: truncated JPEG at byte 4096" in text
+
+
+def test_weak_traces_are_listed_under_a_verdict_of_none(run: AuditRun) -> None:
+    weak = replace(run.audit.findings[0], severity="low", confirmation=Confirmation(10, 1, 0, 0.1, (-0.1, 0.3)))
+    text = printed(replace(run, audit=replace(run.audit, findings=(weak,), verdict="none found")))
+    assert text.splitlines()[0] == "None found"
+    assert text.index("though no random half of the images bears it out") < text.index("LOW     95%")
+    assert "random half" not in printed(replace(run, audit=replace(run.audit, findings=(), verdict="none found")))
 
 
 def test_no_line_is_wider_than_80_columns(run: AuditRun, recommendation: Recommendation, probe: ProbeReport) -> None:
