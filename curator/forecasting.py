@@ -248,12 +248,12 @@ def _estimate(values: Scores) -> Estimate:
     return Estimate(float(np.median(clipped)), stats.percentile_interval(clipped))
 
 
-def fit(errors: Errors, rng: np.random.Generator) -> PowerLaw:
+def fit(errors: Errors, rng: np.random.Generator, even: float = PLATEAU[0]) -> PowerLaw:
     """The power laws with a plateau that are near the points, drawn in proportion to how near they are.
 
     The logarithms of the points are taken as normal, with the covariance of the bootstrap (points share their test images),
     plus `MISFIT` a point and `SAMPLE` in common. Exponent and plateau are weighed on a grid under weak priors; the
-    level is solved for.
+    level is solved for. `even`: see `PLATEAU`; with 1 nothing is held against a plateau, for asking where it lies.
     Error: see docs/methods.md for what held-back data say of it. Needs 4 sizes or more.
     Source: the form, Cortes et al. (1993), eq. 3; weighing curves by likelihood, Domhan et al. (2015).
     """
@@ -272,7 +272,7 @@ def fit(errors: Errors, rng: np.random.Generator) -> PowerLaw:
     rest = rest - level[:, None]
     chi2 = np.einsum("gi,ij,gj->g", rest, precision, rest)
     log_weight = -0.5 * chi2 - 0.5 * ((b - EXPONENT[0]) / EXPONENT[1]) ** 2
-    even, power = PLATEAU
+    power = PLATEAU[1]
     weight = np.exp(log_weight - log_weight.max()) * (even + (1 - even) * power * (1 - share) ** (power - 1))
     drawn = rng.choice(len(weight), size=N_SAMPLES, p=weight / weight.sum())
     spread = np.sqrt(1 / total + SAMPLE**2)

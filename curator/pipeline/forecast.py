@@ -70,7 +70,8 @@ def forecast(data: str | Path, bench: Workbench | None = None, *, target: float 
         target=target,
         now=_point(law, chosen.n_now),
         needed=needed,
-        plateau=law.ceiling(),
+        # Most curves show no plateau, which helps to say what is near; where one lies, the images alone must say.
+        plateau=forecasting.fit(whole, bench.rng("forecast fit"), even=1.0).ceiling(),
         curve=whole.points(),
         expected=tuple(_point(law, chosen.n_now * 2**j) for j in range(1, 5)),
         per_class=tuple(_of_class(c, chosen, boot, target, bench) for c in range(k)),

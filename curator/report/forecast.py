@@ -78,6 +78,8 @@ def headline(forecast: Forecast) -> str:
     """
     target, there = wording.percent(forecast.target), forecast.now.n_per_class
     need = forecast.needed
+    if _untold(need, there):
+        return f"Whether {target} can be reached cannot be told from so few images; there are {there:,} of every class."
     if need.n_per_class is None and forecast.plateau.value >= forecast.target:
         return f"{target} is not in sight: it takes more than {FARTHEST} times the images that are there, if it can be reached."
     if need.n_per_class is None:
@@ -87,6 +89,12 @@ def headline(forecast: Forecast) -> str:
     return f"{start} about {need.n_per_class:,} images of every class {_ends(need)}; there are {there:,}."
 
 
+def _untold(need: Needed, there: int) -> bool:
+    """Nothing is known: it may be reached already, and may never be."""
+    low = need.ci[0]
+    return need.n_per_class is None and low is not None and low <= there
+
+
 def _ends(need: Needed) -> str:
     low, high = need.ci
     if low is None:
@@ -94,20 +102,23 @@ def _ends(need: Needed) -> str:
     return f"[{low:,} or more]" if high is None else f"[{low:,}, {high:,}]"
 
 
-def _short(need: Needed) -> str:
+def _short(need: Needed, there: int) -> str:
     """
-    >>> _short(Needed(None, (900, None))), _short(Needed(1200, (900, None)))
-    ('out of sight', '1,200 [900 or more]')
+    >>> _short(Needed(None, (900, None)), 40), _short(Needed(None, (9, None)), 40), _short(Needed(1200, (900, None)), 40)
+    ('out of sight', 'cannot be told', '1,200 [900 or more]')
     """
+    if _untold(need, there):
+        return "cannot be told"
     return "out of sight" if need.n_per_class is None else f"{need.n_per_class:,} {_ends(need)}"
 
 
 def lines(forecast: Forecast) -> list[str]:
     """What the terminal shows below the headline."""
     k = wording.count(len(forecast.per_class), "class", "classes")
+    there = forecast.now.n_per_class
     now = wording.with_interval(forecast.now.accuracy, forecast.now.ci)
     out = [
-        f"Now {now} with {forecast.now.n_per_class:,} images of every class, the mean of {k}; encoder {forecast.encoder}.",
+        f"Now {now} with {there:,} images of every class, the mean of {k}; encoder {forecast.encoder}.",
         f"Tested on {forecast.tested} ({wording.count(forecast.n_test, 'image')}).",
     ]
     if forecast.reachable:
@@ -124,20 +135,20 @@ def lines(forecast: Forecast) -> list[str]:
     ]
     out += ["", f"By class: accuracy now, and images of every class for {wording.percent(forecast.target)}:"]
     worst = sorted(forecast.per_class, key=lambda c: c.accuracy)
-    out += [_line(c.name, c) for c in worst[:MOST_CLASSES]]
+    out += [_line(c.name, c, there) for c in worst[:MOST_CLASSES]]
     if len(worst) > MOST_CLASSES:
         out.append(f"  {wording.count(len(worst) - MOST_CLASSES, 'more class', 'more classes')} in forecast.json.")
     out += ["", "Telling two apart, the hardest first:"]
-    out += [_line(f"{p.a} / {p.b}", p) for p in forecast.confusable_pairs[:MOST_PAIRS]]
+    out += [_line(f"{p.a} / {p.b}", p, there) for p in forecast.confusable_pairs[:MOST_PAIRS]]
     easy = forecast.easiest_pair
     if easy is not None and easy not in forecast.confusable_pairs[:MOST_PAIRS]:
-        out += ["The easiest:", _line(f"{easy.a} / {easy.b}", easy)]
+        out += ["The easiest:", _line(f"{easy.a} / {easy.b}", easy, there)]
     return out
 
 
-def _line(name: str, of: ClassForecast | PairForecast) -> str:
-    return _row(wording.visible(name, _NAME), wording.with_interval(of.accuracy, of.ci), _short(of.needed))
+def _line(name: str, of: ClassForecast | PairForecast, there: int) -> str:
+    return _row(wording.visible(name, _NAME), wording.with_interval(of.accuracy, of.ci), _short(of.needed, there))
 
 
 def _row(name: str, accuracy: str, rest: str) -> str:
-    return f"  {name:<{_NAME}}  {accuracy:<15}  {rest}"
+    return f"  {name:<{_NAME}}  {accuracy:<14}  {rest}"
