@@ -192,3 +192,17 @@ def test_a_size_that_is_not_there_is_an_error() -> None:
             (1.0,),
             np.random.default_rng(0),
         )
+
+
+def test_a_need_is_read_off_the_curves() -> None:
+    """0.2 (n / 100) ** -0.5 is 0.1 at 400 and 0.045 at 1976; 0.04 is at 2500, more than 20 times what was measured."""
+    same = np.ones(9)
+    law = forecasting.PowerLaw(100, 0 * same, 0.2 * same, 0.5 * same)
+    assert law.needed(0.9) == Needed(400, (400, 400))
+    assert law.needed(0.955) == Needed(1976, (1976, 1976))
+    assert law.needed(0.96) == Needed(None, (None, None))
+    assert law.accuracy(400).value == pytest.approx(0.9)
+    # Of nine curves that differ in their plateau, those above 0.05 never come down to 0.05; the middle one ends at 0.04.
+    law = forecasting.PowerLaw(100, np.arange(9) / 100, 0.05 * same, same)
+    assert law.needed(0.95) == Needed(500, (125, None))
+    assert law.ceiling().value == pytest.approx(0.96)
