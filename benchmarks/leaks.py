@@ -27,7 +27,9 @@ from bank import SCENES, Bank, Half, Key
 from curator.config import DuplicateSettings
 from curator.duplicates import groups
 from curator.pipeline import Workbench, export
+from curator.pipeline.export import kept_together
 from curator.report.json import dump
+from curator.splitting import pieces
 from curator.types import AuditRun
 from curator.workbench import default_cache, versions
 
@@ -106,7 +108,9 @@ def found_without(run: AuditRun, planted: list[tuple[str, str, str]]) -> dict[st
 
 def measure(folder: Path, planted: list[tuple[str, str, str]], bench: Workbench, n: int) -> dict[str, Any]:
     run, plan, _ = export(folder, folder.parent / "out", bench, dry_run=True)
-    member = {i: k for k, group in enumerate(run.duplicates) for i in group.ids}
+    found = pieces(run.dataset.ids, kept_together(run), np.random.default_rng(0))
+    together = [[str(run.dataset.ids[i]) for i in piece] for piece in found]
+    member = {i: k for k, ids in enumerate(together) for i in ids}
     origin = {copy: original for _, original, copy in planted}
     control = found_without(run, planted)
     kinds: dict[str, dict[str, int]] = {}
@@ -119,14 +123,14 @@ def measure(folder: Path, planted: list[tuple[str, str, str]], bench: Workbench,
             "leaked": sum(plan.assignment[one] != plan.assignment[other] for one, other in pairs),
         }
     # Groups are transitive; n unrelated photographs in one group are n - 1 joins that should not be.
-    together = [{origin.get(i, i) for i in group.ids} for group in run.duplicates]
+    shown = [{origin.get(i, i) for i in ids} for ids in together]
     return {
         "kinds": kinds,
-        "false_joins": sum(len(unrelated) - 1 for unrelated in together),
-        "images_in_them": sum(len(unrelated) for unrelated in together if len(unrelated) > 1),
+        "false_joins": sum(len(unrelated) - 1 for unrelated in shown),
+        "images_in_them": sum(len(unrelated) for unrelated in shown if len(unrelated) > 1),
         "unrelated_photographs": n,
         "unrelated_pairs": n * (n - 1) // 2,
-        "falsely_joined": [sorted(unrelated) for unrelated in together if len(unrelated) > 1],
+        "falsely_joined": [sorted(unrelated) for unrelated in shown if len(unrelated) > 1],
         "splits": {name: sum(s == name for s in plan.assignment.values()) for name in plan.got.columns},
     }
 

@@ -1,15 +1,22 @@
-"""Splits that leak nothing and look alike: duplicates on one side, every class x value cell in proportion."""
+"""Splits that leak nothing and look alike: what belongs together on one side, every class x value cell in proportion."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from curator.errors import DataError
 from curator.types import DuplicateGroup, Ids, SplitPlan
+
+Way = Literal["drop", "weight", "add"]
+"""How the training split is balanced: by leaving images out, by weights, or by saying which images to add."""
 
 
 def split(
@@ -18,10 +25,12 @@ def split(
     duplicates: Sequence[DuplicateGroup],
     fractions: Mapping[str, float],
     rng: np.random.Generator,
+    groups: Sequence[Collection[str]] = (),
 ) -> SplitPlan:
     """Deal the images out so that every cell of `cells` has the asked fraction in every split.
 
-    `cells` (n rows, index = ids, columns class and value) says what is balanced. A duplicate group is dealt as one piece.
+    `cells` (n rows, index = ids, columns class and value) says what is balanced. Duplicates, and the ids of each of `groups`,
+    are dealt as one piece; so is everything that chains of such groups connect.
     Pieces go, largest first, to the split where their cells are furthest below what was asked (ties: the split furthest
     below in total, then its name), so long as what is left of the cells can still give every other split the whole
     images it was promised; order among equals is random.
@@ -30,7 +39,7 @@ def split(
     size. A cell smaller than the number of splits cannot be in all of them (compare `asked` and `got`).
 
     Raises:
-        DataError: fewer images than splits.
+        DataError: fewer images, or pieces, than splits.
     """
     if len(ids) < len(fractions):
         raise DataError(f"{len(ids)} images cannot be dealt out over {len(fractions)} splits; ask for fewer splits.")
@@ -41,7 +50,13 @@ def split(
     got = np.zeros_like(asked)
     assignment: dict[str, str] = {}
     left = sizes.copy()
-    for piece in _pieces(ids, duplicates, rng):
+    dealt_as = pieces(ids, [*(group.ids for group in duplicates), *groups], rng)
+    if len(dealt_as) < len(fractions):
+        raise DataError(
+            f"the images form {len(dealt_as)} groups that stay whole, too few for {len(fractions)} splits; "
+            "ask for fewer splits, or group by less."
+        )
+    for piece in dealt_as:
         need = np.bincount(code[piece], minlength=len(levels))
         left -= need
         deficit = (asked - got)[need > 0]
@@ -80,10 +95,75 @@ def _broken_promises(
     return out
 
 
-def _pieces(ids: Ids, duplicates: Sequence[DuplicateGroup], rng: np.random.Generator) -> list[list[int]]:
+def pieces(ids: Ids, groups: Sequence[Collection[str]], rng: np.random.Generator) -> list[list[int]]:
+    """Positions of the images that have to stay together, the largest piece first, in random order among equals.
+
+    Groups that share an image are one; ids from elsewhere are passed over.
+    """
     position = {str(id): i for i, id in enumerate(ids)}
-    grouped = [[position[i] for i in group.ids if i in position] for group in duplicates]
-    used = {i for piece in grouped for i in piece}
-    pieces = [p for p in grouped if p] + [[i] for i in range(len(ids)) if i not in used]
-    order = rng.permutation(len(pieces))
-    return sorted((pieces[k] for k in order), key=len, reverse=True)
+    links = [
+        (found[0], i) for group in groups for found in [[position[i] for i in group if i in position]] for i in found
+    ]
+    one, other = np.array(links, np.intp).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(len(ids), len(ids)))
+    _, component = connected_components(graph, directed=False)
+    members: dict[int, list[int]] = {}
+    for i, c in enumerate(component.tolist()):
+        members.setdefault(c, []).append(i)
+    found = list(members.values())
+    order = rng.permutation(len(found))
+    return sorted((found[k] for k in order), key=len, reverse=True)
+
+
+def training_split(fractions: Collection[str], asked: pd.DataFrame) -> str:
+    """The split that is balanced: the one called train, else the largest."""
+    return "train" if "train" in fractions else str(asked.sum().idxmax())
+
+
+def balance(
+    plan: SplitPlan, cells: pd.DataFrame, over: Literal["class", "group"], way: Way, rng: np.random.Generator
+) -> SplitPlan:
+    """The plan with its training split balanced over the classes or the class x value groups; other splits stay as they are.
+
+    "drop" leaves random images out until all have as many as the smallest; "weight" gives each group the same total, the
+    mean weight being 1; "add" counts what is missing up to the largest. A group that has no image at all cannot be dropped
+    down to or weighted up to: the others are made equal and a note says so.
+    """
+    name = training_split(list(plan.got.columns), plan.asked)
+    train = sorted(id for id, split in plan.assignment.items() if split == name)
+    columns = ["class"] if over == "class" else ["class", "value"]
+    keys = list(cells.loc[train, columns].itertuples(index=False, name=None))
+    every = [(c, v) for c in sorted(set(cells["class"])) for v in sorted(set(cells["value"]))]
+    members: dict[tuple[str, ...], list[str]] = {
+        key: [] for key in (every if over == "group" else {(c,): 0 for c, _ in every})
+    }
+    for id, key in zip(train, keys, strict=True):
+        members[key].append(id)
+    sizes = {key: len(rows) for key, rows in members.items() if rows}
+    empty = [", ".join(key) for key, rows in members.items() if not rows]
+    notes = [f"No image of {cell} in {name}: only adding some can balance it." for cell in empty if way != "add"]
+    if not sizes:
+        return replace(plan, notes=(*plan.notes, *notes))
+    if way == "weight":
+        even = len(train) / len(sizes)
+        weights = {id: even / sizes[key] for id, key in zip(train, keys, strict=True)}
+        said = ", ".join(f"{', '.join(key)} {even / n:.3g}" for key, n in sizes.items())
+        return replace(plan, weights=weights, notes=(*plan.notes, *notes, f"Weights in {name}: {said}."))
+    if way == "add":
+        most = max(sizes.values())
+        missing = {key: most - len(rows) for key, rows in members.items() if len(rows) < most}
+        wanted = tuple(f"{n} {'image' if n == 1 else 'images'} of {', '.join(key)}" for key, n in missing.items())
+        return replace(plan, shopping_list=wanted)
+    least = min(sizes.values())
+    out: list[str] = []
+    for rows in members.values():
+        keep = set(rng.choice(len(rows), min(least, len(rows)), replace=False).tolist()) if rows else set()
+        out += [id for k, id in enumerate(rows) if k not in keep]
+    gone = [f"{n - least} of {', '.join(key)}" for key, n in sizes.items() if n > least]
+    if gone:
+        notes.append(f"Left out of {name}, so that each has {least}: {', '.join(gone)}.")
+    got = plan.got.copy()
+    for row in cells.loc[out].itertuples(index=False, name=None):
+        got.loc[row, name] -= 1
+    kept = {id: split for id, split in plan.assignment.items() if id not in set(out)}
+    return replace(plan, assignment=kept, got=got, left_out=tuple(sorted(out)), notes=(*plan.notes, *notes))

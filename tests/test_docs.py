@@ -253,13 +253,13 @@ def test_the_example_plug_ins_work_from_the_command_line(plugins: dict[str, str]
 
     assert read_parquet(out / "measures.parquet")["vignette.present"].isin([True, False]).all()
 
-    export = CliRunner().invoke(cli, ["export", train, str(tmp_path / "lines"), "--format", "jsonl", *flags])
+    export = CliRunner().invoke(cli, ["export", train, str(tmp_path / "lines"), "--format", "lines", *flags])
     assert export.exit_code == 0, export.output
-    lines = (tmp_path / "lines" / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
+    lines = (tmp_path / "lines" / "list.txt").read_text(encoding="utf-8").splitlines()
+    rows = [line.split("\t") for line in lines]
     assert len(rows) == 240
-    assert Path(rows[0]["path"]).is_file()
-    assert {row["label"] for row in rows} == {"bunny", "hen", "rodent", "sheep"}
+    assert Path(rows[0][2]).is_file()
+    assert {label for _, label, _ in rows} == {"bunny", "hen", "rodent", "sheep"}
 
 
 def test_the_example_attribute_sees_dark_corners(plugins: dict[str, str]) -> None:

@@ -13,7 +13,13 @@ from curator.cli.options import Common, common, emit
 @click.command()
 @click.argument("data")
 @click.argument("destination", metavar="DEST", type=click.Path(path_type=Path))
-@click.option("--format", "format_", default="imagefolder", show_default=True, help="imagefolder, csv or parquet.")
+@click.option(
+    "--format",
+    "format_",
+    default="imagefolder",
+    show_default=True,
+    help="imagefolder, csv, jsonl, parquet, huggingface, webdataset or fiftyone.",
+)
 @click.option(
     "--split",
     "fractions",
@@ -33,12 +39,39 @@ from curator.cli.options import Common, common, emit
     metavar="CLASS:ATTRIBUTE=VALUE",
     help="What is balanced within each class  [default: the worst finding].",
 )
+@click.option(
+    "--group-column",
+    "group_columns",
+    multiple=True,
+    metavar="NAME",
+    help="Images with the same value in this column stay in one split (patient, camera, site). May be repeated.",
+)
+@click.option(
+    "--balance",
+    default="none",
+    show_default=True,
+    type=click.Choice(["none", "class", "group"]),
+    help="Make classes, or class x value groups, equally frequent in train.",
+)
+@click.option(
+    "--balance-by",
+    type=click.Choice(["drop", "weight", "add"]),
+    help="Leave images out, give weights, or list the images to add  [default: drop].",
+)
+@click.option(
+    "--shard-size",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Images in one shard of a webdataset.",
+)
 @click.option("--force", is_flag=True, help="Replace DEST if it is there.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @common
 def command(
     common: Common, data: str, destination: Path, format_: str, fractions: tuple[str, ...], link: str, attribute: str | None,
-    force: bool, dry_run: bool,
+    group_columns: tuple[str, ...], balance: str, balance_by: str | None, shard_size: int, force: bool, dry_run: bool,
 ) -> None:  # fmt: skip
     """Write DATA out into DEST in splits that are balanced over class x value, duplicates on one side.
 
@@ -47,15 +80,19 @@ def command(
       curator export sample_data/bunnies/train balanced --format imagefolder
     """
     from curator import pipeline
+    from curator.errors import InputError
     from curator.report import terminal
     from curator.report.json import splits_json
     from curator.report.wording import count
 
+    if balance_by and balance == "none":
+        raise InputError(f"--balance-by {balance_by} needs to know what: add --balance class or --balance group.")
     common.keep_out_of(data)
     settings = {"fractions": _fractions(fractions)} if fractions else {}
     with common.bench(split=settings) as bench:
         run, plan, n = pipeline.export(
             data, destination, bench, format=format_, attribute=attribute, link=link, force=force, dry_run=dry_run,  # type: ignore[arg-type]
+            group_columns=group_columns, balance=balance, balance_by=balance_by or "drop", shard_size=shard_size,  # type: ignore[arg-type]
         )  # fmt: skip
     content = splits_json(plan)
     console = common.console()
@@ -64,6 +101,9 @@ def command(
         counts = ", ".join(f"{int(plan.got.loc[cell, split])} {split}" for split in plan.got.columns)
         terminal.print_lines([f"{', '.join(str(part) for part in cell)}: {counts}"], console, indent=2)
     terminal.print_notes((*run.notes, *plan.notes), console)
+    if plan.shopping_list:
+        terminal.print_lines(["To balance train, add:"], console)
+        terminal.print_lines(list(plan.shopping_list), console, indent=2)
     n_images = count(len(plan.assignment) if dry_run else n, "image")
     done = f"Nothing is written: a dry run. {n_images} would be" if dry_run else f"Written: {n_images} and splits.json"
     console.print(f"\n{done} in {destination.resolve()} ({format_})", soft_wrap=True, markup=False)

@@ -15,6 +15,8 @@ from curator.types import Dataset, Measures, SplitPlan
 
 Link = Literal["copy", "hardlink", "symlink"]
 LINKS: tuple[Link, ...] = ("copy", "hardlink", "symlink")
+SHARD_SIZE = 1000
+"""Images in one shard, where a format has shards."""
 
 
 class Exporter(Protocol):
@@ -34,10 +36,12 @@ class Exporter(Protocol):
         measures: Measures | None,
         format: str,
         link: Link,
+        shard_size: int,
     ) -> int:
         """Write the images of `plan` into `destination`, an empty folder that takes its final name later.
 
-        Returns how many images were written. Nothing outside `destination` may be touched, and nothing in it may depend
+        `link` and `shard_size` mean something to some formats only; `plan.weights`, where there are any, are written with the
+        labels. Returns how many images were written. Nothing outside `destination` may be touched, and nothing in it may depend
         on what it is called now.
         """
         ...
@@ -122,6 +126,7 @@ def export(
     format: str,
     measures: Measures | None = None,
     link: Link = "copy",
+    shard_size: int = SHARD_SIZE,
     force: bool = False,
     extra_files: Mapping[str, str] | None = None,
 ) -> int:
@@ -138,6 +143,8 @@ def export(
     exporter = _exporter(format)
     if link not in LINKS:
         raise InputError(f"no way of linking is called {link!r}; choose one of: {', '.join(LINKS)}.")
+    if shard_size < 1:
+        raise InputError(f"a shard of {shard_size} images cannot be; ask for at least 1.")
     _check_plan(dataset, plan)
     target = _check_destination(dataset, Path(destination), force)
     staging: Path | None = None
@@ -146,7 +153,9 @@ def export(
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.unfinished-", dir=target.parent))
         staged = staging / "export"  # a folder made by mkdtemp is closed to other users; this one is not
         staged.mkdir()
-        n_written = exporter.write(dataset, plan, staged, measures=measures, format=format, link=link)
+        n_written = exporter.write(
+            dataset, plan, staged, measures=measures, format=format, link=link, shard_size=shard_size
+        )
         if n_written != len(plan.assignment):
             raise DataError(f"only {n_written} of {len(plan.assignment)} images were written; nothing was kept.")
         for name, text in (extra_files or {}).items():

@@ -48,20 +48,27 @@ def folder_names(names: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _file_names(ids: list[str]) -> dict[str, str]:
-    """Id -> file name within one folder: the file's own (a backslash as _), with a hash of its id where two share it."""
+def file_names(ids: list[str], *, by_stem: bool = False) -> dict[str, str]:
+    """Id -> file name within one folder: the file's own (a backslash as _), with a hash of its id where two share it.
+
+    `by_stem`: no two names are the same even without their endings.
+    """
     # A backslash is part of a name here and a folder's end on Windows, where the export may go.
     own = {id: PurePosixPath(id).name.replace("\\", "_") for id in ids}
     for id, name in own.items():
         if name in {"", ".", ".."}:
             raise DataError(f"{id!r} is not the path of a file.")
-    counts = Counter(name.casefold() for name in own.values())
+
+    def key(name: str) -> str:
+        return (PurePosixPath(name).stem if by_stem else name).casefold()
+
+    counts = Counter(key(name) for name in own.values())
     names = {}
     for id, name in own.items():
         path = PurePosixPath(name)
-        names[id] = name if counts[name.casefold()] == 1 else f"{path.stem}-{_short_hash(id)}{path.suffix}"
-    if len({name.casefold() for name in names.values()}) != len(names):
-        raise DataError(f"two files of one class would get the same name in the export, near {min(names)!r}.")
+        names[id] = name if counts[key(name)] == 1 else f"{path.stem}-{_short_hash(id)}{path.suffix}"
+    if len({key(name) for name in names.values()}) != len(names):
+        raise DataError(f"two files of one folder would get the same name in the export, near {min(names)!r}.")
     return names
 
 
@@ -81,7 +88,8 @@ def _copy(source: Path, target: Path) -> None:
         raise DataError(f"the copy of {source} is not what was read; the disk may be failing.")
 
 
-def _place(source: Path, target: Path, link: Link) -> None:
+def place(source: Path, target: Path, link: Link) -> None:
+    """Copy or link one file; a copy is read back and compared."""
     if not source.is_file():
         raise DataError(f"{source} is no longer there; nothing was exported.")
     if link == "copy":
@@ -110,29 +118,48 @@ class ImageFolder:
         measures: Measures | None,
         format: str,
         link: Link,
+        shard_size: int,
     ) -> int:
         """See `Exporter`. Raises DataError for an image without a label: it would have no folder to lie in."""
-        if "://" in dataset.root:
-            raise InputError("folders of images are made from local files; export a manifest (csv or parquet) instead.")
-        root = Path(dataset.root).resolve()
-        labels = dict(zip(dataset.ids.tolist(), dataset.label_names(), strict=True))
-        cells: dict[tuple[str, str], list[str]] = {}
-        for id, split in plan.assignment.items():
-            if not labels[id]:
-                raise DataError(f"{id!r} has no label, and folders of images need one; leave it out of the split plan.")
-            cells.setdefault((split, labels[id]), []).append(id)
-        split_dirs = folder_names({split for split, _ in cells})
-        class_dirs = folder_names({label for _, label in cells})
-        for (split, label), ids in sorted(cells.items()):
-            folder = destination / split_dirs[split] / class_dirs[label]
-            folder.mkdir(parents=True)
-            for id, name in _file_names(sorted(ids)).items():
-                _place(root / id, folder / name, link)
-        renamed = {folder: label for label, folder in sorted(class_dirs.items()) if folder != label}
-        if renamed:
-            text = json.dumps(renamed, ensure_ascii=False, indent=1, sort_keys=True)
-            (destination / "classes.json").write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        write_folders(dataset, plan, destination, link)
         return len(plan.assignment)
 
 
 EXPORTER = ImageFolder()
+
+
+def labels_of(dataset: Dataset, plan: SplitPlan) -> dict[str, str]:
+    """The label of every image of the plan.
+
+    Raises: DataError for one without a label; InputError for images that are not local files.
+    """
+    if "://" in dataset.root:
+        raise InputError("copies are made of local files; export a manifest (csv, jsonl or parquet) instead.")
+    labels = dict(zip(dataset.ids.tolist(), dataset.label_names(), strict=True))
+    for id in plan.assignment:
+        if not labels[id]:
+            raise DataError(f"{id!r} has no label, and this format needs one; leave it out of the split plan.")
+    return {id: labels[id] for id in plan.assignment}
+
+
+def write_folders(dataset: Dataset, plan: SplitPlan, destination: Path, link: Link) -> dict[str, tuple[str, str]]:
+    """Place every image at `<split>/<class>/<file>`; returns id -> (split folder, path in it), sorted by split and class."""
+    labels = labels_of(dataset, plan)
+    root = Path(dataset.root).resolve()
+    cells: dict[tuple[str, str], list[str]] = {}
+    for id, split in plan.assignment.items():
+        cells.setdefault((split, labels[id]), []).append(id)
+    split_dirs = folder_names({split for split, _ in cells})
+    class_dirs = folder_names({label for _, label in cells})
+    placed: dict[str, tuple[str, str]] = {}
+    for (split, label), ids in sorted(cells.items()):
+        folder = destination / split_dirs[split] / class_dirs[label]
+        folder.mkdir(parents=True)
+        for id, name in file_names(sorted(ids)).items():
+            place(root / id, folder / name, link)
+            placed[id] = split_dirs[split], f"{class_dirs[label]}/{name}"
+    renamed = {folder: label for label, folder in sorted(class_dirs.items()) if folder != label}
+    if renamed:
+        text = json.dumps(renamed, ensure_ascii=False, indent=1, sort_keys=True)
+        (destination / "classes.json").write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    return placed

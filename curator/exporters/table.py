@@ -1,7 +1,9 @@
-"""A manifest: one row per image, the files stay where they are. CSV or Parquet."""
+"""A manifest: one row per image, the files stay where they are. CSV, JSONL or Parquet."""
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ def _no_formula(value: Any) -> Any:
 
 
 def manifest(dataset: Dataset, plan: SplitPlan, measures: Measures | None = None) -> pd.DataFrame:
-    """One row per image of the plan, in the order of the data set: path, label, split, then the measured columns.
+    """One row per image of the plan, in the order of the data set: path, label, split, weight if any, the measured columns.
 
     `path` is absolute (or the URL of a remote image), so the manifest can lie anywhere; `label` is "" where there is
     none.
@@ -37,15 +39,29 @@ def manifest(dataset: Dataset, plan: SplitPlan, measures: Measures | None = None
         },
         index=ids,
     )
+    if plan.weights:
+        table["weight"] = [plan.weights.get(id, 1.0) for id in ids]
     if measures is not None:
         table = pd.concat([table, measures.frame.reindex(ids)], axis=1)
     return table.reset_index(drop=True)
 
 
-class Table:
-    """`manifest.csv` or `manifest.parquet`. In the CSV, text that would run as a formula is quoted by '."""
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain JSON values; None for what is missing or no finite number."""
+    columns = [[_plain(value) for value in table[name].tolist()] for name in table.columns]
+    return [dict(zip(map(str, table.columns), values, strict=True)) for values in zip(*columns, strict=True)]
 
-    formats = ("csv", "parquet")
+
+def _plain(value: Any) -> Any:
+    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value if isinstance(value, str | bool | int | float) else str(value)
+
+
+class Table:
+    """`manifest.csv`, `.jsonl` or `.parquet`. In the CSV, text that would run as a formula is quoted by '."""
+
+    formats = ("csv", "jsonl", "parquet")
 
     def write(
         self,
@@ -56,11 +72,15 @@ class Table:
         measures: Measures | None,
         format: str,
         link: Link,
+        shard_size: int,
     ) -> int:
         """See `Exporter`. `link` means nothing here: no file is copied."""
         table = manifest(dataset, plan, measures)
         if format == "parquet":
             table.to_parquet(destination / "manifest.parquet", index=False)
+        elif format == "jsonl":
+            lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows_of(table))
+            (destination / "manifest.jsonl").write_text("".join(lines), encoding="utf-8", errors="surrogateescape")
         else:
             table.map(_no_formula).to_csv(
                 destination / "manifest.csv", index=False, lineterminator="\n", errors="surrogateescape"

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from curator import exporters, indicators, splitting
-from curator.errors import DataError
+from curator import exporters, indicators, likeness, splitting
+from curator.errors import DataError, InputError
 from curator.pipeline.audit import audit_embedded
 from curator.pipeline.recommend import to_undo
 from curator.report.json import dumps, splits_json
-from curator.types import AuditRun, SplitPlan
+from curator.types import AuditRun, Dataset, SplitPlan
 from curator.workbench import Workbench, one_class
 
+Balance = Literal["none", "class", "group"]
+"""What is made equally frequent in the training split: nothing, the classes, or the class x value groups."""
+_MAX_DEVIATIONS = 10
+"""Cells of which it is said that they differ from what was asked; a site that is half the data makes all of them differ."""
 
-def plan_splits(run: AuditRun, bench: Workbench, *, attribute: str | None = None) -> SplitPlan:
+
+def plan_splits(
+    run: AuditRun,
+    bench: Workbench,
+    *,
+    attribute: str | None = None,
+    group_columns: Sequence[str] = (),
+    balance: Balance = "none",
+    balance_by: splitting.Way = "drop",
+) -> SplitPlan:
     """Deal the labelled images out, balanced over class x value of the worst findings (or of `attribute`).
 
-    Where the audit found nothing, over the classes alone.
+    Where the audit found nothing, over the classes alone. Duplicates stay on one side, as do images with the same value in one
+    of `group_columns`. `balance` and `balance_by`: see `splitting.balance`.
+
+    Raises:
+        InputError: no such column. DataError: no labelled image, or fewer groups than splits.
     """
     rows = np.flatnonzero(run.dataset.labels >= 0)
     if not len(rows):
@@ -39,11 +59,55 @@ def plan_splits(run: AuditRun, bench: Workbench, *, attribute: str | None = None
     cells = pd.DataFrame(
         {"class": [run.dataset.classes[k] for k in run.dataset.labels[rows]], "value": value}, index=ids
     )
-    plan = splitting.split(ids, cells, run.duplicates, bench.settings.split.fractions, bench.rng("split"))
-    return replace(plan, notes=tuple(_notes(run, plan)))
+    together = kept_together(run, group_columns)
+    plan = splitting.split(
+        ids, cells, run.duplicates, bench.settings.split.fractions, bench.rng("split"), groups=together
+    )
+    plan = replace(plan, notes=tuple(_notes(run, plan, group_columns)))
+    return plan if balance == "none" else splitting.balance(plan, cells, balance, balance_by, bench.rng("balance"))
 
 
-def _notes(run: AuditRun, plan: SplitPlan) -> list[str]:
+def kept_together(run: AuditRun, group_columns: Sequence[str] = ()) -> list[Collection[str]]:
+    """Ids of images that have to be in one split: duplicates, altered copies, and equal values in one of the columns.
+
+    An image without a value in a column is in none of its groups. Groups may overlap.
+
+    Raises: InputError for a column that the data do not have.
+    """
+    out: list[Collection[str]] = [group.ids for group in run.duplicates]
+    ids = run.dataset.ids.tolist()
+    if run.patches is not None and run.facts is not None:
+        one, other = likeness.alike(run.facts["phash"].to_numpy(np.uint64), run.embeddings.vectors, run.patches)
+        out += [(ids[i], ids[j]) for i, j in zip(one.tolist(), other.tolist(), strict=True)]
+    check_columns(run.dataset, group_columns)
+    for column in group_columns:
+        values = run.dataset.metadata[column]
+        groups: dict[str, list[str]] = {}
+        for id, value in zip(ids, values.tolist(), strict=True):
+            if not pd.isna(value) and str(value).strip():
+                groups.setdefault(str(value).strip(), []).append(id)
+        out += groups.values()
+    return out
+
+
+def check_columns(dataset: Dataset, group_columns: Sequence[str]) -> None:
+    """Raises InputError for a column that the data do not have."""
+    known = [str(c) for c in dataset.metadata.columns]
+    for column in group_columns:
+        if column not in known:
+            near = difflib.get_close_matches(column, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}."
+            raise InputError(
+                f"the data have no column {column!r} to group by; "
+                + (
+                    hint
+                    if known
+                    else "only a table (.csv, .jsonl, .parquet) has columns besides path, label and split."
+                )
+            )
+
+
+def _notes(run: AuditRun, plan: SplitPlan, group_columns: Sequence[str]) -> list[str]:
     """What the user might not expect of the splits: cells that are in none of them, and splits that were there before."""
     notes = []
     own = [s for s in dict.fromkeys(run.dataset.splits.tolist()) if s]
@@ -55,19 +119,35 @@ def _notes(run: AuditRun, plan: SplitPlan) -> list[str]:
             images = "1 image" if n == 1 else f"{n} images"
             why = "" if n < len(counts) else " (duplicates stay together, or the split is small)"
             notes.append(f"{', '.join(str(part) for part in cell)}: {images}, none in {' or '.join(empty)}{why}.")
+    whole = " and ".join(["duplicates", *(f"images of one {column}" for column in group_columns)])
+    off = [
+        f"{', '.join(str(part) for part in cell)}: {int(plan.got.loc[cell, split])} in {split} where "
+        f"{plan.asked.loc[cell, split]:.1f} were asked, for {whole} stay together."
+        for cell in plan.got.index
+        for split in plan.got.columns
+        if abs(plan.got.loc[cell, split] - plan.asked.loc[cell, split]) > 1 and plan.got.loc[cell, split]
+    ]
+    notes += off[:_MAX_DEVIATIONS]
+    if len(off) > _MAX_DEVIATIONS:
+        notes.append(f"{len(off) - _MAX_DEVIATIONS} more cells differ by more than an image; splits.json has them all.")
     return notes
 
 
 def export(
     data: str | Path, destination: str | Path, bench: Workbench | None = None, *, format: str = "imagefolder",
     attribute: str | None = None, link: exporters.Link = "copy", force: bool = False, dry_run: bool = False,
+    group_columns: Sequence[str] = (), balance: Balance = "none", balance_by: splitting.Way = "drop",
+    shard_size: int = exporters.SHARD_SIZE,
 ) -> tuple[AuditRun, SplitPlan, int]:  # fmt: skip
     """Audit, deal out, write. Returns the run, the plan and how many images were written (0 for a dry run)."""
     bench = bench or Workbench.open()
     dataset = bench.scan(data)
     exporters.check(dataset, destination, format=format, force=force)  # before the work, not after it
+    check_columns(dataset, group_columns)
     run = audit_embedded(bench.embed(one_class(dataset)), bench)
-    plan = plan_splits(run, bench, attribute=attribute)
+    plan = plan_splits(
+        run, bench, attribute=attribute, group_columns=group_columns, balance=balance, balance_by=balance_by
+    )
     if dry_run:
         return run, plan, 0
     labelled = replace(run.dataset.take(np.flatnonzero(run.dataset.labels >= 0)), skipped=())
@@ -78,6 +158,7 @@ def export(
         format=format,
         measures=run.measures,
         link=link,
+        shard_size=shard_size,
         force=force,
         extra_files={"splits.json": dumps(splits_json(plan))},
     )

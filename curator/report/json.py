@@ -329,6 +329,10 @@ def splits_json(plan: SplitPlan) -> dict[str, Any]:
             for i, (c, v) in enumerate(map(_cell_key, plan.got.index))
         ],
         "assignment": {str(k): str(v) for k, v in sorted(plan.assignment.items())},
+        **({"left_out": list(plan.left_out)} if plan.left_out else {}),
+        **({"weights": {k: plain(v) for k, v in sorted(plan.weights.items())}} if plan.weights else {}),
+        **({"shopping_list": list(plan.shopping_list)} if plan.shopping_list else {}),
+        **({"notes": list(plan.notes)} if plan.notes else {}),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 import pandas as pd
@@ -100,9 +100,16 @@ class ProbeReport:
 
 @dataclass(frozen=True, slots=True)
 class SplitPlan:
-    """The split of each image, and the counts asked for and got: cells (class, value) x splits."""
+    """The split of each image, and the counts asked for and got: cells (class, value) x splits.
+
+    To balance the training split, images may be left out, each may have a weight (none: all weigh 1), or the images that are
+    missing are named in `shopping_list`.
+    """
 
     assignment: Mapping[str, str]
     asked: pd.DataFrame
     got: pd.DataFrame
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
+    shopping_list: tuple[str, ...] = ()

@@ -214,7 +214,7 @@ def test_a_destination_in_the_way_is_refused(tmp_path: Path, monkeypatch: pytest
 def test_what_cannot_be_exported_says_why(tmp_path: Path) -> None:
     dataset, plan = make(tmp_path / "data", labels=["bunny", "bunny", "bunny", "hen", ""])
     out = tmp_path / "out"
-    with pytest.raises(InputError, match="csv, imagefolder, parquet"):
+    with pytest.raises(InputError, match="csv, fiftyone, huggingface, imagefolder, jsonl, parquet, webdataset"):
         export(dataset, plan, out, format="tar")
     with pytest.raises(InputError, match="hardlink"):
         export(dataset, plan, out, format="csv", link="teleport")  # type: ignore[arg-type]
@@ -238,7 +238,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_every_exporter_found_keeps_the_contract(tmp_path: Path) -> None:
     dataset, plan = make(tmp_path / "data")
     before = digests(tmp_path / "data")
-    assert exporters.formats() == ("csv", "imagefolder", "parquet")
+    assert exporters.formats() == ("csv", "fiftyone", "huggingface", "imagefolder", "jsonl", "parquet", "webdataset")
     for name, exporter in EXPORTERS:
         for format in exporter.formats:
             for destination in (f"{name}-{format}", f"{name}-{format}-again"):

@@ -1,0 +1,55 @@
+"""FiftyOne's own folder of classified images; any FiftyOne imports it, with or without curator."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from curator.exporters import Link
+from curator.exporters.imagefolder import file_names, folder_names, labels_of, place
+from curator.types import Dataset, Measures, SplitPlan
+
+
+class FiftyOneFolder:
+    """One `fiftyone.types.FiftyOneImageClassificationDataset` per split: `<split>/data/<file>` and `<split>/labels.json`.
+
+    `curator browse` makes the data set with findings and measures; this one is for another machine, and for training.
+    """
+
+    formats = ("fiftyone",)
+
+    def write(
+        self,
+        dataset: Dataset,
+        plan: SplitPlan,
+        destination: Path,
+        *,
+        measures: Measures | None,
+        format: str,
+        link: Link,
+        shard_size: int,
+    ) -> int:
+        """See `Exporter`. Raises DataError for an image without a label."""
+        labels = labels_of(dataset, plan)
+        classes = sorted(set(labels.values()))
+        root = Path(dataset.root).resolve()
+        splits = folder_names(set(plan.assignment.values()))
+        for split, folder in sorted(splits.items()):
+            data = destination / folder / "data"
+            data.mkdir(parents=True)
+            ids = sorted(id for id, s in plan.assignment.items() if s == split)
+            targets: dict[str, Any] = {}
+            # FiftyOne knows an image by its name without the ending, so those must differ too.
+            for id, name in file_names(ids, by_stem=True).items():
+                place(root / id, data / name, link)
+                target: Any = classes.index(labels[id])
+                if plan.weights:
+                    target = {"label": target, "attributes": {"weight": plan.weights.get(id, 1.0)}}
+                targets[name.rpartition(".")[0] or name] = target
+            text = json.dumps({"classes": classes, "labels": targets}, ensure_ascii=False, indent=1)
+            (data.parent / "labels.json").write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
+        return len(plan.assignment)
+
+
+EXPORTER = FiftyOneFolder()

@@ -1,0 +1,48 @@
+"""A Hugging Face `datasets` image folder: `load_dataset("imagefolder", data_dir=...)` gives images, labels and measures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from curator.exporters import Link
+from curator.exporters.imagefolder import write_folders
+from curator.exporters.table import manifest, rows_of
+from curator.types import Dataset, Measures, SplitPlan
+
+
+class HuggingFace:
+    """`<split>/<class>/<file>` with a `metadata.jsonl` in each split: file_name, label, then weight and the measures.
+
+    Where there is metadata `datasets` takes labels from it and not from the folders. Curator reads the folders.
+    """
+
+    formats = ("huggingface",)
+
+    def write(
+        self,
+        dataset: Dataset,
+        plan: SplitPlan,
+        destination: Path,
+        *,
+        measures: Measures | None,
+        format: str,
+        link: Link,
+        shard_size: int,
+    ) -> int:
+        """See `Exporter`. Raises DataError for an image without a label."""
+        placed = write_folders(dataset, plan, destination, link)
+        kept = [id for id in dataset.ids.tolist() if id in plan.assignment]
+        rows = dict(zip(kept, rows_of(manifest(dataset, plan, measures)), strict=True))
+        lines: dict[str, list[str]] = {}
+        for id, (folder, path) in placed.items():
+            rest = {name: value for name, value in rows[id].items() if name not in ("path", "split")}
+            row = {"file_name": path, **rest}
+            lines.setdefault(folder, []).append(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+        for folder, text in lines.items():
+            target = destination / folder / "metadata.jsonl"
+            target.write_text("".join(text), encoding="utf-8", errors="surrogateescape")
+        return len(placed)
+
+
+EXPORTER = HuggingFace()
