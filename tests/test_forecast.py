@@ -65,6 +65,7 @@ def test_what_is_alike_needs_more(fruit: Path, cache: Path) -> None:
     assert done.n_test == 170
     notes = " ".join(done.notes)
     assert f"left out: quince ({SMALLEST - 1})" in notes
+    assert "is a guess" not in notes
     assert "The curve ends where the smallest class does: apple, 40 images." in notes
 
 
@@ -72,6 +73,8 @@ def test_the_same_seed_says_the_same(fruit: Path, cache: Path) -> None:
     first, again = (forecast_json(forecast(fruit, bench(cache), target=0.8)) for _ in range(2))
     assert first == again
     jsonschema.validate(first, SCHEMA, jsonschema.Draft202012Validator)
+    for key in SCHEMA["required"]:
+        assert not jsonschema.Draft202012Validator(SCHEMA).is_valid({k: v for k, v in first.items() if k != key})
     other = forecast_json(forecast(fruit, bench(cache, seed=1), target=0.8))
     assert other["curve"] != first["curve"]
 
@@ -88,6 +91,7 @@ def test_a_test_split_is_used_without_what_repeats_a_training_image(tmp_path: Pa
     assert done.n_test == 40
     assert (done.now.n_per_class, done.curve[-1].n_per_class) == (30, 30)
     assert "Test images that repeat a training image, which are left out: 3." in done.notes
+    assert "With fewer than 40 images of a class a forecast is a guess. Add some, ask again." in done.notes
 
 
 def test_copies_of_a_picture_are_no_pictures(tmp_path: Path, cache: Path) -> None:

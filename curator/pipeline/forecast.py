@@ -30,6 +30,8 @@ CHEAP_ROWS = 1_000
 """Training images up to which a fit costs a fraction of a second."""
 N_FOLDS = 5
 MOST_PAIRS = 10
+FEW = 40
+"""Images of every class below which most forecasts failed the check (benchmarks/results/forecast.json)."""
 FAR = 4
 """Times the images that are there, up to which held-back data have been asked (benchmarks/results/forecast.json)."""
 
@@ -62,6 +64,8 @@ def forecast(data: str | Path, bench: Workbench | None = None, *, target: float 
     zero_shot, said = _zero_shot(chosen, trials, boot, bench)
     needed = law.needed(target)
     notes = [*bench.notes, *chosen.notes, *said]
+    if chosen.n_now < FEW:
+        notes.append(f"With fewer than {FEW} images of a class a forecast is a guess. Add some, ask again.")
     if needed.n_per_class is not None and needed.n_per_class > FAR * chosen.n_now:
         notes.append(
             f"More than {FAR} times the images that are there: so far ahead no forecast was checked. Add some, ask again."
