@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import posixpath
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def manifest(dataset: Dataset, plan: SplitPlan, measures: Measures | None = None
     ids = rows.ids.tolist()
     table = pd.DataFrame(
         {
-            "path": [f"{root}/{id}" for id in ids],
+            "path": [f"{root}/{id}" if remote else posixpath.normpath(f"{root}/{id}") for id in ids],
             "label": rows.label_names(),
             "split": [plan.assignment[id] for id in ids],
         },

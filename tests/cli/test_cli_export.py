@@ -1,0 +1,102 @@
+"""`curator export` with groups, balance and the formats, on the committed sample data."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from cli_kit import TRAIN, Run, check_schema
+from PIL import Image, ImageOps
+
+RULE = ("--attribute", "bunny:background.colour=green")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """The training images as a table with a column of twelve sites, five images without one."""
+    ids = sorted(p.relative_to(TRAIN).as_posix() for p in TRAIN.rglob("*.jpg"))
+    sites = [f"site {k % 12}" if k >= 5 else None for k in range(len(ids))]
+    rows = {"path": [str(TRAIN / i) for i in ids], "label": [i.split("/")[0] for i in ids], "site": sites}
+    (tmp_path / "tables").mkdir()  # what is beside a table is DATA, and nothing is exported into that
+    pd.DataFrame(rows).to_csv(tmp_path / "tables" / "sites.csv", index=False)
+    return tmp_path / "tables" / "sites.csv"
+
+
+def test_images_of_one_site_stay_in_one_split(run: Run, table: Path, tmp_path: Path) -> None:
+    flags = ("--format", "jsonl", "--group-column", "site", "--allow-outside", *RULE)
+    done = run("export", table, tmp_path / "dest", *flags)
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in (tmp_path / "dest" / "manifest.jsonl").read_text().splitlines()]
+    site = dict(pd.read_csv(table)[["path", "site"]].itertuples(index=False))
+    splits: dict[str, set[str]] = {}
+    for row in rows:
+        if isinstance(site[row["path"]], str):
+            splits.setdefault(site[row["path"]], set()).add(row["split"])
+    assert len(rows) == 240
+    assert len(splits) == 12
+    assert all(len(found) == 1 for found in splits.values())
+    assert {s for found in splits.values() for s in found} == {"train", "val", "test"}
+    assert "duplicates and images of one site stay together" in " ".join(
+        done.out.split()
+    )  # twelve sites cannot be exact
+
+
+def test_a_column_that_is_not_there_is_one_line(run: Run, table: Path, tmp_path: Path) -> None:
+    flags = ("--group-column", "sites", "--allow-outside")
+    assert "did you mean 'site'?" in run("export", table, tmp_path / "dest", *flags).error()
+    assert "only a table" in run("export", TRAIN, tmp_path / "dest", "--group-column", "site").error()
+    assert "--balance group" in run("export", TRAIN, tmp_path / "dest", "--balance-by", "drop").error()
+
+
+def test_a_mirrored_copy_does_not_reach_another_split(run: Run, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for name in ("bunny", "hen"):
+        (data / name).mkdir(parents=True)
+        for k, path in enumerate(sorted((TRAIN / name).iterdir())[:24]):
+            (data / name / path.name).write_bytes(path.read_bytes())
+            if k % 3 == 0:
+                with Image.open(path) as picture:
+                    ImageOps.mirror(picture).save(data / name / f"turned {path.name}", quality=85)
+    done = run("export", data, tmp_path / "dest", "--format", "csv", *RULE, "--json")
+    assert done.code == 0, done.err
+    where = done.json()["assignment"]
+    turned = [i for i in where if "turned " in i]
+    assert len(turned) == 16
+    assert [i for i in turned if where[i] != where[i.replace("turned ", "")]] == []
+
+
+@pytest.mark.parametrize("way", ["drop", "weight", "add"])
+def test_groups_of_the_training_split_are_balanced(way: str, run: Run, tmp_path: Path) -> None:
+    dest = tmp_path / "dest"
+    flags = ("--format", "webdataset", "--shard-size", "50", "--balance", "group", *RULE)
+    done = run("export", TRAIN, dest, *flags, "--balance-by", way)
+    assert done.code == 0, done.err
+    content = json.loads((dest / "splits.json").read_text(encoding="utf-8"))
+    check_schema(content)
+    train = [cell["got"]["train"] for cell in content["cells"]]
+    known = []
+    for shard in sorted(dest.glob("train-*.tar")):
+        with tarfile.open(shard) as tar:
+            known += [json.loads(tar.extractfile(e).read()) for e in tar if e.name.endswith(".json")]  # type: ignore[union-attr]
+    assert len(known) == content["splits"]["train"] == sum(train)
+    if way == "drop":
+        assert len(set(train)) == 1
+        assert content["n_images"] + len(content["left_out"]) == 240
+        assert "Left out of train" in done.out
+    else:
+        assert content["n_images"] == 240
+    if way == "weight":
+        total = Counter(dict.fromkeys(("bunny", "hen", "rodent", "sheep"), 0.0))
+        for row in known:
+            total[row["label"]] += row["weight"]
+        n_groups = Counter(cell["class"] for cell in content["cells"])
+        assert len({round(total[label] / n_groups[label], 6) for label in n_groups}) == 1
+    if way == "add":
+        assert "To balance train, add:" in done.out
+        assert [line.split()[0] for line in content["shopping_list"]] == [
+            str(max(train) - n) for n in train if n < max(train)
+        ]
