@@ -155,12 +155,13 @@ def scored(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The figures, whole and by what makes a forecast hard."""
     enough = [r for r in rows if r["seen"] >= FEW]
+    sizes = sorted({r["set"].split("-")[1] for r in rows})
     return {
         f"from_{FEW}_images": scored(enough),
         "up_to_half": scored([r for r in enough if r["times"] <= 2]),
         "by_times": {f"{t:g}": scored([r for r in enough if r["times"] == t]) for t in TIMES},
         "by_seen": {str(n): scored([r for r in rows if r["seen"] == n]) for n in sorted({r["seen"] for r in rows})},
-        "by_size": {s: scored([r for r in enough if s in r["set"]]) for s in ("little", "tiny")},
+        "by_size": {s: scored([r for r in enough if r["set"].split("-")[1] == s]) for s in sizes},
     }
 
 
@@ -211,7 +212,7 @@ def main() -> None:
         "half": flags.half,
         "seeds": flags.seeds,
         "summary": summary(rows),
-        "cats_dogs": [cats(pets, seed) for seed in flags.seeds[:3]],
+        "cats_dogs": [cats(pets, seed) for seed in flags.seeds[:1]],
         "forecasts": rows,
     }
     dump(result, flags.out)
