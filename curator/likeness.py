@@ -24,9 +24,9 @@ _LEAST_COLOUR, _LEAST_FEATURES = 0.65, 0.55
 """Neither correlation may be below its own: colours alone agree on two skies over two lawns."""
 _LEAST_COSINE = 0.6
 """Of the embeddings, to be looked at: altered copies fall to 0.68 at worst but for one in 200."""
-_ODD_PLACES, _LEAST_THERE = 10, 0.5
+_ODD_PLACES, _LEAST_THERE = 10, 0.45
 """Percentage of the places, the least alike, and how far they have to agree: another animal before the same sky does not."""
-_SAME_COLOURS = 0.98
+_SAME_COLOURS = 0.95
 """Correlation of the colours from which places need not agree: features of what was lightened until it is white do not."""
 _SKETCHY = 0.2
 """By how much the correlation of sketched features may fall short of that of the features."""
