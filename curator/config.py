@@ -74,11 +74,13 @@ class DuplicateSettings:
 @dataclass(frozen=True, slots=True)
 class RecommendSettings:
     """`strategy`: a name from the recommenders. `confidence`: a predicted label below it is not trusted with a place.
-    `c`: inverse regularisation of the probe that predicts labels (chosen on composed photographs, seeds 101 to 103)."""
+    `doubtful`: one below it is taken last. `c`: inverse regularisation of the probes that predict labels (chosen on composed
+    photographs, seeds 101 to 103)."""
 
     budget: int = 30
-    strategy: str = "coverage"
+    strategy: str = "counterexample"
     confidence: float = 0.6
+    doubtful: float = 0.8
     c: float = 0.1
     max_findings: int = 3
 
@@ -86,18 +88,21 @@ class RecommendSettings:
 @dataclass(frozen=True, slots=True)
 class ValidateSettings:
     """The probe: `c_grid` inverse regularisations to choose from, `n_random` draws of the random arm, `n_bootstrap`
-    resamples behind every interval, `min_group` images for a group to count. Under 19 random draws nothing can be called
-    an improvement: see `probing.compare`."""
+    resamples of the test set and `n_seeds` of the training set behind every interval, `min_group` images for a group to
+    count. Under 19 random draws nothing can be called an improvement: see `proving.compare`."""
 
     c_grid: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
     n_random: int = 40
     n_bootstrap: int = 1000
+    n_seeds: int = 100
     min_group: int = 5
     test_frac: float = 0.3
 
     def __post_init__(self) -> None:
         _fraction("test_frac", self.test_frac)
-        _at_least(1, n_random=self.n_random, n_bootstrap=self.n_bootstrap, min_group=self.min_group)
+        _at_least(
+            1, n_random=self.n_random, n_bootstrap=self.n_bootstrap, n_seeds=self.n_seeds, min_group=self.min_group
+        )
         if not self.c_grid or not all(0 < c < float("inf") for c in self.c_grid):
             raise InputError(f"settings: c_grid holds numbers above 0; found {list(self.c_grid)}.")
 

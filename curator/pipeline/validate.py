@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from curator import probing, recommending
+from curator import proving, recommending
 from curator.errors import DataError
+from curator.grouping import Holdout, TrainingSet
 from curator.pipeline import examining
 from curator.pipeline.audit import audit_embedded
 from curator.pipeline.plans import Wanted, findings_of, read_plan
 from curator.pipeline.recommend import Advice, advise, readable, strange, to_undo, training
-from curator.probing import Holdout, TrainingSet
 from curator.recommenders import STRATEGIES
 from curator.types import AuditRun, Finding, Ints, Mask, ProbeReport, Recommendation
 from curator.workbench import Workbench, one_class
@@ -72,16 +72,16 @@ def validate(
     first, mine = advice.targets[0], training(fitted)
     pool_vectors = theirs.embeddings.vectors
     before = TrainingSet(fitted.embeddings.vectors[mine], fitted.dataset.labels[mine], first.has[mine])
-    random, more = _random_sets(advice, leaked, len(rows), bench)
-    report = probing.compare(
+    offered, is_true, more = _offered(advice, leaked, len(rows), bench)
+    report = proving.compare(
         before,
         TrainingSet(pool_vectors[rows], labels, first.pool_has[rows]),
-        random,
+        offered,
         Holdout(exam.embedded.embeddings.vectors, exam.labels, exam.groups),
         run.dataset.classes,
         class_idx=first.class_idx, attribute=first.column.name, value=first.value, settings=bench.settings.validate,
         rng=bench.rng("validate"), seed=bench.seed, notes=list(dict.fromkeys([*notes, *said, *more])),
-        batches=sorted({round(len(rows) * k / _BATCHES) for k in range(_BATCHES + 1)}),
+        batches=sorted({round(len(rows) * k / _BATCHES) for k in range(_BATCHES + 1)}), oracle=is_true,
     )  # fmt: skip
     recommendation = advice.recommendation if wanted is None else _as_recommendation(wanted, advice)
     return replace(advice, run=run, recommendation=recommendation), report
@@ -124,9 +124,12 @@ def _added(advice: Advice, wanted: Wanted | None, leaked: Mask) -> tuple[NDArray
     return np.array(rows, np.intp), np.array(labels, np.int32), notes
 
 
-def _random_sets(advice: Advice, leaked: Mask, n: int, bench: Workbench) -> tuple[list[TrainingSet], list[str]]:
-    """Random draws of n images, each from all that a recommendation might have chosen: the control is no dirtier."""
-    pool, vectors, has = advice.candidates, advice.pool.embeddings.vectors, advice.targets[0].pool_has
+def _offered(advice: Advice, leaked: Mask, n: int, bench: Workbench) -> tuple[TrainingSet, bool, list[str]]:
+    """What the random arm draws from: all that a recommendation might have chosen, so that the control is no dirtier.
+
+    Second, whether all of it has labels that were given: only then can the oracle's arm know what fills which cell.
+    """
+    pool, first = advice.candidates, advice.targets[0]
     open_ = np.flatnonzero(pool.trusted(bench.settings.recommend.confidence) & ~leaked)
     notes = []
     if len(open_) < n:
@@ -138,9 +141,8 @@ def _random_sets(advice: Advice, leaked: Mask, n: int, bench: Workbench) -> tupl
         notes.append(
             f"Labels in the pool of the random arm that are predicted, not given: {n_predicted} of {len(open_)}."
         )
-    rng = bench.rng("random arm")
-    draws = [rng.permutation(open_)[:n] for _ in range(bench.settings.validate.n_random)]
-    return [TrainingSet(vectors[rows], pool.labels[rows], has[rows]) for rows in draws], notes
+    offered = TrainingSet(advice.pool.embeddings.vectors[open_], pool.labels[open_], first.pool_has[open_])
+    return offered, not n_predicted and len(open_) >= n, notes
 
 
 def _as_recommendation(wanted: Wanted, advice: Advice) -> Recommendation:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from curator.errors import InputError
 from curator.indicators import instead, phrase
 from curator.report import gate, wording
+from curator.report.curves import panels
 from curator.report.json import clusters_json
 from curator.report.pictures import Album, Shot, Strip, Thumbnails
 from curator.types import AuditRun, Finding, GroupAccuracy, Interval, ProbeReport, Recommendation, SharedPattern
@@ -137,6 +138,8 @@ def _page(
         "rec": recommendation,
         "probe": probe,
         "groups": probe and _groups(probe)[: limits.rows],
+        "curves": panels(probe) if probe else [],
+        "average": wording.average_change(probe) if probe else "",
         "patterns": _patterns(run, thumbnails, album, limits),
         "clusters": _clusters(run, thumbnails, album, limits),
         "leaks": [(g, album.strip(g.ids, thumbnails, 4, str)) for g in run.leaks[: limits.groups]],

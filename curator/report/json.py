@@ -22,6 +22,7 @@ from curator.types import (
     Arm,
     AuditRun,
     Cell,
+    CurvePoint,
     Finding,
     GroupAccuracy,
     Interval,
@@ -232,6 +233,22 @@ def recommend_json(rec: Recommendation, pool_root: str, *, seed: int | None = No
         "plan": [_cell(c) for c in rec.plan],
         "shopping_list": list(rec.shopping_list),
         "expected_worst_group_gain": _value_ci(rec.expected_gain),
+        "expected_curve": [
+            plain({"n_added": p.n_added, "worst_group": p.worst_group, "gain": p.gain, "ci": p.ci})
+            for p in rec.expected_curve
+        ],
+        "enough": rec.enough,
+        "removals": [
+            {
+                "rank": k,
+                "id": r.id,
+                "class": r.class_name,
+                "attribute": r.attribute,
+                "value": r.value,
+                "reason": r.reason,
+            }
+            for k, r in enumerate(rec.removals, start=1)
+        ],
     }
 
 
@@ -246,6 +263,8 @@ def _cell(c: Cell) -> dict[str, Any]:
         "missing": int(c.missing),
         "has_value": bool(c.has_value),
         "attribute_value": c.value,
+        "available": c.available,
+        "words": c.photographs,
     }
 
 
@@ -260,13 +279,34 @@ def _rows(rec: Recommendation, pool_root: str) -> Iterator[tuple[Any, ...]]:
         yield rank, str(id), f"{pool_root.rstrip('/')}/{id}", label, source, *where, reason
 
 
-def recommendation_csv(rec: Recommendation, pool_root: str, path: str | os.PathLike[str]) -> None:
-    """Write `recommendation.csv`: one image a row, best first, atomically; no cell can run as a spreadsheet formula."""
+def recommendation_csv(
+    rec: Recommendation, pool_root: str, path: str | os.PathLike[str], *, data_root: str = ""
+) -> None:
+    """Write `recommendation.csv`: one image a row, best first, atomically; no cell can run as a spreadsheet formula.
+
+    `action` is "add" for images of the pool; images of the data set to leave out come after them as "drop".
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for row in _rows(rec, pool_root):
+    writer.writerow([*CSV_COLUMNS, "action"])
+    rows = [(*row, "add") for row in _rows(rec, pool_root)]
+    for rank, r in enumerate(rec.removals, start=len(rows) + 1):
+        place = f"{data_root.rstrip('/')}/{r.id}"
+        rows.append((rank, r.id, place, r.class_name, "given", r.class_name, r.attribute, r.value, r.reason, "drop"))
+    for row in rows:
         writer.writerow([row[0], *map(guarded, row[1:])])
+    write_text(text.getvalue(), path)
+
+
+def shopping_csv(rec: Recommendation, path: str | os.PathLike[str]) -> None:
+    """Write `shopping_list.csv`: what the pool could not give, one cell a row, most first."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["n", "class", "attribute", "value", "photographs"])
+    for cell in sorted(rec.plan, key=lambda c: -c.missing):
+        if cell.missing:
+            row = cell.class_name, cell.attribute, cell.value_name, cell.photographs
+            writer.writerow([cell.missing, *map(guarded, row)])
     write_text(text.getvalue(), path)
 
 
@@ -276,21 +316,33 @@ def validation_json(report: ProbeReport) -> dict[str, Any]:
         "schema": "curator.validation/1",
         "arms": {name: _arm(arm) for name, arm in report.arms.items()},
         "gain_over_random": _value_ci(report.gain_over_random),
-        "curve": [
-            plain({"n_added": p.n_added, "worst_group": p.worst_group, "ci": p.ci, "reliance": p.reliance})
-            for p in report.curve
-        ],
+        "average_change": _value_ci(report.average_change),
+        "curve": [_curve_point(p) for p in report.curve],
         "verdict": report.verdict,
+        "c": plain(report.c),
         "attribute": report.attribute,
         "value": report.value,
         "notes": list(report.notes),
     }
 
 
+def _curve_point(p: CurvePoint) -> dict[str, Any]:
+    here = {
+        "n_added": p.n_added,
+        "worst_group": p.worst_group,
+        "ci": p.ci,
+        "reliance": p.reliance,
+        "reliance_ci": p.reliance_ci,
+        "average_accuracy": p.average_accuracy,
+    }
+    return {**plain(here), **({} if p.random is None else {"random": _curve_point(p.random)})}
+
+
 def _arm(arm: Arm) -> dict[str, Any]:
     return {
         "n_train": int(arm.n_train),
         "accuracy": plain(arm.accuracy),
+        "average_accuracy": plain(arm.average_accuracy),
         "balanced_accuracy": plain(arm.balanced_accuracy),
         "worst_group": _group(arm.worst_group),
         "groups": [_group(g) for g in arm.groups],

@@ -127,23 +127,41 @@ def _finding(console: Console, finding: Finding) -> None:
         _say(console, cost, indent=8, style="dim")
 
 
+def print_plan(rec: Recommendation, console: Console, limit: int = MOST_LINES) -> None:
+    """The plan, before anything is written: what each cell has, should get, and what the pool can give of it."""
+    if not rec.plan:
+        return
+    _say(console, "The plan", style="bold")
+    for cell in [c for c in rec.plan if c.want][:limit] or rec.plan[:limit]:
+        lacking = f", {cell.missing} missing" if cell.missing else ""
+        pool = "" if cell.available is None else f", the pool has {cell.available}"
+        what = wording.visible(cell.photographs, 100)
+        _say(console, f"{cell.want:>4} {what} (there are {cell.have}{pool}{lacking})", indent=2, hang=5)
+    _rest(console, len([c for c in rec.plan if c.want]) - limit, "cell", "recommend.json")
+    console.print()
+
+
 def print_recommendation(rec: Recommendation, console: Console, limit: int = MOST_LINES) -> None:
-    """How many images fill which cells of the plan, the expected gain, and the shopping list."""
+    """How many images are added or left out, the expected gain, and the shopping list."""
     missing = sum(c.missing for c in rec.plan)
     lacking = f"; {wording.count(missing, 'image')} the pool does not have" if missing else ""
-    _say(console, f"{wording.count(len(rec.ids), 'image')} to add{lacking}", style="bold")
+    parts = [f"{wording.count(len(rec.ids), 'image')} to add{lacking}"] if rec.plan or not rec.removals else []
+    if rec.removals:
+        parts.append(f"{wording.count(len(rec.removals), 'image')} to leave out")
+    _say(console, "; ".join(parts), style="bold")
     gain = wording.expected_gain(rec)
     if gain:
         _say(console, gain)
     n_predicted = rec.label_sources.count("predicted")
     if n_predicted:
         _say(console, f"The labels of {n_predicted:,} of them are predicted: look before you add.", style="yellow")
-    if rec.plan:
-        console.print()
-    for cell in rec.plan[:limit]:
-        name = f"{wording.visible(cell.class_name, 40)}, {wording.visible(cell.value_name, 40)}"
-        _say(console, f"{cell.got:>4} of {cell.want} for {name} (there are {cell.have})", indent=2, hang=5)
-    _rest(console, len(rec.plan) - limit, "cell", "recommend.json")
+    n_last = sum("; last resort: " in reason for reason in rec.reasons)
+    if n_last:
+        _say(
+            console,
+            f"Doubtful or poor, and taken last, since nothing else fills their cell: {n_last:,}.",
+            style="yellow",
+        )
     if rec.shopping_list:
         console.print()
         _say(console, "Not in the pool, go and find:", style="bold")
@@ -156,6 +174,8 @@ def print_validation(report: ProbeReport, console: Console) -> None:
     _say(console, f"{report.verdict[0].upper()}{report.verdict[1:]}", style=_PROOFS[report.verdict])
     if report.gain_over_random is not None:
         _say(console, f"Over random images of the same number: {wording.points(*report.gain_over_random)}.")
+    for line in filter(None, (wording.fading(report), wording.average_change(report))):
+        _say(console, line)
     print_notes(report.notes, console)
     console.print()
     _say(console, "Accuracy of the worst group, with its 95 % interval:", style="bold")

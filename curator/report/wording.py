@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from math import isfinite
 
-from curator.types import Adjusted, Confirmation, Interval, Recommendation, Reliance
+from curator.types import Adjusted, Confirmation, Interval, ProbeReport, Recommendation, Reliance
 
 # Characters that reorder the text around them: a file name must not rewrite the sentence it stands in.
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -162,8 +163,32 @@ def arm_words(name: str) -> str:
         "recommended": "recommended images",
         "random": "random images",
         "reweighted": "reweighted",
+        "oracle": "oracle",
     }
     return known.get(name, name)
+
+
+def average_change(report: ProbeReport) -> str:
+    """What the recommended images did to the average accuracy as a sentence; "" where none were added."""
+    before, after = (report.arms.get(name) for name in ("before", "recommended"))
+    if report.average_change is None or before is None or after is None:
+        return ""
+    if before.average_accuracy is None or after.average_accuracy is None:
+        return ""
+    was, is_ = (percent(a) for a in (before.average_accuracy, after.average_accuracy))
+    return (
+        f"Average accuracy, over images made up like the training set: {was} before, {is_} with the recommended "
+        f"images ({points(*report.average_change)})."
+    )
+
+
+def fading(report: ProbeReport) -> str:
+    """How far the gap between images that follow the shortcut and those that break it has closed; "" where it is unknown."""
+    ends = [report.curve[0], report.curve[-1]] if len(report.curve) > 1 else []
+    if not ends or not all(isfinite(p.reliance) for p in ends):
+        return ""
+    was, left = (points(p.reliance, p.reliance_ci) for p in ends)
+    return f"Reliance, accuracy where the shortcut holds less accuracy where it does not: {was} before, {left} now."
 
 
 def expected_gain(recommendation: Recommendation) -> str:
@@ -171,4 +196,8 @@ def expected_gain(recommendation: Recommendation) -> str:
     if recommendation.expected_gain is None:
         return ""
     value, ci = recommendation.expected_gain
-    return f"Expected gain of the worst group's accuracy: {points(value, ci)}."
+    said = f"Expected gain of the worst group's accuracy: {points(value, ci)}."
+    n = max(len(recommendation.ids), len(recommendation.removals))
+    if recommendation.enough is not None and recommendation.enough < n:
+        said += f" The first {recommendation.enough} should do as much, to within a point."
+    return said

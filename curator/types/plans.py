@@ -14,7 +14,8 @@ from curator.types.arrays import Interval
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One class x value cell of a recommendation: counts of images."""
+    """One class x value cell of a recommendation: counts of images. `available` is what the pool can give, None where
+    nobody has looked; `words` says what its photographs show, after the class: "on something other than green"."""
 
     class_name: str
     attribute: str
@@ -23,6 +24,8 @@ class Cell:
     have: int
     want: int
     got: int
+    available: int | None = None
+    words: str = ""
 
     @property
     def missing(self) -> int:
@@ -32,10 +35,40 @@ class Cell:
     def value_name(self) -> str:
         return self.value if self.has_value else f"not {self.value}"
 
+    @property
+    def photographs(self) -> str:
+        """What to look for, in words: "bunny photographs on something other than green"."""
+        return f"{self.class_name} photographs {self.words}" if self.words else f"{self.class_name}, {self.value_name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedPoint:
+    """The worst group's accuracy to expect once `n_added` images are in, and its `gain` over none, with the gain's interval."""
+
+    n_added: int
+    worst_group: float
+    gain: float
+    ci: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """An image of the data set to leave out, of the cell `class_name` x `value`, and why it and no other."""
+
+    id: str
+    class_name: str
+    attribute: str
+    value: str
+    reason: str
+
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """Which pool images to add, in order, and the plan they fill. All per-row tuples have the same length."""
+    """Which pool images to add, in order, and the plan they fill. All per-row tuples have the same length.
+
+    `expected_gain` is that of the whole list, `expected_curve` that of its first parts; `enough` images gain as much as all to
+    within a point, None where the last still count. `removals` are images of the data set to leave out, in order.
+    """
 
     ids: tuple[str, ...]
     labels: tuple[str, ...]
@@ -45,6 +78,9 @@ class Recommendation:
     plan: tuple[Cell, ...]
     shopping_list: tuple[str, ...]
     expected_gain: tuple[float, Interval] | None = None
+    expected_curve: tuple[ExpectedPoint, ...] = ()
+    enough: int | None = None
+    removals: tuple[Removal, ...] = ()
 
     def __post_init__(self) -> None:
         if len({len(getattr(self, f.name)) for f in fields(self)[:5]}) != 1:
@@ -64,7 +100,7 @@ class GroupAccuracy:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One way of training the probe and how it did."""
+    """One way of training the probe and how it did; `average_accuracy` is over images made up like the training set before."""
 
     name: str
     n_train: int
@@ -73,21 +109,29 @@ class Arm:
     balanced_accuracy: float
     worst_group: GroupAccuracy
     groups: tuple[GroupAccuracy, ...]
+    average_accuracy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """Worst-group accuracy and reliance after `n_added` images."""
+    """Worst-group accuracy and reliance after `n_added` images; `random` is the same with as many random ones.
+
+    `reliance`: accuracy where the shortcut holds less accuracy where it does not, NaN where the test set cannot show it.
+    """
 
     n_added: int
     worst_group: float
     ci: Interval
     reliance: float
+    reliance_ci: Interval | None = None
+    average_accuracy: float | None = None
+    random: CurvePoint | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeReport:
-    """The linear probe before and after, with its controls."""
+    """The linear probe before and after, with its controls. `average_change` is what the recommended images add to the average
+    accuracy, on images made up like the training set; `c` is the inverse regularisation of every arm."""
 
     arms: Mapping[str, Arm]
     gain_over_random: tuple[float, Interval] | None
@@ -96,6 +140,8 @@ class ProbeReport:
     value: str
     curve: tuple[CurvePoint, ...] = ()
     notes: tuple[str, ...] = ()
+    average_change: tuple[float, Interval] | None = None
+    c: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
