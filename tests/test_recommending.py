@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import exactly, flag, labels
 
+from curator.planning import still_wrong
 from curator.recommenders import STRATEGIES
-from curator.recommending import Pool, Target, description, plan, recommend
+from curator.recommending import Pool, Target, description, errors_by_cell, plan, recommend
 from curator.types import Cell, Column
 from curator.vectors import unit
 
@@ -76,6 +79,53 @@ def test_several_targets_take_turns():
     cells = plan(classes, CLASSES[:2], both, 10)
     assert sum(c.want for c in cells if c.value == "green") == 5
     assert sum(c.want for c in cells if c.value == "grey") == 5
+
+
+def test_a_plan_goes_where_the_probe_errs_most():
+    """Errors 0.6 and 0.2 in cells of 3: the first keeps more than 0.2 until it has 12 more (0.6 x 6 / 18), and with 40 to
+    give both keep 0.092 (0.6 x 6 / 39 = 0.2 x 6 / 13)."""
+    classes = labels(60, 60, 60)
+    has = exactly(classes, {0: 57, 1: 3, 2: 3})
+    errors = {(0, 0, False): 0.6, (0, 1, True): 0.2, (0, 2, True): 0.0}
+    cells = plan(classes, CLASSES, [target(has)], 12, None, errors)
+    assert wants(cells) == {("bunny", False): 12, ("hen", True): 0, ("sheep", True): 0}
+    cells = plan(classes, CLASSES, [target(has)], 40, None, errors)
+    assert wants(cells) == {("bunny", False): 33, ("hen", True): 7, ("sheep", True): 0}
+    left = [still_wrong(errors[0, k, k != 0], 3, c.want) for k, c in enumerate(cells)]
+    assert left[0] == pytest.approx(left[1]) == pytest.approx(0.6 * 6 / 39)
+    capped = plan(classes, CLASSES, [target(has)], 40, {(0, 0, False): 5, (0, 1, True): 50, (0, 2, True): 50}, errors)
+    assert wants(capped) == {("bunny", False): 5, ("hen", True): 35, ("sheep", True): 0}
+
+
+def test_the_list_begins_where_the_probe_errs_most():
+    rng = np.random.default_rng(11)
+    classes, pool_classes = labels(30, 30), labels(20, 20)
+    has, pool_has = exactly(classes, {0: 28, 1: 2}), exactly(pool_classes, {1: 20})
+    pool = pool_of(pool_classes, rng)
+    pool.doubt[:] = np.where(pool_classes == 0, 0.7, 0.35)
+    errors = errors_by_cell([target(has, pool_has)], CLASSES[:2], pool, 0.0)
+    assert errors[0, 0, False] == pytest.approx((20 * 0.7 + 2 * 0.525) / 22)
+    out = recommend(
+        classes, CLASSES[:2], [target(has, pool_has)], pool, STRATEGIES.get("uniform"), 12, rng, needs=errors
+    )
+    assert [c.got for c in out.plan] == [9, 3]
+    assert out.cells[:4] == (0, 0, 0, 0)
+    assert [c.available for c in out.plan] == [20, 20]
+
+
+def test_an_image_with_a_caveat_waits_until_no_other_is_left():
+    rng = np.random.default_rng(12)
+    classes, pool_classes = labels(20, 20), labels(6, 0)
+    pool = pool_of(pool_classes, rng)
+    pool = replace(pool, caveats=np.array(["blurred", "", "a doubtful label", "", "", ""]))
+    aim = [target(exactly(classes, {0: 20}), np.zeros(6, bool))]
+    few = recommend(classes, CLASSES[:2], aim, pool, STRATEGIES.get("uniform"), 4, rng)
+    assert set(few.ids) == {"p001.jpg", "p003.jpg", "p004.jpg", "p005.jpg"}
+    all_ = recommend(classes, CLASSES[:2], aim, pool, STRATEGIES.get("uniform"), 9, rng)
+    assert set(all_.ids[4:]) == {"p000.jpg", "p002.jpg"}
+    said = dict(zip(all_.ids, all_.reasons, strict=True))
+    assert said["p000.jpg"].endswith("; last resort: blurred")
+    assert "last resort" not in said["p001.jpg"]
 
 
 @given(st.data())

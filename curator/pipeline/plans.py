@@ -47,6 +47,10 @@ def read_plan(plan: Path, pool: Embedded) -> Wanted:
         raise InputError(
             f"{plan} has no columns path and label; give the recommendation.csv that `curator recommend` wrote."
         )
+    if "action" in table.columns and (table["action"] == "drop").any():
+        raise InputError(
+            f"{plan} leaves images of the data out, and validate proves what is added; make the plan with --mode add."
+        )
     by_path = {os.path.realpath(pool.dataset.path(i)): i for i in range(len(pool.dataset))}
     lines = []
     for record in table.to_dict("records"):

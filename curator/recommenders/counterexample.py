@@ -9,8 +9,9 @@ from curator.recommending import Candidates
 
 
 def choose(candidates: Candidates, k: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """By doubt, most first. Source: the idea of Just Train Twice (Liu et al. 2021)."""
-    return np.argsort(-candidates.doubt, kind="stable")[:k]
+    """By doubt times trust in the label, most first: of images that look like another class some are. Source: the idea of
+    Just Train Twice (Liu et al. 2021)."""
+    return np.argsort(-candidates.doubt * candidates.confidence, kind="stable")[:k]
 
 
 STRATEGY = choose

@@ -79,6 +79,9 @@ from curator.types.plans import (
     CurvePoint as CurvePoint,
 )
 from curator.types.plans import (
+    ExpectedPoint as ExpectedPoint,
+)
+from curator.types.plans import (
     GroupAccuracy as GroupAccuracy,
 )
 from curator.types.plans import (
@@ -86,6 +89,9 @@ from curator.types.plans import (
 )
 from curator.types.plans import (
     Recommendation as Recommendation,
+)
+from curator.types.plans import (
+    Removal as Removal,
 )
 from curator.types.plans import (
     SplitPlan as SplitPlan,

@@ -62,10 +62,17 @@ def test_coverage_is_within_its_bound_of_the_best_of_all_choices():
     assert gain[chosen].max(0).sum() >= (1 - 1 / np.e) * best
 
 
+def test_a_counterexample_whose_label_is_doubted_is_none():
+    """Of two images that the probe calls something else, the one that another reader also doubts may well be something else."""
+    two = Candidates(np.eye(2, dtype=np.float32), np.array([0.6, 0.99]), np.array([0.95, 0.9]))
+    assert STRATEGIES.get("counterexample")(two, 1, np.random.default_rng(0)).tolist() == [1]
+
+
 def test_each_strategy_takes_first_what_it_is_named_for():
     some = candidates(30, seed=6)
     rng = np.random.default_rng(7)
-    assert STRATEGIES.get("counterexample")(some, 5, rng).tolist() == np.argsort(-some.doubt)[:5].tolist()
+    by_doubt = np.argsort(-some.doubt * some.confidence)[:5]
+    assert STRATEGIES.get("counterexample")(some, 5, rng).tolist() == by_doubt.tolist()
     assert STRATEGIES.get("uncertainty")(some, 5, rng).tolist() == np.argsort(some.confidence)[:5].tolist()
     taken = np.zeros(30)
     for seed in range(600):
