@@ -13,6 +13,8 @@ HEIGHT = 180
 """Pixels from the bottom line to the top line."""
 _TOP = 10
 _STEP = 0.25
+_LEFT, _SPAN = 11, 87
+"""Per cent of the width where the first point stands, right of the labels, and from there to the last."""
 _ASIDE = 0.7
 """Per cent of the width by which the random line's marks stand to the right, so that whiskers do not cover each other."""
 
@@ -80,13 +82,13 @@ def _panel(
             low, high = ci or (value, value)
             # The first point is both arms': nothing is added yet.
             aside = _ASIDE if name == "random" and p.n_added else 0
-            marks.append(Mark(round(96 * p.n_added / most + 2 + aside, 2), y(value), y(low), y(high)))
+            marks.append(Mark(round(_SPAN * p.n_added / most + _LEFT + aside, 2), y(value), y(low), y(high)))
         lines.append(Line(name, name == "recommended", tuple(marks)))
     n_ticks = round((1 - bottom) / _STEP)
     ticks = tuple(
         (y(v), f"{round(100 * v)}%".replace("-", "−")) for v in (bottom + _STEP * k for k in range(n_ticks + 1))
     )
-    along = tuple((round(96 * p.n_added / most + 2, 2), f"{p.n_added:,}") for p in curve)
+    along = tuple((round(_SPAN * p.n_added / most + _LEFT, 2), f"{p.n_added:,}") for p in curve)
     words = "; ".join(
         f"{wording.arm_words(name)}: {_told(points, read, say)}" for name, points in arms.items() if points
     )

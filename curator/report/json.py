@@ -284,17 +284,18 @@ def recommendation_csv(
 ) -> None:
     """Write `recommendation.csv`: one image a row, best first, atomically; no cell can run as a spreadsheet formula.
 
-    `action` is "add" for images of the pool; images of the data set to leave out come after them as "drop".
+    Where images of the data set are left out, a last column `action` says "add" or "drop", and those to drop come last.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*CSV_COLUMNS, "action"])
+    writer.writerow([*CSV_COLUMNS, *(["action"] if rec.removals else [])])
     rows = [(*row, "add") for row in _rows(rec, pool_root)]
     for rank, r in enumerate(rec.removals, start=len(rows) + 1):
         place = f"{data_root.rstrip('/')}/{r.id}"
         rows.append((rank, r.id, place, r.class_name, "given", r.class_name, r.attribute, r.value, r.reason, "drop"))
     for row in rows:
-        writer.writerow([row[0], *map(guarded, row[1:])])
+        cells = row[1:] if rec.removals else row[1:-1]
+        writer.writerow([row[0], *map(guarded, cells)])
     write_text(text.getvalue(), path)
 
 
@@ -317,7 +318,7 @@ def validation_json(report: ProbeReport) -> dict[str, Any]:
         "arms": {name: _arm(arm) for name, arm in report.arms.items()},
         "gain_over_random": _value_ci(report.gain_over_random),
         "average_change": _value_ci(report.average_change),
-        "curve": [_curve_point(p) for p in report.curve],
+        "curve": [{**_curve_point(p), "random": p.random and _curve_point(p.random)} for p in report.curve],
         "verdict": report.verdict,
         "c": plain(report.c),
         "attribute": report.attribute,
@@ -327,15 +328,17 @@ def validation_json(report: ProbeReport) -> dict[str, Any]:
 
 
 def _curve_point(p: CurvePoint) -> dict[str, Any]:
-    here = {
-        "n_added": p.n_added,
-        "worst_group": p.worst_group,
-        "ci": p.ci,
-        "reliance": p.reliance,
-        "reliance_ci": p.reliance_ci,
-        "average_accuracy": p.average_accuracy,
-    }
-    return {**plain(here), **({} if p.random is None else {"random": _curve_point(p.random)})}
+    out: dict[str, Any] = plain(
+        {
+            "n_added": p.n_added,
+            "worst_group": p.worst_group,
+            "ci": p.ci,
+            "reliance": p.reliance,
+            "reliance_ci": p.reliance_ci,
+            "average_accuracy": p.average_accuracy,
+        }
+    )
+    return out
 
 
 def _arm(arm: Arm) -> dict[str, Any]:

@@ -215,7 +215,7 @@ def make_probe() -> ProbeReport:
         low = group("bunny", "not green", 40, worst)
         others = (group("bunny", "green", 40, 0.97), group(EVIL, EVIL, 40, 0.9), group("hen", "not green", 40, 0.92))
         empty = GroupAccuracy("sheep", "green", 0, float("nan"), (float("nan"), float("nan")))
-        return Arm(name, n, 0.88, (0.84, 0.91), 0.87, low, (low, *others, empty))
+        return Arm(name, n, 0.88, (0.84, 0.91), 0.87, low, (low, *others, empty), 0.94)
 
     return ProbeReport(
         arms={
@@ -228,8 +228,15 @@ def make_probe() -> ProbeReport:
         verdict="improved",
         attribute="background.colour",
         value="green",
-        curve=(CurvePoint(0, 0.42, (0.3, 0.5), 0.31), CurvePoint(30, 0.81, (0.7, 0.9), float("nan"))),
+        curve=(
+            CurvePoint(
+                0, 0.42, (0.3, 0.5), 0.31, (0.2, 0.4), 0.94, CurvePoint(0, 0.42, (0.3, 0.5), 0.31, (0.2, 0.4), 0.94)
+            ),
+            CurvePoint(30, 0.81, (0.7, 0.9), float("nan"), None, 0.93),
+        ),
         notes=("the test set is a leak-free hold-out of 80 images",),
+        average_change=(-0.01, (-0.03, 0.02)),
+        c=0.1,
     )
 
 

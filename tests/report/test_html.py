@@ -184,7 +184,12 @@ def test_bars_are_as_long_as_the_shares(full: str) -> None:
 
 
 def test_dots_stand_where_the_arms_do(full: str) -> None:
-    assert re.findall(r'<circle class="dot[^"]*" cx="([\d.]+)%"', full) == ["42.0", "81.0", "49.0", "60.0"]
+    assert re.findall(r'<circle class="dot[^"]*" cx="([\d.]+)%" cy="[\d.]+" r="7"', full) == [
+        "42.0",
+        "81.0",
+        "49.0",
+        "60.0",
+    ]
     assert "+32 points [+18, +45]" in Page(full).text
 
 
