@@ -34,7 +34,7 @@ from curator.cli.options import Common, common, emit, pool_pictures, save, write
     metavar="N",
     help="How many images to add at most, without --plan  [default: 30].",
 )
-@click.option("--strategy", metavar="NAME", help="How to choose, without --plan  [default: coverage].")
+@click.option("--strategy", metavar="NAME", help="How to choose, without --plan  [default: counterexample].")
 @click.option(
     "--attribute",
     metavar="CLASS:ATTRIBUTE=VALUE",

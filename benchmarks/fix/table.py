@@ -1,0 +1,100 @@
+"""The README's table of the fix, printed from results/fix.json.
+
+python benchmarks/fix/table.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from curator import stats
+
+RESULT = Path(__file__).parents[1] / "results" / "fix.json"
+ARMS = {
+    "before": "before",
+    "random": "random, of the classes",
+    "random_bare": "random, of the bare pool",
+    "reweighted": "reweighted, nothing added",
+    "uniqueness": "FiftyOne uniqueness (its formula)",
+    "k_centre": "k-centre diversity",
+    "typiclust": "TypiClust",
+    "oracle": "oracle: true labels and scenes, cells filled alike",
+    "given": "recommended, pool with labels",
+    "predicted": "recommended, bare pool, looked at",
+    "predicted_unseen": "recommended, bare pool, taken as predicted",
+}
+WAYS = ("given", "predicted", "predicted_unseen")
+
+
+def share(hits: list[bool]) -> str:
+    """How many, with the exact number of sets.
+
+    >>> share([True, True, False])
+    '2 of 3 (67% [21, 94])'
+    """
+    if not hits:
+        return "–"
+    low, high = stats.wilson(sum(hits), len(hits))
+    return f"{sum(hits)} of {len(hits)} ({100 * np.mean(hits):.0f}% [{100 * float(low):.0f}, {100 * float(high):.0f}])"
+
+
+def arms(result: dict[str, Any]) -> list[str]:
+    """Worst-group accuracy of each arm: mean over sets, lowest and highest."""
+    lines = ["| added | worst group: mean | lowest | highest | all test images |", "| --- | --- | --- | --- | --- |"]
+    for name, words in ARMS.items():
+        worst = [row["worst_group"][name] for row in result["sets"]]
+        mean = np.mean([row["accuracy"][name] for row in result["sets"]])
+        lines.append(f"| {words} | {np.mean(worst):.2f} | {min(worst):.2f} | {max(worst):.2f} | {mean:.2f} |")
+    return lines
+
+
+def bars(result: dict[str, Any]) -> list[str]:
+    """What was asked for, beside what came of it."""
+    sets = result["sets"]
+    lines = [f"| measure | {' | '.join(ARMS[w] for w in WAYS)} | bar |", "| --- |" + " --- |" * (len(WAYS) + 1)]
+
+    def row(words: str, bar: str, hits: Any) -> None:
+        lines.append(f"| {words} | {' | '.join(share(hits(way)) for way in WAYS)} | {bar} |")
+
+    row("gain over random, interval above 0", "90%", lambda w: [s["over_random"][w]["ci"][0] > 0 for s in sets])
+    row(
+        "at least 90 % of the oracle's gain",
+        "",
+        lambda w: [s["of_oracle"][w] >= 0.9 for s in sets if s["of_oracle"][w] is not None],
+    )
+    row(
+        "worst group 0.85 or more, where the oracle's is", "all",
+        lambda w: [s["worst_group"][w] >= 0.85 for s in sets if s["worst_group"]["oracle"] >= 0.85],
+    )  # fmt: skip
+    for way in ("given", "predicted"):
+        told = [s for s in sets if s[way]["expected"]]
+        inside = [
+            s[way]["expected"]["ci"][0]
+            <= s["worst_group"][way] - s["worst_group"]["before"]
+            <= s[way]["expected"]["ci"][1]
+            for s in told
+        ]
+        lines.append(f"| gain within its expected interval, {ARMS[way]} | {share(inside)} | | | 90% |")
+    strangers, wrong, n = (sum(s["predicted"][key] for s in sets) for key in ("strangers", "wrong_labels", "n"))
+    lines.append(
+        f"| of no class, and wrongly labelled, among those from bare pools | | {strangers} and {wrong} of {n} | | |"
+    )
+    return lines
+
+
+def text(result: dict[str, Any]) -> str:
+    seeds = ", ".join(str(s["seed"]) for s in result["sets"])
+    told = "not for reporting" if result["half"] == "dev" else "cut-outs and seeds that nothing was chosen on"
+    words = f"Encoder `{result['encoder']}`, {result['budget']} images added to 240; {told} (seeds {seeds}). Wilson intervals."
+    return "\n".join([*arms(result), "", *bars(result), "", words])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--result", type=Path, default=RESULT)
+    print(text(json.loads(parser.parse_args().result.read_text(encoding="utf-8"))))
