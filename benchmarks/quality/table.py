@@ -46,12 +46,12 @@ def percent(part: dict[str, Any] | None) -> str:
     """A share with its interval and how many.
 
     >>> percent({"share": 0.982, "ci": [0.903, 1.0], "n": 55})
-    '98% [90, 100] of 55'
+    '98.2% [90, 100] of 55'
     """
     if not part or part.get("share") is None:
         return NOTHING
     low, high = part["ci"]
-    return f"{100 * part['share']:.0f}% [{100 * low:.0f}, {100 * high:.0f}] of {part['n']}"
+    return f"{100 * part['share']:.1f}% [{100 * low:.0f}, {100 * high:.0f}] of {part['n']}"
 
 
 def bar(value: float | None, least: bool = True) -> str:
@@ -152,7 +152,7 @@ def remarks(result: dict[str, Any]) -> str:
     rows = result["rows"]
     said = []
     sides = [
-        f"{100 * rows[r]['first_or_mirrored']:.0f}% of {rows[r]['n']}"
+        f"{100 * rows[r]['first_or_mirrored']:.1f}% of {rows[r]['n']}"
         for r in list(ROWS)[:4]
         if rows.get(r, {}).get("first_or_mirrored") is not None
     ]
