@@ -100,16 +100,24 @@ def recommend(
     """
     eligible = eligible_rows(targets, classes, pool, confidence)
     wanted = plan(labels, classes, targets, budget, None, needs)
-    possible = plan(labels, classes, targets, budget, {key: len(rows) for key, rows in eligible.items()}, needs)
-    chosen: list[list[int]] = []
-    taken = np.zeros(len(pool.ids), np.bool_)
-    for key, cell in zip(eligible, possible, strict=True):
-        open_ = eligible[key][~taken[eligible[key]]]
-        chosen.append(_choose(open_, cell.want, pool, strategy, rng))
-        taken[chosen[-1]] = True
+    supply = {key: len(rows) for key, rows in eligible.items()}
+    while True:
+        possible = plan(labels, classes, targets, budget, supply, needs)
+        chosen: list[list[int]] = []
+        taken = np.zeros(len(pool.ids), np.bool_)
+        for key, cell in zip(eligible, possible, strict=True):
+            open_ = eligible[key][~taken[eligible[key]]]
+            chosen.append(_choose(open_, cell.want, pool, strategy, rng))
+            taken[chosen[-1]] = True
+        short = [i for i, cell in enumerate(possible) if len(chosen[i]) < cell.want]
+        if not short:
+            break
+        # An image that two cells could use went to the first: what the second cannot get goes to others.
+        for i in short:
+            supply[list(eligible)[i]] = len(chosen[i])
     cells = tuple(
-        replace(want, want=max(want.want, len(rows)), got=len(rows), available=len(supply))
-        for want, rows, supply in zip(wanted, chosen, eligible.values(), strict=True)
+        replace(want, want=max(want.want, len(rows)), got=len(rows), available=len(there))
+        for want, rows, there in zip(wanted, chosen, eligible.values(), strict=True)
     )  # fmt: skip
     levels = [needs[key] for key in eligible] if needs is not None else None
 

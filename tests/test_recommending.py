@@ -244,6 +244,17 @@ def test_an_image_that_two_targets_want_is_chosen_once():
     assert sorted(out.ids) == ["p000.jpg", "p001.jpg", "p002.jpg", "p003.jpg"]
 
 
+def test_what_two_targets_share_leaves_its_budget_to_others():
+    """Both shortcuts of bunnies are broken by the same 4; the other 6 of the budget go to hens, not nowhere."""
+    rng = np.random.default_rng(13)
+    classes, pool_classes = labels(20, 20), labels(4, 10)
+    has = exactly(pool_classes, {1: 10})
+    aims = [target(exactly(classes, {0: 20}), has), target(exactly(classes, {0: 20}), has, value="white")]
+    out = recommend(classes, CLASSES[:2], aims, pool_of(pool_classes, rng), STRATEGIES.get("uniform"), 10, rng)
+    assert len(set(out.ids)) == len(out.ids) == 10
+    assert sorted(out.labels) == ["bunny"] * 4 + ["hen"] * 6
+
+
 def test_images_of_no_class_are_never_chosen():
     rng = np.random.default_rng(6)
     classes = labels(10, 10)

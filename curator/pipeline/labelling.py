@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -124,8 +124,7 @@ def label(
     trusts = _trusts(held, labels, weights)
     theirs = have.of(pool)
     probabilities = np.exp(_together(theirs, trusts))
-    soft = tuple(t / sum(trusts) for t in trusts)
-    return Labelling(probabilities, _belongs(have, pool, theirs, soft), trusts)
+    return Labelling(probabilities, _belongs(have, pool[-1]), trusts)
 
 
 def _trusts(
@@ -158,12 +157,12 @@ def _together(logs: Sequence[NDArray[np.float64]], trusts: tuple[float, ...]) ->
     return np.asarray(total - np.log(np.exp(total).sum(1, keepdims=True)))
 
 
-def _belongs(
-    known: _Known, pool: Sequence[Floats], theirs: Sequence[NDArray[np.float64]], soft: tuple[float, ...]
-) -> NDArray[np.float64]:
-    """The probability (p,) that each pool image is of any class."""
-    logs = _together(theirs, soft)
-    look = _signs(logs, typical(known.views[-1], known.labels, pool[-1], logs.argmax(1)))
+def _belongs(every: _Known, pool: Floats) -> NDArray[np.float64]:
+    """The probability (p,) that each pool image is of any class, by the last view alone: to a view that leans on the
+    surroundings the very images that are wanted look strange."""
+    known = replace(every, views=every.views[-1:])
+    logs = known.of([pool])[0]
+    look = _signs(logs, typical(known.views[-1], known.labels, pool, logs.argmax(1)))
     if known.n_classes < 3 or len(np.unique(known.labels)) < 3:
         # Nothing tells how strangers look, but of true members few look like nothing of their class.
         return np.where(np.exp(look[:, 1]) > _RARE, 1 - _STRANGERS / 4, 0.5)
@@ -176,8 +175,8 @@ def _belongs(
         if not out.any() or (sizes[sizes > 0].min() < 2):
             continue
         rest, gone = known.take(sample[~out]), known.take(sample[out])
-        own = _together(rest.held_out(), soft)
-        odd = _together(rest.of(gone.views), soft)
+        own = rest.held_out()[0]
+        odd = rest.of(gone.views)[0]
         signs += [
             _signs(own, typical(rest.views[-1], rest.labels, None, own.argmax(1))),
             _signs(odd, typical(rest.views[-1], rest.labels, gone.views[-1], odd.argmax(1))),

@@ -128,15 +128,14 @@ def _finding(console: Console, finding: Finding) -> None:
 
 
 def print_plan(rec: Recommendation, console: Console, limit: int = MOST_LINES) -> None:
-    """The plan, before anything is written: what each cell has, should get, and what the pool can give of it."""
+    """The plan, before anything is written: what each cell gets of what it should, what it has and what the pool has."""
     if not rec.plan:
         return
     _say(console, "The plan", style="bold")
     for cell in [c for c in rec.plan if c.want][:limit] or rec.plan[:limit]:
-        lacking = f", {cell.missing} missing" if cell.missing else ""
         pool = "" if cell.available is None else f", the pool has {cell.available}"
         what = wording.visible(cell.photographs, 100)
-        _say(console, f"{cell.want:>4} {what} (there are {cell.have}{pool}{lacking})", indent=2, hang=5)
+        _say(console, f"{cell.got:>4} of {cell.want} {what} (there are {cell.have}{pool})", indent=2, hang=5)
     _rest(console, len([c for c in rec.plan if c.want]) - limit, "cell", "recommend.json")
     console.print()
 

@@ -23,11 +23,12 @@ from curator.report.json import (
     recommend_json,
     recommendation_csv,
     run_json,
+    shopping_csv,
     splits_json,
     validation_json,
 )
 from curator.report.serialise import guarded, plain, unguarded
-from curator.types import AuditRun, ProbeReport, Recommendation, SplitPlan
+from curator.types import AuditRun, ProbeReport, Recommendation, Removal, SplitPlan
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schema"
 MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -236,6 +237,8 @@ def test_the_plan_says_what_is_missing(recommendation: Recommendation) -> None:
         "missing": 26,
         "has_value": False,
         "attribute_value": "green",
+        "available": None,
+        "words": "bunny, not green",
     }
     assert made["expected_worst_group_gain"] == {"value": 0.21, "ci": [0.1, 0.33]}
     assert recommend_json(replace(recommendation, expected_gain=None), "/p")["expected_worst_group_gain"] is None
@@ -270,3 +273,18 @@ def test_the_splits_count_what_was_got(splits: SplitPlan) -> None:
 def test_speed_is_of_this_run_only(run: AuditRun) -> None:
     assert run_json(run)["images_per_second"] == 10.0
     assert run_json(replace(run, n_new=0))["images_per_second"] is None
+
+
+def test_what_is_left_out_stands_last_and_the_shopping_list_is_a_table(
+    recommendation: Recommendation, tmp_path: Path
+) -> None:
+    gone = Removal("a/1.jpg", "bunny", "background.colour", "green", "one of many")
+    recommendation_csv(replace(recommendation, removals=(gone,)), "/pool", tmp_path / "r.csv", data_root="/data/")
+    with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [r["action"] for r in rows] == ["add"] * 5 + ["drop"]
+    assert (rows[-1]["path"], rows[-1]["rank"], rows[-1]["value"]) == ("/data/a/1.jpg", "6", "green")
+    shopping_csv(recommendation, tmp_path / "s.csv")
+    with (tmp_path / "s.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["n"], r["class"], r["value"]) for r in rows] == [("26", "bunny", "not green")]

@@ -9,7 +9,7 @@ import pytest
 from report_example import BUNNY, EVIL, finding
 from rich.console import Console
 
-from curator.report.terminal import print_audit, print_recommendation, print_validation
+from curator.report.terminal import print_audit, print_plan, print_recommendation, print_validation
 from curator.types import AuditRun, Confirmation, ProbeReport, Recommendation
 
 
@@ -80,10 +80,12 @@ def test_many_findings_are_counted_not_listed(run: AuditRun) -> None:
 
 def test_a_recommendation_says_what_the_pool_lacks(recommendation: Recommendation) -> None:
     out, raw = console()
+    print_plan(recommendation, out)
+    assert "4 of 30 bunny, not green (there are 1)" in raw.getvalue().decode()
+    out, raw = console()
     print_recommendation(recommendation, out)
     text = raw.getvalue().decode()
     assert text.startswith("5 images to add; 26 images the pool does not have\n")
-    assert "4 of 30 for bunny, not green (there are 1)" in text
     assert "- 26 bunny photographs on something other than green: snow, sand, a floor" in text
     assert "+21 points [+10, +33]" in text.replace("\n", " ")
 
