@@ -80,8 +80,23 @@ def test_images_drawn_like_the_random_arm_are_no_evidence():
     assert (ci[:, 0] > 0).sum() <= 7
 
 
+def test_the_interval_knows_that_another_training_set_would_do_otherwise():
+    """A test set so large that it hardly matters: gains differ by what there is to learn from, and intervals are as wide."""
+    gains, widths = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        before, pool, test = world(rng, 60, 0.1), world(rng, 400, 0.15), world(rng, 3000, 0.5)
+        report = compare(
+            before, pool.take(any_ones(pool, rng)), pool, held(test), ("bunny", "hen"), class_idx=0, attribute="grass",
+            value="yes", settings=QUICK, rng=rng, seed=seed,
+        )  # fmt: skip
+        gains.append(report.gain_over_random[0])
+        widths.append(np.diff(report.gain_over_random[1])[0])
+    assert 0.7 < np.mean(widths) / (2 * 1.96) / np.std(gains) < 1.6
+
+
 def test_luck_alone_is_not_called_an_improvement():
-    """The best of 40 random draws, by what they do to the test: its rank is 1, and its interval must say how lucky that is."""
+    """To be better than all of 18 single draws happens once in 19 times by luck: no interval makes up for so few."""
     rng = np.random.default_rng(3)
     before, pool, test = world(rng, 120, 0.05), world(rng, 400, 0.15), held(world(rng, 200, 0.5))
     few = ValidateSettings(c_grid=(0.1,), n_random=18, n_bootstrap=100, n_seeds=20)
