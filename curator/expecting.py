@@ -15,8 +15,8 @@ from curator.types import ExpectedPoint, Floats, Ints, Mask
 _FOLDS = 10
 _MOST = 4000
 """Images that the probes are examined on, at most; more would narrow the interval by less than a point."""
-_FLAT = 0.01
-"""A gain that is not worth further images: one point."""
+_FLAT = 0.03
+"""A gain that is not worth further images: three points, at the upper end of its interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +95,21 @@ def _points(
     drawn = np.min(draws, axis=0)
     out = []
     for s, step in enumerate(steps):
-        gain = drawn[:, s] - drawn[:, 0]
-        out.append(
-            ExpectedPoint(int(step), float(worst[s]), float(worst[s] - worst[0]), stats.percentile_interval(gain))
-        )
+        gain = stats.percentile_interval(drawn[:, s] - drawn[:, 0])
+        rest = stats.percentile_interval(drawn[:, s:].max(1) - drawn[:, s])[1]
+        out.append(ExpectedPoint(int(step), float(worst[s]), float(worst[s] - worst[0]), gain, float(rest)))
     return tuple(out)
 
 
 def enough(points: Sequence[ExpectedPoint]) -> int | None:
-    """The first step after which the expected worst group gains less than a point more; None where it still climbs.
+    """The first step after which all later images add less than three points, by the upper end of the interval; None where
+    they may add more.
 
-    >>> flat = [ExpectedPoint(n, w, w - 0.5, (0.0, 1.0)) for n, w in ((0, 0.5), (10, 0.7), (20, 0.8), (30, 0.8))]
-    >>> enough(flat)
-    20
+    >>> enough([ExpectedPoint(0, 0.5, 0.0, (0.0, 0.0), 0.4), ExpectedPoint(9, 0.8, 0.3, (0.1, 0.5), 0.02)])
+    >>> enough([ExpectedPoint(9, 0.8, 0.3, (0.1, 0.5), 0.02), ExpectedPoint(18, 0.8, 0.3, (0.1, 0.5), 0.0)])
+    9
     """
-    for k, point in enumerate(points[:-1]):
-        if max(p.worst_group for p in points[k + 1 :]) - point.worst_group < _FLAT:
-            return point.n_added
-    return None
+    return next((p.n_added for p in points[:-1] if p.rest < _FLAT), None)
 
 
 def _groups(labels: Ints, value: Mask, n_classes: int) -> tuple[Ints, Ints]:

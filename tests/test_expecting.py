@@ -94,7 +94,16 @@ def test_an_image_is_examined_only_by_probes_that_have_not_seen_it():
     assert all(p.worst_group < 0.55 for p in points)
 
 
-def test_a_curve_that_still_climbs_is_never_enough():
-    climbing = [ExpectedPoint(n, 0.5 + n / 100, n / 100, (0.0, 1.0)) for n in (0, 10, 20, 30)]
+def test_a_curve_that_may_still_climb_is_never_enough():
+    climbing = [ExpectedPoint(n, 0.5 + n / 100, n / 100, (0.0, 1.0), 0.3 - n / 100) for n in (0, 10, 20, 30)]
     assert enough(climbing) is None
     assert enough(climbing[:1]) is None
+
+
+def test_what_adds_nothing_is_said_to_be_dispensable():
+    """The same images once more: after the first ten, twins follow, which no probe learns anything from."""
+    rng = np.random.default_rng(8)
+    train = images(rng, dict.fromkeys(BIASED, 60), signal=6.0, shortcut=0.0)
+    pool = images(rng, dict.fromkeys(BIASED, 30), signal=6.0, shortcut=0.0)
+    points = expect(train, pool, np.arange(30), NONE, (0, 15, 30), 2, 0.1, rng)
+    assert enough(points) == 0

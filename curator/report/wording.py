@@ -199,5 +199,5 @@ def expected_gain(recommendation: Recommendation) -> str:
     said = f"Expected gain of the worst group's accuracy: {points(value, ci)}."
     n = max(len(recommendation.ids), len(recommendation.removals))
     if recommendation.enough is not None and recommendation.enough < n:
-        said += f" The first {recommendation.enough} should do as much, to within a point."
+        said += f" The first {recommendation.enough} should do as much, to within three points."
     return said

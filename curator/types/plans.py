@@ -43,12 +43,16 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedPoint:
-    """The worst group's accuracy to expect once `n_added` images are in, and its `gain` over none, with the gain's interval."""
+    """The worst group's accuracy to expect once `n_added` images are in, and its `gain` over none, with the gain's interval.
+
+    `rest` is what the images after these may add, at the upper end of its 95 % interval.
+    """
 
     n_added: int
     worst_group: float
     gain: float
     ci: Interval
+    rest: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,9 @@ class Removal:
 class Recommendation:
     """Which pool images to add, in order, and the plan they fill. All per-row tuples have the same length.
 
-    `expected_gain` is that of the whole list, `expected_curve` that of its first parts; `enough` images gain as much as all to
-    within a point, None where the last still count. `removals` are images of the data set to leave out, in order.
+    `expected_gain` is that of the whole list, `expected_curve` that of its first parts; after `enough` images
+    the rest add under three points, None where the last still count. `removals` are images of the data set to leave
+    out, in order.
     """
 
     ids: tuple[str, ...]
