@@ -7,8 +7,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from curator.errors import DataError
+from curator.grouping import TrainingSet
 from curator.probing import Probe
-from curator.refitting import refit
+from curator.refitting import choose_c, refit
 
 EXACT = 1e-9
 
@@ -125,3 +126,24 @@ def test_no_refits_are_no_error_and_wrong_weights_are():
     ]:
         with pytest.raises(DataError, match=says):
             refit(vectors, labels, 3, 1.0, weights)
+
+
+def test_the_penalty_is_chosen_by_groups_not_by_the_many_that_follow_the_shortcut():
+    """A loud shortcut that 95 % follow, a quiet class signal, much noise: a weak penalty overfits, and plain accuracy chooses a
+    strong one (5 of 100 wrong), with which all images that break the rule are lost."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        labels = np.repeat([0, 1], 100).astype(np.int32)
+        value = (labels == 0) ^ (np.arange(200) % 20 == 0)
+        vectors = rng.normal(size=(200, 60)).astype(np.float32)
+        vectors[:, 0] += 2.5 * (2 * value - 1)
+        vectors[:, 1] += 1.0 * (2 * labels - 1)
+        assert choose_c(TrainingSet(vectors, labels, value), 2, (10.0, 1e-4), seed=0) == 10
+
+
+def test_the_strongest_penalty_of_equals_is_taken():
+    vectors, labels = cloud(np.random.default_rng(8), 60, 5, 2, apart=8)
+    data = TrainingSet(vectors, labels, np.arange(60) % 4 < 2)
+    assert choose_c(data, 2, (10.0, 1e-2, 1.0), seed=0) == 0.01
+    # A cell of one image cannot be asked about; nothing but such cells leaves nothing to choose by.
+    assert choose_c(data.take(np.array([0, 1, 2, 3])), 2, (1.0, 0.1), seed=0) == 0.1

@@ -47,8 +47,8 @@ def command(
 ) -> None:  # fmt: skip
     """Prove with a linear probe that adding the recommended images worked.
 
-    Four arms: before, with the recommended images, with as many random ones of the same pool, and reweighted without any.
-    Writes validation.json, and report.html with the proof in it.
+    Arms: before, with the recommended images, with as many random ones of the same pool, reweighted without any, and, where the
+    pool has labels, an oracle that fills the emptiest groups. Writes validation.json, and report.html with the proof in it.
 
     \b
     Example:
