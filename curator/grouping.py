@@ -108,8 +108,9 @@ def evenly(have: Ints, offered: Ints, n: int, rng: np.random.Generator) -> NDArr
 
     `have` are the cells of what is there. Only cells that are known there or offered can be filled.
 
-    >>> evenly(np.array([0, 0, 0, 1]), np.array([0, 1, 1, 1, 0]), 2, np.random.default_rng(0)).tolist()
-    [3, 1]
+    >>> offered = np.array([0, 1, 1, 1, 0])
+    >>> offered[evenly(np.array([0, 0, 0, 1]), offered, 2, np.random.default_rng(0))].tolist()
+    [1, 1]
     """
     waiting = {int(c): list(rng.permutation(np.flatnonzero(offered == c))) for c in np.unique(offered)}
     sizes = {c: int((have == c).sum()) for c in waiting}
