@@ -13,7 +13,7 @@ demo: $(VENV)/.installed
 	$(BIN)/curator recommend sample_data/bunnies/train --pool sample_data/bunnies/pool --out curator-out/bunnies -q
 	$(BIN)/curator validate sample_data/bunnies/train --pool sample_data/bunnies/pool_labels.csv \
 		--budget 30 --test sample_data/bunnies/test --out curator-out/bunnies -q
-	@echo; echo "What was found:"; $(BIN)/python -c "import json; [print(' -', f['severity'].upper(), f['sentence']) for f in json.load(open('curator-out/bunnies/audit.json'))['findings']]"
+	@echo; echo "What was found:"; $(BIN)/python -c "import json; [print(' -', f['severity'].upper(), f['sentence']) for f in json.load(open('curator-out/bunnies/audit.json'))['findings'] if f['kind'] != 'object']"
 	@echo "Look at it:   $(CURDIR)/curator-out/bunnies/report.html"
 	@echo "In the App:   $(BIN)/curator browse sample_data/bunnies/train --pool sample_data/bunnies/pool"
 
