@@ -169,4 +169,5 @@ def masked(lines: list[str]) -> str:
         r"(?<=\n  )(before|recommended images|random images|reweighted|oracle) .*(?:\n {30}.*)*", r"\1 #", text
     )
     text = re.sub(r"(?m)^(Reliance|Average accuracy),.*(?:\n(?!Note|Average|Reliance).+)*", r"\1 #", text)
+    text = re.sub(r"(?m)^(Expected gain of).*(?:\n(?!The labels|Doubtful|$).+)*", r"\1 #", text)
     return re.sub(r"(?<=same number: ).*|\d+(?= tests)|\d+(?= doubtful)", "#", text)
