@@ -133,9 +133,9 @@ def print_plan(rec: Recommendation, console: Console, limit: int = MOST_LINES) -
         return
     _say(console, "The plan", style="bold")
     for cell in [c for c in rec.plan if c.want][:limit] or rec.plan[:limit]:
-        pool = "" if cell.available is None else f", the pool has {cell.available}"
+        pool = "" if cell.available is None else f", of {cell.available} in the pool"
         what = wording.visible(cell.photographs, 100)
-        _say(console, f"{cell.got:>4} of {cell.want} {what} (there are {cell.have}{pool})", indent=2, hang=5)
+        _say(console, f"{cell.got:>4} of {cell.want} {what} (there are {cell.have}){pool}", indent=2, hang=5)
     _rest(console, len([c for c in rec.plan if c.want]) - limit, "cell", "recommend.json")
     console.print()
 
