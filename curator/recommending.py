@@ -167,4 +167,4 @@ def eligible_rows(
 def _reason(cell: Cell, pool: Pool, row: int) -> str:
     sure = "" if pool.source(row) == "given" else f"; looks like {cell.class_name}, {pool.confidence[row]:.0%} sure"
     caveat = f"; last resort: {pool.caveat(row)}" if pool.caveat(row) else ""
-    return f"fills {cell.class_name} x {cell.value_name}, of which the set has {cell.have}{sure}{caveat}"
+    return f"adds to {cell.photographs}, of which the set has {cell.have}{sure}{caveat}"

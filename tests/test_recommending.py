@@ -281,3 +281,16 @@ def test_a_flag_asks_for_its_other_side(value, has_value, words):
 def test_odd_values_are_said_as_they_are():
     cell = Cell("bunny", COLOUR.name, "{value}|{0}", False, 0, 1, 0)
     assert description(target([], value="{value}|{0}"), cell) == "on something other than {value}|{0}"
+
+
+def test_a_yes_or_no_cell_is_said_in_words():
+    """A reader is told what to look for: never "bunny, not yes"."""
+    rng = np.random.default_rng(14)
+    classes, pool_classes = labels(10, 10), labels(3, 3)
+    aim = target(exactly(classes, {0: 10}), exactly(pool_classes, {1: 3}), column=flag("grass"), value="yes")
+    out = recommend(classes, CLASSES[:2], [aim], pool_of(pool_classes, rng), STRATEGIES.get("uniform"), 4, rng)
+    assert {c.photographs for c in out.plan} == {
+        "bunny photographs that do not show grass",
+        "hen photographs that show grass",
+    }
+    assert not any("yes" in text for text in (*out.reasons, *out.shopping_list))
