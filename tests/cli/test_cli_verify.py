@@ -32,7 +32,8 @@ def made(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Done:
             rows.append(f"images/{name}{k}.png,{name},{'old' if k % 3 else 'new'}")
     (home / "list.csv").write_text("\n".join(rows) + "\n")
     (home / "c.toml").write_text(
-        '[audit]\nn_permutations = 7\ncuts = [0.5]\nintended = [{class = "hen", attribute = "background.colour", reason = "so"}]\n'
+        "[audit]\nn_permutations = 7\ncuts = [0.5]\n"
+        'intended = [{class = "hen", attribute = "background.colour", reason = "so"}]\n'
     )
     columns = ["--path-column", "file", "--label-column", "kind"]
     done = run(
