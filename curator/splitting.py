@@ -26,6 +26,8 @@ def split(
     fractions: Mapping[str, float],
     rng: np.random.Generator,
     groups: Sequence[Collection[str]] = (),
+    *,
+    named: bool = True,
 ) -> SplitPlan:
     """Deal the images out so that every cell of `cells` has the asked fraction in every split.
 
@@ -39,7 +41,8 @@ def split(
     size. A cell smaller than the number of splits cannot be in all of them (compare `asked` and `got`).
 
     Raises:
-        DataError: fewer images, or pieces, than splits.
+        DataError: fewer images than splits; or fewer pieces where the groups were `named` by the user. Copies alone may
+            leave a split empty (compare `asked` and `got`).
     """
     if len(ids) < len(fractions):
         raise DataError(f"{len(ids)} images cannot be dealt out over {len(fractions)} splits; ask for fewer splits.")
@@ -51,7 +54,7 @@ def split(
     assignment: dict[str, str] = {}
     left = sizes.copy()
     dealt_as = pieces(ids, [*(group.ids for group in duplicates), *groups], rng)
-    if len(dealt_as) < len(fractions):
+    if named and len(dealt_as) < len(fractions):
         raise DataError(
             f"the images form {len(dealt_as)} groups that stay whole, too few for {len(fractions)} splits; "
             "ask for fewer splits, or group by less."

@@ -61,8 +61,9 @@ def plan_splits(
     )
     together = kept_together(run, group_columns)
     plan = splitting.split(
-        ids, cells, run.duplicates, bench.settings.split.fractions, bench.rng("split"), groups=together
-    )
+        ids, cells, run.duplicates, bench.settings.split.fractions, bench.rng("split"), groups=together,
+        named=bool(group_columns),
+    )  # fmt: skip
     plan = replace(plan, notes=tuple(_notes(run, plan, group_columns)))
     return plan if balance == "none" else splitting.balance(plan, cells, balance, balance_by, bench.rng("balance"))
 
