@@ -166,7 +166,6 @@ def test_a_flag_that_cannot_be_used(
         ("audit", FOUR, "--jobs", "-1"),
         ("audit", FOUR, "--max-skipped", "2"),
         ("audit", FOUR, "--fail-on", "severe"),
-        ("recommend", FOUR),
         ("recommend", FOUR, "--pool", FIVE, "--budget", "0"),
     ],
 )

@@ -26,7 +26,7 @@ def test_audit_writes_the_files_of_the_contract(audited: Done, recommended: Done
     names = {path.name for path in audited.folder.iterdir()}
     assert names == {
         "audit.json", "report.html", "measures.parquet", "run.json", "audit.junit.xml", "audit.sarif",
-        "recommend.json", "recommendation.csv", "validation.json",
+        "recommend.json", "recommendation.csv", "shopping_list.csv", "validation.json",
     }  # fmt: skip
     content, about = audited.file("audit.json"), audited.file("run.json")
     assert (about["command"], about["n_images"], about["n_skipped"]) == ("audit", 240, 0)
