@@ -92,7 +92,7 @@ def check_output(mark: str, workdir: Path) -> int:
 
     Returns how many statements were found to the digit.
     """
-    exact = re.compile(r"\d+% \[\d+, \d+\] of [^;]*?\.(?=\s)|\d+ of \d+ bunny [^;]*;|exit code \d+|\(there are \d+\)")
+    exact = re.compile(r"\d+% \[\d+, \d+\] of [^;]*?\.(?=\s)|\d+ of \d+ bunny [^;(]*;|exit code \d+|\(there are \d+\)")
     n_exact = 0
     for block, shown in followed_by_output(ROOT / "README.md"):
         if block.mark != mark:
