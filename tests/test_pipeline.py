@@ -17,7 +17,7 @@ from curator.cli.main import cli
 from curator.config import Settings, ValidateSettings
 from curator.errors import DataError
 from curator.pipeline import Workbench, audit, examining, export, recommend, validate
-from curator.pipeline.recommend import readable, target, to_undo
+from curator.pipeline.shortcuts import readable, target, to_undo
 from curator.types import AuditRun
 
 STRIPES = {"cat": np.s_[::2, :], "dog": np.s_[:, ::2]}

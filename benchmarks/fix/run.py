@@ -24,7 +24,9 @@ from planted import Made, Spec, make
 from rivals import RIVALS
 
 from curator.pipeline.audit import audit_embedded
-from curator.pipeline.recommend import Advice, advise, repeats, to_undo
+from curator.pipeline.candidates import repeats
+from curator.pipeline.recommend import Advice, advise
+from curator.pipeline.shortcuts import to_undo
 from curator.probing import choose_c, group_weights
 from curator.refitting import refit
 from curator.report.json import dump

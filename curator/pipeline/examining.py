@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from curator import indicators
 from curator.errors import DataError
 from curator.grouping import Groups
-from curator.pipeline.recommend import as_embedded, class_indices, strange, twins
+from curator.pipeline.candidates import class_indices, strange, twins
+from curator.pipeline.shortcuts import as_embedded
 from curator.types import AuditRun, DuplicateGroup, Embedded, Finding, Ids, Ints, Mask, Measures
 from curator.workbench import Workbench
 

@@ -14,7 +14,7 @@ import pandas as pd
 from curator import exporters, indicators, likeness, splitting
 from curator.errors import DataError, InputError
 from curator.pipeline.audit import audit_embedded
-from curator.pipeline.recommend import to_undo
+from curator.pipeline.shortcuts import to_undo
 from curator.report.json import dumps, splits_json
 from curator.types import AuditRun, Dataset, SplitPlan
 from curator.workbench import Workbench, one_class

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from curator.errors import InputError
-from curator.pipeline.recommend import named
+from curator.pipeline.shortcuts import named
 from curator.report.serialise import unguarded
 from curator.types import AuditRun, Embedded, Finding
 

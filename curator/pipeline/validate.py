@@ -13,8 +13,10 @@ from curator.errors import DataError
 from curator.grouping import Holdout, TrainingSet
 from curator.pipeline import examining
 from curator.pipeline.audit import audit_embedded
+from curator.pipeline.candidates import strange
 from curator.pipeline.plans import Wanted, findings_of, read_plan
-from curator.pipeline.recommend import Advice, advise, readable, strange, to_undo, training
+from curator.pipeline.recommend import Advice, advise
+from curator.pipeline.shortcuts import readable, to_undo, training
 from curator.recommenders import STRATEGIES
 from curator.types import AuditRun, Finding, Ints, Mask, ProbeReport, Recommendation
 from curator.workbench import Workbench, one_class
