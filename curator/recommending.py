@@ -23,6 +23,8 @@ __all__ = [
     "recommend",
     "shopping_list",
 ]
+SOURCES: Mapping[str, Literal["given", "predicted", "confirmed"]] = {"given": "given", "confirmed": "confirmed"}
+"""Where a label comes from, if not from a guess."""
 _PRIOR = 2.0
 """Images' worth of the errors in all breaking cells that each cell's own are mixed with: some have a handful."""
 
@@ -31,7 +33,7 @@ _PRIOR = 2.0
 class Pool:
     """The candidates, row by row: what they show, their label and how sure it is, and who may be chosen at all.
 
-    `label_source` (p,) is "given" or "predicted"; `labels` is -1 where there is neither.
+    `label_source` (p,) is "given", "predicted" or "confirmed" (by a person); `labels` is -1 where there is none.
     `doubt` (p,) is how wrong the probe of the data set as it stands is about the image's label (0..1).
     `caveats` (p,) says why an image is taken only when nothing else fills its cell, "" where nothing is wrong with it.
     """
@@ -50,9 +52,9 @@ class Pool:
         sure = (self.label_source == "given") | (self.confidence >= confidence)
         return np.asarray(self.usable & (self.labels >= 0) & sure, np.bool_)
 
-    def source(self, row: int) -> Literal["given", "predicted"]:
+    def source(self, row: int) -> Literal["given", "predicted", "confirmed"]:
         """Where the label of one row comes from."""
-        return "given" if self.label_source[row] == "given" else "predicted"
+        return SOURCES.get(str(self.label_source[row]), "predicted")
 
     def caveat(self, row: int) -> str:
         """Why one row is a last resort, "" where it is not."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import click
 
+from curator.cli import reviewing
 from curator.cli.options import Common, common, emit, pool_pictures, save, write_report
 
 
@@ -33,36 +35,69 @@ from curator.cli.options import Common, common, emit, pool_pictures, save, write
     help="Add images, leave some of DATA out, or both, as many of each.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
+@click.option(
+    "--confirm", is_flag=True, help="Put the list into the FiftyOne App too, to be tagged accept or reject there."
+)
+@click.option(
+    "--from-app",
+    is_flag=True,
+    help="Go by the tags accept and reject in the App: others take the place of the rejected.",
+)
+@click.option(
+    "--review",
+    "table",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Go by a recommendation.csv whose column decision says accept or reject.",
+)
+@click.option("--name", metavar="NAME", help="Name of the FiftyOne data set  [default: curator-NAME].")
 @common
 def command(
     common: Common, data: str, pool: str | None, budget: int | None, strategy: str | None, attribute: str | None,
-    mode: Literal["add", "drop", "swap"], dry_run: bool,
+    mode: Literal["add", "drop", "swap"], dry_run: bool, confirm: bool, from_app: bool, table: Path | None, name: str | None,
 ) -> None:  # fmt: skip
     """Say which images of a pool to add to DATA so that the shortcut stops telling the class.
 
     Shows the plan, then writes recommendation.csv and recommend.json, report.html with the plan in it, and shopping_list.csv
-    where the pool lacks something.
+    where the pool lacks something. What you decide on images comes back with --from-app or --review: rejected images are never
+    chosen again, accepted ones come first, and their labels count as confirmed.
 
     \b
     Example:
       curator recommend sample_data/bunnies/train --pool sample_data/bunnies/pool --budget 30
+      curator recommend sample_data/bunnies/train --pool sample_data/bunnies/pool --review curator-out/train/recommendation.csv
     """
     from curator import pipeline
+    from curator.errors import InputError
     from curator.report import json as files
     from curator.report import terminal
 
     common.keep_out_of(data, *([pool] if pool else []))
+    if (confirm or from_app or table) and pool is None:
+        raise InputError("a review is of images of a pool; give the --pool that they come from.")
+    if from_app and table:
+        raise InputError("--from-app and --review both say what was decided; give one of them.")
+    if confirm and dry_run:
+        raise InputError("--confirm writes a FiftyOne data set, and --dry-run writes nothing; leave one of them out.")
+    if confirm or from_app:
+        reviewing.need_database(has_table=True)
     with common.bench(recommend={"budget": budget, "strategy": strategy}) as bench:
-        advice = pipeline.recommend(data, pool, bench, attribute=attribute, mode=mode)
+        dataset = bench.scan(data)
+        title = reviewing.title(dataset, name)
+        review, said = reviewing.of_pool(reviewing.results(common, dataset), title, from_app=from_app, table=table)
+        advice = pipeline.recommend(data, pool, bench, attribute=attribute, mode=mode, review=review)
     rec, root, data_root = advice.recommendation, advice.pool.dataset.root, advice.run.dataset.root
-    notes = list(dict.fromkeys((*advice.run.notes, *advice.notes)))
-    content = {**files.recommend_json(rec, root, seed=common.seed), "notes": notes}
+    notes = list(dict.fromkeys((*advice.run.notes, *advice.notes, *said)))
+    decided = None
+    if review is not None:
+        decided = {"source": review.source, "accepted": len(review.accepted), "rejected": len(review.rejected)}
+    content = {**files.recommend_json(rec, root, seed=common.seed, review=decided), "notes": notes}
     console = common.console()
     terminal.print_plan(rec, console)
     if not dry_run:
         out = common.folder(advice.run)
+        reviewing.keep(out, None if from_app else review)
         save("recommend.json", content, out)
-        files.recommendation_csv(rec, root, out / "recommendation.csv", data_root=data_root)
+        files.recommendation_csv(rec, root, out / "recommendation.csv", data_root=data_root, decisions=True)
         if rec.shopping_list:
             files.shopping_csv(rec, out / "shopping_list.csv")
         else:
@@ -72,4 +107,11 @@ def command(
     terminal.print_notes(notes, console)
     if not dry_run:
         console.print(f"\nWritten: {(out / 'recommendation.csv').resolve()}", soft_wrap=True, markup=False)
+    if confirm:
+        n = reviewing.write(advice, title)
+        lines = [
+            f"To review: {n} images in the FiftyOne data set {title!r}. Open it with `curator browse {data} --pool {pool}`, "
+            "tag images accept or reject in the saved view `recommended`, and run this again with --from-app."
+        ]
+        terminal.print_lines(["", *lines], console)
     emit(content, common)

@@ -11,6 +11,7 @@ import pandas as pd
 from curator.errors import InputError
 from curator.pipeline.shortcuts import named
 from curator.report.serialise import unguarded
+from curator.reviewing import REJECT
 from curator.types import AuditRun, Embedded, Finding
 
 
@@ -55,6 +56,8 @@ def read_plan(plan: Path, pool: Embedded) -> Wanted:
     lines = []
     for record in table.to_dict("records"):
         said = {str(name): unguarded(str(cell)) for name, cell in record.items()}
+        if said.get("decision", "").strip().casefold() == REJECT:
+            continue
         row = by_path.get(os.path.realpath(said["path"]))
         if row is None:
             raise InputError(

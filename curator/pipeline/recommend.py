@@ -14,10 +14,12 @@ from curator.errors import InputError
 from curator.pipeline.audit import audit_embedded
 from curator.pipeline.candidates import candidates_of
 from curator.pipeline.gains import ease_of, expected
+from curator.pipeline.review import as_added, decided, kept_first
 from curator.pipeline.shortcuts import as_embedded, distinct, readable, to_undo, training
 from curator.planning import Target
 from curator.recommenders import STRATEGIES
 from curator.recommending import Pool
+from curator.reviewing import Review
 from curator.types import AuditRun, Embedded, Finding, Measures, Recommendation
 from curator.workbench import Workbench, one_class
 
@@ -41,12 +43,13 @@ class Advice:
 
 def recommend(
     data: str | Path, pool: str | Path | None, bench: Workbench | None = None, *, budget: int | None = None,
-    strategy: str | None = None, attribute: str | None = None, mode: Mode = "add",
+    strategy: str | None = None, attribute: str | None = None, mode: Mode = "add", review: Review | None = None,
 ) -> Advice:  # fmt: skip
     """Choose up to `budget` images of `pool` that undo the findings of `data`; with `mode` drop or swap, as many to leave out.
 
     `attribute` "CLASS:ATTRIBUTE=VALUE" names the one shortcut to undo, whether or not it is a finding; by default the
-    worst findings of severity medium or high are undone together. Without a pool there is the shopping list.
+    worst findings of severity medium or high are undone together. Without a pool there is the shopping list. After a
+    `review` rejected images are never chosen, accepted ones come first, and others take the place of the rejected.
 
     Raises:
         DataError: there is nothing to undo.
@@ -58,19 +61,22 @@ def recommend(
         raise InputError(f"there is no mode {mode!r}; there are: {', '.join(MODES)}.")
     if pool is None and mode == "swap":
         raise InputError("mode swap adds as many images as it drops; give a --pool to add from, or use --mode drop.")
+    if pool is None and review is not None:
+        raise InputError("a review is of images of a pool; give the --pool that they were recommended from.")
     embedded = bench.embed(one_class(bench.scan(data)))
     theirs = bench.embed(bench.scan(pool)) if pool is not None else None
     run = audit_embedded(embedded, bench, theirs)
     measures = run.measures.take([]) if theirs is None else None
     theirs = theirs or as_embedded(run).take(np.array([], np.intp))
     return advise(
-        run, theirs, bench, to_undo(run, attribute), measures=measures, budget=budget, strategy=strategy, mode=mode
-    )
+        run, theirs, bench, to_undo(run, attribute), measures=measures, budget=budget, strategy=strategy, mode=mode,
+        review=review,
+    )  # fmt: skip
 
 
 def advise(
     run: AuditRun, theirs: Embedded, bench: Workbench, findings: Sequence[Finding], *, measures: Measures | None = None,
-    budget: int | None = None, strategy: str | None = None, mode: Mode = "add",
+    budget: int | None = None, strategy: str | None = None, mode: Mode = "add", review: Review | None = None,
 ) -> Advice:  # fmt: skip
     """Undo the first few of `findings` that the pool can be read for. Nothing is learned of rows outside the train split.
 
@@ -96,14 +102,20 @@ def advise(
     if len(classes) > 1 and len(theirs.dataset):
         needs = recommending.errors_by_cell(here, classes, candidates, settings.confidence)
     n = settings.budget if budget is None else budget
+    reviewed = decided(candidates, theirs.dataset, classes, review or Review())
+    candidates = reviewed.pool
+    n_new = 0 if mode == "drop" else max(0, n - len(reviewed.kept))
     recommendation = recommending.recommend(
-        labels, classes, here, candidates, STRATEGIES.get(strategy or settings.strategy), 0 if mode == "drop" else n,
+        *as_added(labels, here, reviewed, classes), reviewed.open, STRATEGIES.get(strategy or settings.strategy), n_new,
         bench.rng("recommend"), confidence=settings.confidence, needs=needs,
     )  # fmt: skip
+    if len(reviewed.kept) and mode != "drop":
+        recommendation = kept_first(recommendation, reviewed, targets, classes)
     if mode != "add":
         ease = ease_of(run, rows, bench)
         n_out = n if mode == "drop" else len(recommendation.ids)
         gone = dropping.removals(run.dataset.ids[rows], labels, classes, here, ease, n_out)
         recommendation = replace(recommendation, removals=gone, plan=() if mode == "drop" else recommendation.plan)
     recommendation = expected(recommendation, run, rows, here[0], candidates, bench)
-    return Advice(run, recommendation, theirs, measures, (*notes, *said), tuple(findings), tuple(targets), candidates)
+    notes += [*said, *reviewed.notes]
+    return Advice(run, recommendation, theirs, measures, tuple(notes), tuple(findings), tuple(targets), candidates)

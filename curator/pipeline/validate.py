@@ -120,7 +120,9 @@ def _added(advice: Advice, wanted: Wanted | None, leaked: Mask) -> tuple[NDArray
         )
     if not rows:
         notes.append("No image is added: the pool has none that is wanted. Only what is there already was examined.")
-    n_predicted = int((pool.label_source[rows] == "predicted").sum())
+    # What a person has confirmed is no guess any more.
+    confirmed = {line.row for line in wanted or () if line.source == "confirmed"}
+    n_predicted = sum(pool.label_source[row] == "predicted" and row not in confirmed for row in rows)
     if n_predicted:
         notes.append(f"Labels of recommended images that are predicted, not given: {n_predicted} of {len(rows)}.")
     return np.array(rows, np.intp), np.array(labels, np.int32), notes
@@ -160,7 +162,7 @@ def _as_recommendation(wanted: Wanted, advice: Advice) -> Recommendation:
     return Recommendation(
         ids=tuple(str(advice.candidates.ids[line.row]) for line in lines),
         labels=tuple(line.label for line in lines),
-        label_sources=tuple("given" if line.source == "given" else "predicted" for line in lines),
+        label_sources=tuple(recommending.SOURCES.get(line.source, "predicted") for line in lines),
         cells=filled,
         reasons=tuple(line.reason for line in lines),
         plan=plan,

@@ -219,11 +219,13 @@ def run_json(
     }
 
 
-def recommend_json(rec: Recommendation, pool_root: str, *, seed: int | None = None) -> dict[str, Any]:
+def recommend_json(
+    rec: Recommendation, pool_root: str, *, seed: int | None = None, review: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """What `recommend.json` holds: the rows of the CSV as `images`, the plan, and what the pool lacks.
 
     The `value` of a cell of images that must NOT have the value reads "not green"; `has_value` and `attribute_value`
-    say the same to a script.
+    say the same to a script. `review` is where the decisions of a person came from, and how many there were.
     """
     return {
         "schema": "curator.recommend/1",
@@ -249,6 +251,7 @@ def recommend_json(rec: Recommendation, pool_root: str, *, seed: int | None = No
             }
             for k, r in enumerate(rec.removals, start=1)
         ],
+        **({"review": plain(review)} if review else {}),
     }
 
 
@@ -280,21 +283,24 @@ def _rows(rec: Recommendation, pool_root: str) -> Iterator[tuple[Any, ...]]:
 
 
 def recommendation_csv(
-    rec: Recommendation, pool_root: str, path: str | os.PathLike[str], *, data_root: str = ""
+    rec: Recommendation, pool_root: str, path: str | os.PathLike[str], *, data_root: str = "", decisions: bool = False
 ) -> None:
     """Write `recommendation.csv`: one image a row, best first, atomically; no cell can run as a spreadsheet formula.
 
-    Where images of the data set are left out, a last column `action` says "add" or "drop", and those to drop come last.
+    Where images of the data set are left out, a column `action` says "add" or "drop", and those to drop come last. With
+    `decisions` the last column is `decision`: "accept" where a person has confirmed the image, and else to be filled in.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*CSV_COLUMNS, *(["action"] if rec.removals else [])])
+    extra = [*(["action"] if rec.removals else []), *(["decision"] if decisions else [])]
+    writer.writerow([*CSV_COLUMNS, *extra])
     rows = [(*row, "add") for row in _rows(rec, pool_root)]
     for rank, r in enumerate(rec.removals, start=len(rows) + 1):
         place = f"{data_root.rstrip('/')}/{r.id}"
         rows.append((rank, r.id, place, r.class_name, "given", r.class_name, r.attribute, r.value, r.reason, "drop"))
     for row in rows:
-        cells = row[1:] if rec.removals else row[1:-1]
+        cells = [*row[1:-1], *(row[-1:] if rec.removals else [])]
+        cells += ["accept" if row[4] == "confirmed" else ""] if decisions else []
         writer.writerow([row[0], *map(guarded, cells)])
     write_text(text.getvalue(), path)
 

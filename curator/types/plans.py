@@ -77,7 +77,7 @@ class Recommendation:
 
     ids: tuple[str, ...]
     labels: tuple[str, ...]
-    label_sources: tuple[Literal["given", "predicted"], ...]
+    label_sources: tuple[Literal["given", "predicted", "confirmed"], ...]
     cells: tuple[int, ...]
     reasons: tuple[str, ...]
     plan: tuple[Cell, ...]

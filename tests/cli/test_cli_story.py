@@ -55,7 +55,8 @@ def test_the_recommendation_fills_the_cells_that_are_missing(recommended: Done) 
     content = recommended.file("recommend.json")
     with (recommended.folder / "recommendation.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["rank", "id", "path", "label", "label_source", "class", "attribute", "value", "reason"]
+    columns = ["rank", "id", "path", "label", "label_source", "class", "attribute", "value", "reason", "decision"]
+    assert list(rows[0]) == columns
     assert [row["id"] for row in rows] == [image["id"] for image in content["images"]]
     assert [int(row["rank"]) for row in rows] == list(range(1, len(rows) + 1))
     assert 20 <= len(rows) <= 30
