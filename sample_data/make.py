@@ -14,6 +14,7 @@ import argparse
 import csv
 import random
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, cycle
@@ -31,6 +32,9 @@ CLASSES = {"bunny": ("bunny",), "rodent": ("rodent", "squirrel"), "hen": ("hen",
 N_TRAIN, N_TRAIN_ON_GRASS = 60, {"bunny": 57, "rodent": 3, "hen": 3, "sheep": 3}
 N_POOL, N_POOL_ON_GRASS = 100, {"bunny": 80, "rodent": 12, "hen": 12, "sheep": 12}
 N_TEST, N_TEST_ON_GRASS = 40, dict.fromkeys(CLASSES, 20)
+# Taken later, for 20 pictures of a group prove little: with these there are 60. So many, because each class has three or
+# six cut-outs and there are five scenes other than grass: every cut-out then stands equally often in each of them.
+N_MORE_TEST, N_MORE_TEST_ON_GRASS = 80, dict.fromkeys(CLASSES, 40)
 N_NO_CLASS = 40
 N_COPIES = {"bytes": 4, "crop": 4, "resize": 4, "brightness": 4, "recompress": 4}
 
@@ -111,34 +115,72 @@ def spread(n: int, values: Iterable[str], rng: random.Random) -> list[str]:
 def shoot(kit: Kit, part: str, label: str, species: Iterable[str], scenes: list[str]) -> list[Shot]:
     """One shot per scene given, cut-outs dealt out evenly within every scene, in an order that tells nothing."""
     rng = stream("plan", part, label)
-    cutouts = [(name, number) for name in species for number in range(len(kit.species[name]))]
-    rng.shuffle(cutouts)
+    cutouts = shuffled_cutouts(kit, species, rng)
     stands = list(zip(scenes, cycle(cutouts), strict=False))
     rng.shuffle(stands)
+    return number(part, label, stands)
+
+
+def shoot_more(kit: Kit, part: str, label: str, scenes: list[str], earlier: list[Shot]) -> list[Shot]:
+    """More shots of a class, the `earlier` ones as they are: what has stood least often in a scene stands there next."""
+    rng = stream("plan", part, label, "more")
+    cutouts = shuffled_cutouts(kit, CLASSES[label], rng)
+    uses = Counter((shot.scene, shot.species, shot.cutout) for shot in earlier)
+    stands = []
+    for scene in scenes:
+        rarest = min(cutouts, key=lambda cutout: uses[(scene, *cutout)])
+        uses[(scene, *rarest)] += 1
+        stands.append((scene, rarest))
+    rng.shuffle(stands)
+    return number(part, label, stands, first=len(earlier) + 1)
+
+
+def shuffled_cutouts(kit: Kit, species: Iterable[str], rng: random.Random) -> list[tuple[str, int]]:
+    """Every cut-out of these species, as species and number."""
+    cutouts = [(name, i) for name in species for i in range(len(kit.species[name]))]
+    rng.shuffle(cutouts)
+    return cutouts
+
+
+def number(part: str, label: str, stands: list[tuple[str, tuple[str, int]]], first: int = 1) -> list[Shot]:
+    """A shot, with a file and a stream of its own, for every scene and what stands in it."""
     return [
         Shot(
             f"{part}/{label}/{label}_{i:03d}.jpg",
             label,
             name,
-            number,
+            cutout,
             scene,
             quality,
             f"picture/{part}/{label}/{i:03d}",
         )
-        for i, ((scene, (name, number)), quality) in enumerate(zip(stands, cycle(QUALITIES), strict=False), start=1)
+        for i, ((scene, (name, cutout)), quality) in enumerate(zip(stands, cycle(QUALITIES), strict=False), start=first)
     ]
 
 
-def shoot_class(kit: Kit, part: str, label: str, n: int, n_on_grass: int) -> list[Shot]:
-    """`n` shots of a class, `n_on_grass` of them on grass and the rest spread evenly over all other scenes."""
+def scenes_of(kit: Kit, n: int, n_on_grass: int, *key: str) -> list[str]:
+    """`n` scenes, `n_on_grass` of them grass and the rest spread evenly over all others; `key` names the draw."""
     others = [scene for scene in kit.scenes() if scene != SHORTCUT_SCENE]
-    scenes = [SHORTCUT_SCENE] * n_on_grass + spread(n - n_on_grass, others, stream("scenes", part, label))
-    return shoot(kit, part, label, CLASSES[label], scenes)
+    return [SHORTCUT_SCENE] * n_on_grass + spread(n - n_on_grass, others, stream("scenes", *key))
 
 
 def shoot_classes(kit: Kit, part: str, n: int, n_on_grass: Mapping[str, int]) -> list[Shot]:
-    """`n` shots of every class."""
-    return [shot for label in CLASSES for shot in shoot_class(kit, part, label, n, n_on_grass[label])]
+    """`n` shots of every class, `n_on_grass` of them on grass."""
+    return [
+        shot
+        for label, species in CLASSES.items()
+        for shot in shoot(kit, part, label, species, scenes_of(kit, n, n_on_grass[label], part, label))
+    ]
+
+
+def shoot_test(kit: Kit) -> list[Shot]:
+    """The test pictures: those of the first sitting, and more of every class after them."""
+    first = shoot_classes(kit, "test", N_TEST, N_TEST_ON_GRASS)
+    more = []
+    for label in CLASSES:
+        scenes = scenes_of(kit, N_MORE_TEST, N_MORE_TEST_ON_GRASS[label], "test", label, "more")
+        more += shoot_more(kit, "test", label, scenes, [shot for shot in first if shot.label == label])
+    return first + more
 
 
 def plan_copies(train: list[Shot]) -> list[Copy]:
@@ -232,7 +274,7 @@ def paint_copies(kit: Kit, copies: Iterable[Copy], root: Path) -> Iterator[Row]:
 def make_bunnies(kit: Kit, root: Path) -> None:
     """The data set: train and test in class folders, the flat pool, truth.csv and pool_labels.csv."""
     train = shoot_classes(kit, "train", N_TRAIN, N_TRAIN_ON_GRASS)
-    test = shoot_classes(kit, "test", N_TEST, N_TEST_ON_GRASS)
+    test = shoot_test(kit)
     pool, copies = plan_pool(kit, train)
     rows = sorted(
         chain(paint(kit, [*train, *test, *pool], root), paint_copies(kit, copies, root)), key=lambda r: r.file

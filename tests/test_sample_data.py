@@ -34,7 +34,7 @@ def digest(file: str) -> str:
 def test_every_picture_has_a_row_and_every_row_a_picture(truth: pd.DataFrame) -> None:
     files = sorted(path.relative_to(BUNNIES).as_posix() for path in BUNNIES.rglob("*") if path.suffix == ".jpg")
     assert files == truth["file"].tolist()
-    assert truth["part"].value_counts().to_dict() == {"pool": 460, "train": 240, "test": 160}
+    assert truth["part"].value_counts().to_dict() == {"pool": 460, "train": 240, "test": 480}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_every_picture_has_a_row_and_every_row_a_picture(truth: pd.DataFrame) ->
     [
         ("train", 60, {"bunny": 57, "hen": 3, "rodent": 3, "sheep": 3}),
         ("pool", 100, {"bunny": 80, "hen": 12, "rodent": 12, "sheep": 12}),
-        ("test", 40, {"bunny": 20, "hen": 20, "rodent": 20, "sheep": 20}),
+        ("test", 120, {"bunny": 60, "hen": 60, "rodent": 60, "sheep": 60}),
     ],
 )
 def test_classes_stand_on_grass_as_often_as_promised(
@@ -63,6 +63,15 @@ def test_cutouts_are_shared_by_all_parts_and_tell_nothing_about_the_scene(origin
     for _, group in rows.groupby(["part", "class", "scene"]):
         uses = group["cutout"].value_counts().reindex(by_part.loc[group["class"].iloc[0], "train"], fill_value=0)
         assert uses.max() - uses.min() <= 1
+
+
+def test_every_cutout_stands_as_often_in_every_scene_of_the_test_set(originals: pd.DataFrame) -> None:
+    """Twelve pictures of a class in each scene but grass, over three cut-outs or six; sixty on grass."""
+    counts = originals[originals["part"] == "test"].groupby(["class", "scene"])["cutout"].agg(["count", "nunique"])
+    assert counts["count"].to_dict() == {(c, s): 60 if s == "grass" else 12 for c in CLASSES for s in SCENES}
+    assert counts["nunique"].to_dict() == {(c, s): 6 if c == "rodent" else 3 for c in CLASSES for s in SCENES}
+    uses = originals[originals["part"] == "test"].groupby(["class", "scene", "cutout"]).size()
+    assert (uses.groupby(["class", "scene"]).nunique() == 1).all()
 
 
 def test_the_pool_holds_strangers_and_near_duplicates(truth: pd.DataFrame) -> None:
@@ -150,7 +159,7 @@ def test_names_leak_neither_class_nor_scene(truth: pd.DataFrame) -> None:
     labelled = truth[truth["part"] != "pool"]
     expected = [
         f"{part}/{label}/{label}_{i:03d}.jpg"
-        for part, n in (("test", 40), ("train", 60))
+        for part, n in (("test", 120), ("train", 60))
         for label in CLASSES
         for i in range(1, n + 1)
     ]
@@ -181,7 +190,7 @@ def test_the_story_has_four_bunnies_and_five_more() -> None:
 
 def test_sample_data_is_small_and_credited(originals: pd.DataFrame) -> None:
     pictures = [path.stat().st_size for path in SAMPLE_DATA.rglob("*") if path.suffix in {".jpg", ".csv"}]
-    assert sum(pictures) < 15_000_000
+    assert sum(pictures) < 20_000_000
     sources = (SAMPLE_DATA / "CREDITS.md").read_text(encoding="utf-8")
     for cutout in originals["cutout"].unique():
         assert f"/{cutout}.png |" in sources, cutout
