@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curator.cli import uptodate
+from curator.cli import comparing, uptodate
 from curator.cli.main import MET
 from curator.cli.options import Common, common, emit, save, write_report
 
 if TYPE_CHECKING:
+    from curator.comparing import Comparison
     from curator.types import AuditRun
 
 _FILES = ("audit.json", "report.html", "measures.parquet", "audit.junit.xml", "audit.sarif")
@@ -33,6 +34,11 @@ _FILES = ("audit.json", "report.html", "measures.parquet", "audit.junit.xml", "a
     help="An earlier audit.json: --fail-on counts only what is new.",
 )
 @click.option(
+    "--compare",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="An earlier audit.json, of another version of DATA: say what changed, in comparison.json and the report.",
+)
+@click.option(
     "--concepts",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Your own vocabulary of prompts, one a line.",
@@ -46,6 +52,7 @@ def command(
     pool: str | None,
     fail_on: str | None,
     baseline: Path | None,
+    compare: Path | None,
     concepts: Path | None,
 ) -> None:
     """Find the shortcuts in DATA.
@@ -60,10 +67,11 @@ def command(
     started = datetime.now(UTC).isoformat(timespec="seconds")
     common.keep_out_of(data, pool)
     before = None if baseline is None else _read_baseline(baseline)
+    previous = comparing.read(compare)
     source = _source(common, data, pool)
     with common.bench(audit={"concepts": str(concepts) if concepts else None}) as bench:
         sources = [bench.scan(place) for place in (data, pool) if place is not None]
-        inputs = uptodate.fingerprint(bench, *sources, source=source)
+        inputs = comparing.inputs(uptodate.fingerprint(bench, *sources, source=source), previous)
         out = common.folder_of(sources[0])
         earlier = uptodate.finished(inputs, out, needs_text=not (common.quiet or common.as_json))
         if earlier is None:
@@ -76,14 +84,16 @@ def command(
     if earlier is not None:
         content, this = earlier
     _for_ci(content, out, fail_on, before)
+    ids = None if earlier is not None else run.dataset.ids.tolist()
+    changes = comparing.changes(previous, content, ids, out)
     if earlier is None:
-        _write(run, content, common, out, started, inputs)
+        _write(run, content, common, out, started, inputs, changes)
     else:
         from rich.text import Text
 
         save("run.json", {**this, "started": started, "outputs": uptodate.digests(out, _FILES)}, out)
         common.console().print(Text.from_ansi(this["printed"].rstrip("\n")), soft_wrap=True)
-    emit(content, common)
+    emit(comparing.with_changes(content, changes), common)
     if fail_on and _is_met(content, fail_on, before):
         ctx.exit(MET)
 
@@ -113,16 +123,26 @@ def _absolute(data: str) -> str:
     return path if os.path.exists(path) else data
 
 
-def _write(run: AuditRun, content: dict[str, Any], common: Common, out: Path, started: str, inputs: str) -> None:
+def _write(
+    run: AuditRun,
+    content: dict[str, Any],
+    common: Common,
+    out: Path,
+    started: str,
+    inputs: str,
+    changes: Comparison | None,
+) -> None:
     """The files of the contract; run.json last, since it says that the others are there."""
+    from curator.report import compared, terminal
     from curator.report import json as files
-    from curator.report import terminal
 
     save("audit.json", content, out)
     run.measures.frame.to_parquet(out / "measures.parquet")
-    report = write_report(run, out)
+    report = write_report(run, out, comparison=changes)
     console = common.console(record=True)
     terminal.print_audit(run, console)
+    if changes is not None:
+        terminal.print_lines(["", "Since the earlier audit:", *compared.lines(changes)], console)
     console.print(f"\nReport: {report.resolve()}", soft_wrap=True, markup=False)
     kept = uptodate.record(inputs, out, _FILES, console.export_text(styles=True))
     save("run.json", {**files.run_json(run, command="audit", started=started, out=str(out), files=_FILES), **kept}, out)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from curator.cli.options import Common, common, emit, save
+
+if TYPE_CHECKING:
+    from curator.types.forecast import Forecast
 
 
 @click.command()
@@ -22,7 +28,7 @@ def command(common: Common, data: str, target: float) -> None:
     """Forecast how many images of every class a linear probe needs for an accuracy.
 
     Learning curves on growing parts of DATA are carried further by a power law with a plateau. By class, and for the pairs
-    that are confused most. Writes forecast.json.
+    that are confused most. Writes forecast.json, and shows it in the report.html of an audit of the same data beside it.
 
     \b
     Example:
@@ -38,6 +44,20 @@ def command(common: Common, data: str, target: float) -> None:
         done = forecast(data, bench, target=target)
     content = forecast_json(done)
     path = save("forecast.json", content, out)
+    _into_report(done, out / "report.html")
     console = common.console()
     terminal.print_lines([headline(done), *lines(done), "", f"Written: {path.resolve()}"], console)
     emit(content, common)
+
+
+def _into_report(done: Forecast, path: Path) -> None:
+    """Show the forecast in the report that lies there, if it is of the same data."""
+    from curator.report.html import with_forecast
+    from curator.report.serialise import write_text
+
+    try:
+        page = with_forecast(path.read_text(encoding="utf-8"), done)
+    except (OSError, UnicodeDecodeError):
+        return
+    if page is not None:
+        write_text(page, path)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from curator.config import Settings
     from curator.types import AuditRun, Dataset
+    from curator.types.forecast import Forecast
     from curator.workbench import Workbench
 
 Command = Callable[..., Any]
@@ -231,9 +232,12 @@ def emit(content: dict[str, Any], common: Common) -> None:
 
 
 def write_report(run: AuditRun, out: Path, **more: Any) -> Path:
-    """Write report.html; `more` goes to `curator.report.html.render`."""
+    """Write report.html, with the forecast that lies beside it if it is of the same data; `more` goes to
+    `curator.report.html.render`.
+    """
     from curator.io.images import thumbnail
-    from curator.report.html import render
+    from curator.pipeline.sighting import sights
+    from curator.report.html import MAP_SIDE, render
     from curator.report.serialise import write_text
 
     position = {str(i): k for k, i in enumerate(run.dataset.ids)}
@@ -241,8 +245,33 @@ def write_report(run: AuditRun, out: Path, **more: Any) -> Path:
     def picture(id: str) -> bytes | None:
         return thumbnail(run.dataset.path(position[id])) if id in position else None
 
-    write_text(render(run, picture, **more), out / "report.html")
+    def smaller(id: str) -> bytes | None:
+        return thumbnail(run.dataset.path(position[id]), MAP_SIDE) if id in position else None
+
+    page = render(
+        run,
+        picture,
+        map_thumbnails=smaller,
+        sights=sights(run, run.audit.findings),
+        forecast=_forecast_of(run, out),
+        **more,
+    )
+    write_text(page, out / "report.html")
     return out / "report.html"
+
+
+def _forecast_of(run: AuditRun, out: Path) -> Forecast | None:
+    """What an earlier `curator forecast` wrote of the same data, if it did."""
+    import json
+
+    from curator.report.outlook import read_forecast
+
+    try:
+        content = json.loads((out / "forecast.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    found = read_forecast(content) if isinstance(content, dict) else None
+    return found if found and found.fingerprint == run.fingerprint else None
 
 
 def pool_pictures(pool: Any) -> Callable[[str], bytes | None]:

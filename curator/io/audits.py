@@ -127,3 +127,14 @@ def source_of(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     if wrong:
         raise InputError(f"{path} is a damaged audit.json ({wrong}); give one that `curator audit` wrote.")
     return dict(source)
+
+
+def ids_beside(path: Path) -> list[str] | None:
+    """The images of an audit.json, from the measures.parquet that was written with it; None where that is gone or damaged."""
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path.with_name("measures.parquet"), columns=[])
+    except (OSError, ValueError, KeyError, ImportError):  # pyarrow's errors are ValueErrors, KeyErrors and OSErrors
+        return None
+    return [str(i) for i in frame.index]

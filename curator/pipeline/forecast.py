@@ -16,7 +16,7 @@ from curator.probing import Probe
 from curator.types import Embedded, Floats, Ints, Mask
 from curator.types.forecast import ClassForecast, Forecast, PairForecast, Point, ZeroShot
 from curator.vectors import unit
-from curator.workbench import Workbench
+from curator.workbench import Workbench, fingerprint
 
 SMALLEST = 10
 """Different pictures of a class from which it takes part: five folds of two."""
@@ -87,6 +87,7 @@ def forecast(data: str | Path, bench: Workbench | None = None, *, target: float 
         encoder=bench.encoder.info.name,
         seed=bench.seed,
         notes=tuple(dict.fromkeys(n for n in notes if n)),
+        fingerprint=fingerprint(embedded),
     )
 
 

@@ -13,7 +13,7 @@ from curator import clustering
 from curator.attributes import words
 from curator.attributes.colour import NAMES, name_map
 from curator.indicators import Indicators
-from curator.types import Box, Embedded, Ints, Mask, Patches, Preprocessing, SharedPattern
+from curator.types import Box, Embedded, Finding, Ints, Mask, Patches, Preprocessing, SharedPattern
 
 N_EXAMPLES = 6
 WINDOW = 2 / 7
@@ -56,7 +56,7 @@ def illustrate(
 def _illustrated(
     pattern: SharedPattern, rows: NDArray[np.intp], embedded: Embedded, spelt: NDArray[np.uint8] | None
 ) -> SharedPattern:
-    weights = _weights(pattern, rows, embedded.patches, spelt)
+    weights = shown(pattern, rows, embedded.patches, spelt)
     if weights is not None:
         amount = densest(weights)[0] if _is_word(pattern) else weights.sum((1, 2))
         most = np.lexsort((embedded.dataset.ids[rows], -amount))
@@ -78,14 +78,17 @@ def _illustrated(
     return replace(pattern, example_ids=ids, boxes=tuple(boxes))
 
 
-def _is_word(pattern: SharedPattern) -> bool:
+def _is_word(pattern: SharedPattern | Finding) -> bool:
     return pattern.attribute.startswith("words.")
 
 
-def _weights(
-    pattern: SharedPattern, rows: NDArray[np.intp], patches: Patches | None, spelt: NDArray[np.uint8] | None
+def shown(
+    pattern: SharedPattern | Finding, rows: NDArray[np.intp], patches: Patches | None, spelt: NDArray[np.uint8] | None
 ) -> NDArray[np.int64] | None:
-    """How much each place (r, g, g) of these images shows of the pattern; None where it is of the whole picture."""
+    """How much each place (r, g, g) of these images shows of the pattern; None where it is of the whole picture.
+
+    `spelt` (n, g, g) are the words at the places of `patches`, see `attributes.words.spelling`.
+    """
     if patches is None or pattern.kind not in ("object", "context"):
         return None
     likely = patches.on_object[rows]
@@ -95,15 +98,15 @@ def _weights(
         here = spelt[rows] == int(pattern.attribute.removeprefix("words."))
         # A word of the surroundings is counted where the object is not. One of the object may lie on its rim: what of the
         # object lies beside it is shown too.
-        shown = 2 * here + (likely & here.any((1, 2), keepdims=True)) if pattern.kind == "object" else here & ~likely
+        out = 2 * here + (likely & here.any((1, 2), keepdims=True)) if pattern.kind == "object" else here & ~likely
     elif pattern.kind == "object":
-        shown = likely
+        out = likely
     elif pattern.attribute == "background.colour" and pattern.value in NAMES:
         colour = name_map(patches.colour[rows].reshape(len(rows), -1, 3)).reshape(likely.shape)
-        shown = ~likely & (colour == NAMES.index(pattern.value))
+        out = ~likely & (colour == NAMES.index(pattern.value))
     else:
-        shown = ~likely
-    return np.asarray(shown, np.int64)
+        out = ~likely
+    return np.asarray(out, np.int64)
 
 
 def _size(embedded: Embedded, row: int) -> tuple[int, int] | None:

@@ -11,10 +11,10 @@ from curator.types import CurvePoint, Interval, ProbeReport
 
 HEIGHT = 180
 """Pixels from the bottom line to the top line."""
-_TOP = 10
-_STEP = 0.25
-_LEFT, _SPAN = 11, 87
+TOP = 10
+LEFT, SPAN = 11, 87
 """Per cent of the width where the first point stands, right of the labels, and from there to the last."""
+_STEP = 0.25
 _ASIDE = 0.7
 """Per cent of the width by which the random line's marks stand to the right, so that whiskers do not cover each other."""
 
@@ -36,17 +36,23 @@ class Line:
     name: str
     main: bool
     marks: tuple[Mark, ...]
+    dashed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One diagram: what it shows, in words for who cannot see it, its ticks (pixel, label) and its lines."""
+    """One diagram: what it shows, in words for who cannot see it, its ticks (pixel, label) and its lines.
+
+    `goal` (pixel, label) is a line across to be reached. `bottom` is the lowest pixel of the field.
+    """
 
     title: str
     words: str
     y_ticks: tuple[tuple[float, str], ...]
     x_ticks: tuple[tuple[float, str], ...]
     lines: tuple[Line, ...]
+    goal: tuple[float, str] | None = None
+    bottom: float = float(TOP + HEIGHT)
 
 
 def panels(probe: ProbeReport) -> list[Panel]:
@@ -72,7 +78,7 @@ def _panel(
     most = max(1, curve[-1].n_added)
 
     def y(value: float) -> float:
-        return float(round(_TOP + HEIGHT * (1 - (value - bottom) / (1 - bottom)), 1))
+        return float(round(TOP + HEIGHT * (1 - (value - bottom) / (1 - bottom)), 1))
 
     lines = []
     for name, points in arms.items():
@@ -82,13 +88,13 @@ def _panel(
             low, high = ci or (value, value)
             # The first point is both arms': nothing is added yet.
             aside = _ASIDE if name == "random" and p.n_added else 0
-            marks.append(Mark(round(_SPAN * p.n_added / most + _LEFT + aside, 2), y(value), y(low), y(high)))
+            marks.append(Mark(round(SPAN * p.n_added / most + LEFT + aside, 2), y(value), y(low), y(high)))
         lines.append(Line(name, name == "recommended", tuple(marks)))
     n_ticks = round((1 - bottom) / _STEP)
     ticks = tuple(
         (y(v), f"{round(100 * v)}%".replace("-", "−")) for v in (bottom + _STEP * k for k in range(n_ticks + 1))
     )
-    along = tuple((round(_SPAN * p.n_added / most + _LEFT, 2), f"{p.n_added:,}") for p in curve)
+    along = tuple((round(SPAN * p.n_added / most + LEFT, 2), f"{p.n_added:,}") for p in curve)
     words = "; ".join(
         f"{wording.arm_words(name)}: {_told(points, read, say)}" for name, points in arms.items() if points
     )

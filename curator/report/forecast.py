@@ -43,6 +43,7 @@ def forecast_json(forecast: Forecast) -> dict[str, Any]:
         "encoder": forecast.encoder,
         "seed": forecast.seed,
         "notes": list(forecast.notes),
+        "fingerprint": forecast.fingerprint or None,
     }
 
 
@@ -102,9 +103,10 @@ def _ends(need: Needed) -> str:
     return f"[{low:,} or more]" if high is None else f"[{low:,}, {high:,}]"
 
 
-def _short(need: Needed, there: int) -> str:
-    """
-    >>> _short(Needed(None, (900, None)), 40), _short(Needed(None, (9, None)), 40), _short(Needed(1200, (900, None)), 40)
+def short(need: Needed, there: int) -> str:
+    """The images of every class that are needed, as a table has it; `there` are there now.
+
+    >>> short(Needed(None, (900, None)), 40), short(Needed(None, (9, None)), 40), short(Needed(1200, (900, None)), 40)
     ('out of sight', 'cannot be told', '1,200 [900 or more]')
     """
     if _untold(need, there):
@@ -147,7 +149,7 @@ def lines(forecast: Forecast) -> list[str]:
 
 
 def _line(name: str, of: ClassForecast | PairForecast, there: int) -> str:
-    return _row(wording.visible(name, _NAME), wording.with_interval(of.accuracy, of.ci), _short(of.needed, there))
+    return _row(wording.visible(name, _NAME), wording.with_interval(of.accuracy, of.ci), short(of.needed, there))
 
 
 def _row(name: str, accuracy: str, rest: str) -> str:

@@ -82,6 +82,11 @@ class Album:
             self._by_image[key] = self._embed(id, thumbnails)
         return Shot(id, caption, *self._by_image[key])
 
+    def small(self, id: str, thumbnails: Thumbnails | None, smaller: Thumbnails | None) -> Shot:
+        """The image as it is embedded already, else from `smaller`, which costs less."""
+        known = self._by_image.get((thumbnails, id))
+        return Shot(id, "", *known) if known and known[0] else self.shot(id, smaller)
+
     def crop(self, id: str, thumbnails: Thumbnails | None, box: Box | None, size: tuple[int, int] | None) -> Shot:
         """The image with the part of it that the box holds; `box` and `size` are in pixels of the image as it is on disk.
 

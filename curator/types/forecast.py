@@ -73,6 +73,7 @@ class Forecast:
 
     Accuracies are fractions, the mean over classes. `plateau` is the accuracy that more images of the kind do not exceed.
     `confusable_pairs` come most confusable first, `easiest_pair` for contrast. `n_test` test images, `tested` says which.
+    `fingerprint` is that of the data, as in audit.json.
     """
 
     target: float
@@ -90,6 +91,7 @@ class Forecast:
     encoder: str
     seed: int
     notes: tuple[str, ...] = ()
+    fingerprint: str = ""
 
     @property
     def reachable(self) -> bool:

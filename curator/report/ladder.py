@@ -1,0 +1,130 @@
+"""The rungs of evidence under a finding: what was asked of it, what came out, and whether that bears it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from curator.report import wording
+from curator.types import Finding, Reliance
+
+State = Literal["yes", "no", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A question, its answer in a sentence, and what the answer says for the finding; "open" where it was not asked."""
+
+    question: str
+    answer: str
+    state: State
+
+
+def rungs(f: Finding, n_tests: int, alpha: float) -> tuple[Rung, ...]:
+    """From a mere difference to what a model makes of it, each rung worth more than the one before.
+
+    `alpha` is the false-discovery rate of the audit, `n_tests` what it was shared among.
+    """
+    if f.effect is None or f.effect_ci is None:
+        said = "There is no other class to compare with, so this is no test."
+        return (Rung("Is there a difference?", said, "open"),)
+    steps = [Rung("Is there a difference?", f"{wording.points(f.effect, f.effect_ci)}.", _state(f.effect_ci[0] > 0))]
+    steps.append(_chance(f, n_tests, alpha))
+    c = f.confirmation
+    steps.append(
+        Rung(
+            "Does it hold in other images?",
+            "Not tried." if c is None else wording.confirmation(c),
+            "open" if c is None else _state(c.effect is not None and 2 * c.confirmed > c.discovered),
+        )
+    )
+    a = f.adjusted
+    steps.append(
+        Rung(
+            "Is it more than what it travels with?",
+            "No other finding of this class travels with it." if a is None else wording.adjusted(a),
+            _state(a is None or (a.effect_ci is not None and a.effect_ci[0] > 0)),
+        )
+    )
+    return (*steps, _leans(f.reliance), _edited(f.reliance))
+
+
+def borne_out(steps: tuple[Rung, ...]) -> str:
+    """How many rungs hold, of those that were tried.
+
+    >>> borne_out((Rung("?", "", "yes"), Rung("?", "", "no"), Rung("?", "", "open")))
+    '1 of 2 tests bear it out, 1 could not be made'
+    """
+    tried = [r for r in steps if r.state != "open"]
+    held = sum(r.state == "yes" for r in tried)
+    rest = len(steps) - len(tried)
+    verb = "bears" if len(tried) == 1 else "bear"
+    return f"{held} of {wording.count(len(tried), 'test')} {verb} it out{f', {rest} could not be made' if rest else ''}"
+
+
+def cost(f: Finding) -> str:
+    """How bad it is: what a model makes of it, in one or two sentences; what is not known is said."""
+    r = f.reliance
+    said = []
+    if r is not None and r.gap is not None and r.gap_ci is not None:
+        n = wording.count(r.n_conflicting, "picture that breaks", "pictures that break")
+        if r.gap_ci[0] > 0:
+            said.append(f"A model trained on these images is {_less(r.gap, r.gap_ci)} accurate on the {n} the rule.")
+        else:
+            said.append(
+                f"A model trained on these images shows no clear loss on the {n} the rule: "
+                f"{wording.points(-r.gap, (-r.gap_ci[1], -r.gap_ci[0]))}."
+            )
+    if r is not None and r.intervention_drop is not None and r.excess_ci is not None and r.excess_ci[0] > 0:
+        said.append(wording.intervention(r))
+    if said:
+        return " ".join(said)
+    if r is not None and not r.n_conflicting:
+        return "No picture breaks the rule, so nothing in the data shows what a model makes of it. Take it as it looks."
+    return "What a model makes of it could not be tested with these images."
+
+
+def _less(gap: float, ci: tuple[float, float]) -> str:
+    return f"{wording.points(gap, ci).removeprefix('+').replace('[+', '[').replace(', +', ', ')} less"
+
+
+def _state(holds: bool) -> State:
+    return "yes" if holds else "no"
+
+
+def _chance(f: Finding, n_tests: int, alpha: float) -> Rung:
+    question = "Is it more than chance?"
+    if f.p is None:
+        return Rung(question, "Not tested.", "open")
+    said = f"A difference this large would come up {wording.odds(f.p)} if the class were like the rest (p = {_p(f.p)})."
+    if f.q is None:
+        return Rung(question, said, _state(f.p <= alpha))
+    said += f" Allowing for all {n_tests:,} tests, at most q = {_p(f.q)} of findings this strong are false alarms."
+    return Rung(question, said, _state(f.q <= alpha))
+
+
+def _p(p: float) -> str:
+    # No break in "1e-39" or after "p =".
+    return wording.probability(p).replace("-", "\u2011")
+
+
+def _leans(r: Reliance | None) -> Rung:
+    question = "Does a model lean on it?"
+    if r is None:
+        return Rung(question, "Not tested.", "open")
+    if r.gap is None or r.gap_ci is None:
+        return Rung(question, "No picture breaks the rule, so the data cannot tell.", "open")
+    said = (
+        f"{wording.points(r.gap, r.gap_ci)} of accuracy between the pictures that follow the rule and the "
+        f"{r.n_conflicting:,} that break it."
+    )
+    return Rung(question, said, _state(r.gap_ci[0] > 0))
+
+
+def _edited(r: Reliance | None) -> Rung:
+    question = "Does editing it change the answer?"
+    said = "" if r is None else wording.intervention(r)
+    if r is None or r.intervention_drop is None:
+        return Rung(question, said or "Not tested: only the worst findings are edited.", "open")
+    holds = r.excess_ci[0] > 0 if r.excess_ci else r.intervention_drop > (r.control_drop or 0.0)
+    return Rung(question, said, _state(holds))

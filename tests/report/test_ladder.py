@@ -1,0 +1,73 @@
+"""The ladder of evidence: a rung holds when its interval says so, and what was not asked is open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from report_example import BUNNY, FINDINGS
+
+from curator.report.ladder import borne_out, cost, rungs
+from curator.types import Adjusted, Confirmation, Reliance
+
+FULL = replace(
+    BUNNY,
+    reliance=Reliance(
+        0.31, (0.22, 0.4), 4, 0.42, 0.05, (0.3, 0.5), (-0.02, 0.1), (0.2, 0.5), 20, "covering it", "covering another"
+    ),
+)
+
+
+def states(**changes: object) -> str:
+    return "".join(r.state[0] for r in rungs(replace(FULL, **changes), 312, 0.05))  # type: ignore[arg-type]
+
+
+def test_all_six_hold_of_a_strong_finding() -> None:
+    steps = rungs(FULL, 312, 0.05)
+    assert [r.state for r in steps] == ["yes"] * 6
+    assert borne_out(steps) == "6 of 6 tests bear it out"
+    assert "Allowing for all 312 tests" in steps[1].answer
+    assert steps[5].answer == "Covering it costs the right class 42 points [30, 50]; covering another costs 5 [−2, 10]."
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"effect_ci": (-0.01, 0.9)}, "nyyyyy"),
+        ({"q": 0.06}, "ynyyyy"),
+        ({"q": None, "p": 0.06}, "ynyyyy"),
+        ({"q": None, "p": None}, "yoyyyy"),
+        ({"confirmation": Confirmation(10, 8, 4, 0.1, (0.0, 0.2))}, "yynyyy"),
+        ({"confirmation": Confirmation(10, 8, 5, 0.1, (0.0, 0.2))}, "yyyyyy"),
+        ({"confirmation": Confirmation(10, 0, 0, None, None)}, "yynyyy"),
+        ({"confirmation": None}, "yyoyyy"),
+        ({"adjusted": Adjusted(("a=b",), 0.1, (-0.01, 0.2), 0.06)}, "yyynyy"),
+        ({"adjusted": Adjusted(("a=b",), None, None, None)}, "yyynyy"),
+        ({"adjusted": None}, "yyyyyy"),
+        ({"reliance": replace(FULL.reliance, gap_ci=(-0.01, 0.4))}, "yyyyny"),
+        ({"reliance": replace(FULL.reliance, gap=None, gap_ci=None)}, "yyyyoy"),
+        ({"reliance": replace(FULL.reliance, excess_ci=(-0.01, 0.5))}, "yyyyyn"),
+        ({"reliance": replace(FULL.reliance, intervention_drop=None)}, "yyyyyo"),
+        ({"reliance": None}, "yyyyoo"),
+    ],
+)
+def test_each_rung_hangs_on_its_own_interval(changes: dict[str, object], expected: str) -> None:
+    assert states(**changes) == expected
+
+
+def test_a_class_alone_is_no_test() -> None:
+    (only,) = rungs(FINDINGS[2], 312, 0.05)
+    assert only.state == "open"
+    assert borne_out((only,)) == "0 of 0 tests bear it out, 1 could not be made"
+
+
+def test_how_bad_it_is_says_what_a_model_loses_or_that_nobody_knows() -> None:
+    assert cost(FULL).startswith(
+        "A model trained on these images is 31 points [22, 40] less accurate on the 4 pictures that break the rule. Covering it"
+    )
+    none = replace(FULL, reliance=replace(FULL.reliance, gap=0.01, gap_ci=(-0.1, 0.12), excess_ci=(-0.1, 0.5)))
+    assert cost(none) == (
+        "A model trained on these images shows no clear loss on the 4 pictures that break the rule: −1 point [−12, +10]."
+    )
+    assert cost(replace(FULL, reliance=Reliance(None, None, 0))).startswith("No picture breaks the rule")
+    assert cost(replace(FULL, reliance=None)) == "What a model makes of it could not be tested with these images."
