@@ -53,8 +53,8 @@ def confirm(
 
     On one half every test of the audit is run, with its corrections; a number may be cut elsewhere than in the full audit,
     on the same side. The other half is asked only about what was discovered: confirmed is an exact one-sided p under 0.05
-    and an effect above `min_effect`. `labels` from `n_classes` on are compared with, not tested (a pool). None where no
-    split was asked for.
+    and an effect above `min_effect`, and above it by what the measure itself may have got wrong (`Column.bias`). `labels`
+    from `n_classes` on are compared with, not tested (a pool). None where no split was asked for.
 
     `effect` is the median over the discovering splits of the effect in the other half, which had no say in what that
     split found; its interval has the medians of the limits of these splits. Each of them is of half the images, so the
@@ -86,7 +86,8 @@ def confirm(
     k1, n1, k2, n2 = counts
     effect = k1 / np.maximum(n1, 1) - k2 / np.maximum(n2, 1)
     p = stats.exact_greater(k1, n1, k1 + k2, n1 + n2)
-    confirmed = discovered & (p < _ALPHA) & (effect > settings.min_effect)
+    bias = np.array([indicators.columns[h.indicator].bias for h in found])
+    confirmed = discovered & (p < _ALPHA) & (effect > settings.min_effect + bias)
     low, high = stats.newcombe(k1, n1, k2, n2)
     return [
         _summed_up(discovered[:, i], confirmed[:, i], np.stack([effect[:, i], low[:, i], high[:, i]]))

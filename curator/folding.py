@@ -15,12 +15,23 @@ KIND_ORDER = {"context": 0, "metadata": 1, "file": 2, "image": 3, "object": 4}
 _FORM_ORDER = {"tags": 0, "category": 0, "flag": 1, "number": 2}
 _SAME = 0.25
 """Hits of one shortcut whose effects' lower limits differ by less than this fraction of the strongest's are as strong."""
-_RANK = {"concept.": -1, "words.": 1, "background.texture": 2, "background.brightness": 2, "file.bytes_per_pixel": 2}
+_RANK = {
+    "concept.": -1,
+    "words.": 1,
+    # In the dark all colours are grey: where the light says as much, it is the light.
+    "background.colour=grey": 1,
+    "background.colour=black": 1,
+    "background.texture": 2,
+    "background.brightness": 2,
+    "file.bytes_per_pixel": 2,
+}
 """What is said in these words first, or only where nothing plainer can: "grass" says more than "a green background", and
 "blurred" more than "smooth green patches"."""
 _AS_MUCH = 0.1
 """What is left of two hits, each with the other held still, is alike when it differs by less."""
 _MOST_RIVALS = 8
+_FOLLOWS = ("file.bytes_per_pixel",)
+"""What nobody sets: it follows from light, blur, texture and quality, and is told only where nothing else is."""
 _NOTHING = ("no", "none")
 """Values that say that something is not there."""
 _PIXELS = ("context", "image", "object")
@@ -178,9 +189,11 @@ def _leader(group: list[Hit], indicators: Indicators, labels: Ints) -> Hit:
     nothing is left of the smooth green, and with the smooth green held still something is left of the sharpness. Of equals,
     the one that reads best.
     """
-    strongest = group[0]
+    mine = [h for h in group if h.class_idx == group[0].class_idx]
+    mine = [h for h in mine if indicators.attribute[h.indicator] not in _FOLLOWS] or mine
+    strongest = mine[0]
     as_strong = (1 - _SAME) * strongest.effect_ci[0]
-    rivals = [h for h in group if h.class_idx == strongest.class_idx and h.effect_ci[0] >= as_strong][:_MOST_RIVALS]
+    rivals = [h for h in mine if h.effect_ci[0] >= as_strong][:_MOST_RIVALS]
     remains = {}
     for h in rivals:
         left = [_left_given(h, other, indicators, labels) for other in rivals if other is not h]
@@ -226,5 +239,6 @@ def _told_second(hit: Hit, indicators: Indicators, labels: Ints) -> tuple[bool, 
 def _reads(indicator: int, indicators: Indicators) -> tuple[int, int, int]:
     column = indicators.columns[indicator]
     # A word that may be the wrong one (see `Column.bias`) is the last to be said.
-    rank = 3 if column.bias else next((rank for name, rank in _RANK.items() if column.name.startswith(name)), 0)
+    told = f"{column.name}={indicators.value_names[indicator]}"
+    rank = 3 if column.bias else next((rank for name, rank in _RANK.items() if told.startswith(name)), 0)
     return rank, KIND_ORDER[column.kind], _FORM_ORDER[column.form]

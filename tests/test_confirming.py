@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,18 @@ def test_what_was_found_by_luck_is_flattered_by_the_audit_and_hardly_by_the_othe
     assert 20 < len(flattered) < 100
     assert np.mean(flattered) > 0.2 + 0.05
     assert np.mean(fair) == pytest.approx(0.2, abs=0.04)
+
+
+@pytest.mark.parametrize(("bias", "most"), [(0.0, 10), (0.3, 5), (0.6, 0)])
+def test_an_effect_that_the_measure_may_have_made_is_not_confirmed(bias, most):
+    """0.45 of the class against 0.15: half of what an effect of 0.3 shows is above 0.3, and nothing of it above 0.6."""
+    classes, rng = labels(300, 300), np.random.default_rng(11)
+    described = (replace(flag("span"), bias=bias),)
+    table = indicators({"span": drawn(rng, classes, {0: 0.45}, 0.15)}, described)
+    (one,) = confirm([Hit(0, table.index("span", "yes"), 0, 0, 0, (0, 0))], table, classes, 2, SETTINGS, rng)
+    assert one.discovered == 10
+    assert one.confirmed <= most
+    assert (one.confirmed == 10) == (most == 10)
 
 
 def test_a_number_may_be_cut_elsewhere_on_each_half_but_not_on_the_other_side():

@@ -151,6 +151,34 @@ def test_a_prompt_that_may_be_wrong_does_not_lead():
     assert lawns(0.4, np.zeros(240, bool))[0].attribute == "background.colour"
 
 
+def test_bytes_follow_from_what_else_a_picture_is():
+    """c0's pictures are dark as a rule and small in bytes even where they are not; the dark is what somebody did."""
+    labels = np.repeat(np.arange(4), 60).astype(np.int32)
+    dark = np.r_[np.arange(60) < 45, np.arange(180) % 10 == 0]
+    small = dark | np.r_[np.arange(60) >= 50, np.zeros(180, bool)]
+    found = table(
+        labels,
+        file__bytes_per_pixel=("number", "file", np.where(small, 0.1, 0.4)),
+        light__brightness=("number", "image", np.where(dark, 0.1, 0.6)),
+    )
+    first = audit(labels, found)[0]
+    assert first.attribute == "light.brightness"
+    assert "file.bytes_per_pixel=below 0.25" in first.same_as
+
+
+@pytest.mark.parametrize(("colour", "first"), [("grey", "light.brightness"), ("green", "background.colour")])
+def test_in_the_dark_all_colours_are_grey(colour, first):
+    """A colour reads better than a brightness, unless the dark explains it."""
+    labels = np.repeat(np.arange(4), 60).astype(np.int32)
+    has = np.r_[np.ones(54, bool), np.zeros(6, bool), np.arange(180) % 10 == 0]
+    found = table(
+        labels,
+        background__colour=("tags", "context", np.where(has, colour, "brown")),
+        light__brightness=("number", "image", np.where(has, 0.1, 0.6)),
+    )
+    assert audit(labels, found)[0].attribute == first
+
+
 def test_a_prompt_that_says_much_less_does_not_lead():
     """It misses a quarter of c0's lawns, and with the colour held still nothing is left of it."""
     assert lawns(0.0, np.arange(240) < 15)[0].attribute == "background.colour"

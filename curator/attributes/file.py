@@ -36,6 +36,7 @@ FAMILY = PhotoFamily(
             "have bytes per pixel {value}",
             "with bytes per pixel not {value}",
             "bytes",
+            bias=0.1,  # a smooth animal is stored in less: with nothing planted, 1 of 12 ten-class sets reached this
             marked="below",
         ),
     ),

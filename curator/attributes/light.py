@@ -23,10 +23,11 @@ def contrast(luma: NDArray[np.float32]) -> float:
 
 
 def _measure(photo: Photo) -> dict[str, Value]:
-    luma = np.asarray(photo.pixels.astype(np.float32) @ _LUMA / 255, np.float32)[surround(photo)]
+    around = photo.pixels[surround(photo)].astype(np.float32) / 255
+    luma = np.asarray(around @ _LUMA, np.float32)
     return {
         "light.brightness": float(luma.mean()),
-        "light.highlights": float(np.quantile(luma, 0.98)),
+        "light.highlights": float(np.quantile(around.max(-1), 0.98)),
         "light.contrast": contrast(luma),
     }
 
@@ -43,14 +44,16 @@ FAMILY = PhotoFamily(
             ratio=True,
             marked="below",
         ),
-        # An asphalt road is dark; only an underexposed photograph has nothing bright in it.
+        # An asphalt road is dark; only an underexposed photograph has nothing bright in it. Of the brightest channel: a film or
+        # a camera is exposed until one channel is full, and a lawn or a red wall is full in one. Cut in two it agrees with
+        # planted darkness as 0.98 (phi; 2000 development photographs), the same quantile of luma as 0.85.
         Column(
             "light.highlights",
             "number",
             "image",
             "have highlights {value}",
             "with highlights not {value}",
-            "98 % quantile of luma, 0..1",
+            "98 % quantile of the brightest channel, 0..1",
             ratio=True,
             marked="below",
         ),
@@ -64,5 +67,5 @@ FAMILY = PhotoFamily(
         ),
     ),
     measure=_measure,
-    version=4,
+    version=5,
 )

@@ -206,3 +206,9 @@ def test_highlights_tell_a_dark_photograph_from_a_photograph_of_something_dark()
     road[:8] = 235
     assert float(str(measured(road)["light.highlights"])) > 0.9
     assert float(str(measured((road * 0.5).astype(np.uint8))["light.highlights"])) < 0.5
+
+
+def test_a_lawn_in_the_sun_is_no_dark_photograph():
+    """Full in one channel is as bright as a camera makes it."""
+    lawn = plain((60, 240, 20))
+    assert float(str(measured(lawn)["light.highlights"])) == pytest.approx(240 / 255, abs=0.02)
