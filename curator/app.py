@@ -7,18 +7,33 @@ import socket
 import sys
 import threading
 import webbrowser
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+from curator import pipeline
 from curator.errors import InputError, MissingExtraError
-from curator.exporters.fiftyone import MARK, load_fiftyone, to_fiftyone
-from curator.exporters.mongodb import Database, find_database
-from curator.types import AuditRun, Dataset, Measures, Recommendation
+from curator.exporters.fiftyone import MARK
+from curator.fiftyone_plugin import installing
+from curator.io.fiftyone import load_fiftyone
+from curator.io.mongodb import Database, find_database
+from curator.pipeline import Advice, Workbench, browsing
+from curator.types import AuditRun, Dataset, Embedded, Measures, Recommendation
 
-__all__ = ["Browsing", "Database", "browse", "find_database", "has_browser", "ssh_hint"]
+__all__ = ["Browsing", "Database", "browse", "find_database", "first_view", "has_browser", "plain_origin", "ssh_hint"]
 
+Show = Literal["findings", "recommended", "duplicates", "label errors"]
+_WHY_NONE = {
+    "findings": "the audit found no shortcut.",
+    "recommended": "no image is recommended; give a --pool to choose from.",
+    "duplicates": "no picture is there twice.",
+    "label errors": "the probe doubts no label.",
+}
 _PORT_TRIES = 50
+_START_S = 240
+"""How long the App's server may take to start: 8 s alone, over a minute on a machine with five times as much to do."""
 
 
 @dataclass(slots=True)
@@ -61,58 +76,126 @@ class Browsing:
 
 
 def browse(
-    run: AuditRun,
+    data: AuditRun | Advice | str | Path,
     *,
     recommendation: Recommendation | None = None,
-    pool: Dataset | None = None,
+    pool: Embedded | Dataset | str | Path | None = None,
     pool_measures: Measures | None = None,
+    budget: int | None = None,
+    bench: Workbench | None = None,
     name: str | None = None,
     port: int = 5151,
     address: str = "127.0.0.1",
     open_browser: bool = True,
-    wait: bool = True,
+    wait: bool | None = None,
+    show: Show | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> Browsing:
-    """Build the FiftyOne data set of an audit and serve the App on it, at the worst finding's view.
+    """Build the FiftyOne data set of an audit and serve the App on it, at the worst finding's view, or at that of `show`.
 
-    `name` is the data set's in FiftyOne ("curator-" and the run's by default). The App asks for no password: any
-    `address` but this machine's own shows the images to the network. With `wait` this returns after Ctrl-C. A browser is
-    opened only where there is a screen; nothing is printed and no usage data are sent.
+    `data` is an audit, the advice of `curator.recommend` (its pool and recommended images are shown, too), or DATA, which
+    is audited first; with a `pool` that is named, up to `budget` images of it are recommended. `name` is the data set's in
+    FiftyOne ("curator-" and the run's by default). The App asks for no password: any `address` but this machine's own
+    shows the images to the network. A browser is opened only where there is a screen; in a notebook the App is in the
+    cell. With `wait` (by default: outside notebooks) this returns after Ctrl-C. No usage data are sent. curator's
+    operators and panel are put among FiftyOne's plugins; `origin` says how they audit again.
 
     Raises:
-        InputError: the port is taken, or the name belongs to a data set that curator did not make.
+        InputError: the port is taken, the name belongs to a data set that curator did not make, or there is nothing of
+            what `show` names.
         MissingExtraError: no FiftyOne or no MongoDB.
     """
     _check_port(address, port)
     fo = load_fiftyone()
-    dataset = to_fiftyone(
-        run,
-        name or f"curator-{run.dataset.name}",
-        recommendation=recommendation,
-        pool=pool,
-        pool_measures=pool_measures,
-    )
-    views = tuple(dataset.info[MARK]["views"])
-    start = dataset.load_saved_view(views[0]) if views else None
     notebook = "ipykernel" in sys.modules
+    if isinstance(data, str | Path):
+        origin = origin or plain_origin(data, pool if isinstance(pool, str | Path) else None, budget)
+        data = _worked_out(data, pool if isinstance(pool, str | Path) else None, budget, bench)
+        pool = None
+    if isinstance(pool, str | Path):
+        raise InputError("a pool that is named needs DATA that is named; give curator.recommend's advice instead.")
+    run = data.run if isinstance(data, Advice) else data
+    title = name or f"curator-{run.dataset.name}"
+    if isinstance(data, Advice):
+        dataset = build(data, title, origin)
+    else:
+        dataset = browsing.build(
+            data, title, recommendation=recommendation, pool=pool, pool_measures=pool_measures, origin=origin
+        )
+    installing.install(fo.config.plugins_dir)
+    views = tuple(dataset.info[MARK]["views"])
+    start = first_view(dataset, show)
     _start_server(fo, address, port)
+    workspace = dataset.info[MARK]["workspace"]
     session = fo.Session(
-        dataset=None if start is not None else dataset,
-        view=start,
+        dataset=None if start else dataset,
+        view=dataset.load_saved_view(start) if start else None,
+        spaces=dataset.load_workspace(workspace) if workspace else None,
+        color_scheme=dataset.app_config.color_scheme,  # of a view it would take FiftyOne's own
         port=port,
         address=address,
         # "remote" only means that FiftyOne opens no browser of its own; in a notebook it shows the App in the cell.
         remote=not notebook,
     )
-    browsing = Browsing(f"http://{_in_url(address)}:{port}", dataset.name, views, len(dataset), False, session)
+    url = f"http://{_in_url(address)}:{port}"
+    browsing_now = Browsing(url, dataset.name, views, len(dataset), False, session)
     try:
         if open_browser and not notebook and has_browser():
-            browsing.opened_browser = webbrowser.open(browsing.url, new=2)
-        if wait:
-            browsing.wait()
+            browsing_now.opened_browser = webbrowser.open(url, new=2)
+        if wait or (wait is None and not notebook):
+            browsing_now.wait()
     except BaseException:
-        browsing.close()
+        browsing_now.close()
         raise
-    return browsing
+    return browsing_now
+
+
+def build(found: AuditRun | Advice, name: str, origin: Mapping[str, Any] | None = None) -> Any:
+    """The FiftyOne data set `name` of an audit, or of an advice with its pool; see `to_fiftyone` for what it keeps.
+
+    curator's plugin is put among FiftyOne's, so that it is there whichever way the App is opened.
+    """
+    installing.install(load_fiftyone().config.plugins_dir)
+    if isinstance(found, Advice):
+        return browsing.build_advice(found, name, origin=origin)
+    return browsing.build(found, name, origin=origin)
+
+
+def first_view(dataset: Any, show: Show | None) -> str:
+    """The saved view that the App opens at; "" for all images, where nothing was found.
+
+    Raises:
+        InputError: there is nothing of what `show` names.
+    """
+    of = dict(dataset.info[MARK]["view_of"])
+    found = [entry["view"] for entry in dataset.info[MARK]["findings"] if entry["view"]]
+    if show is None:
+        return str(found[0]) if found else ""
+    view = found[0] if show == "findings" and found else of.get(show, "")
+    if not view:
+        raise InputError(f"there is nothing to show: {_WHY_NONE[show]}")
+    return str(view)
+
+
+def plain_origin(
+    data: str | Path, pool: str | Path | None = None, budget: int | None = None, **more: Any
+) -> dict[str, Any]:
+    """How an audit is run again, as plain values that stay true in another folder; `more` are fields of `Workbench.open`."""
+
+    def whole(source: str | Path | None) -> str:
+        if source is None or str(source) == "" or ":" in str(source):
+            return str(source or "")
+        return str(Path(source).expanduser().resolve())
+
+    return {"data": whole(data), "pool": whole(pool), "budget": budget, **more}
+
+
+def _worked_out(
+    data: str | Path, pool: str | Path | None, budget: int | None, bench: Workbench | None
+) -> AuditRun | Advice:
+    if pool is None:
+        return pipeline.audit(data, bench)
+    return pipeline.recommend(data, pool, bench, budget=budget)
 
 
 def _start_server(fo: Any, address: str, port: int) -> None:
@@ -123,11 +206,15 @@ def _start_server(fo: Any, address: str, port: int) -> None:
     from fiftyone.core.service import ServerService, ServiceListenTimeout
     from fiftyone.core.session import session
 
+    class Patient(ServerService):  # type: ignore[misc]
+        def _wait_for_child_port(self, port: int | None = None, timeout: float = _START_S) -> int:
+            return int(super()._wait_for_child_port(port=port, timeout=max(timeout, _START_S)))
+
     try:
-        session._server_services[port] = ServerService(port, address=address, do_not_track=fo.config.do_not_track)
+        session._server_services[port] = Patient(port, address=address, do_not_track=fo.config.do_not_track)
     except ServiceListenTimeout as error:
         raise MissingExtraError(
-            f"FiftyOne's App did not start on {address}:{port} within a minute; try again."
+            f"FiftyOne's App did not start on {address}:{port} within {_START_S} s; try again."
         ) from error
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from curator.exporters.mongodb import find_database
+from curator.io.mongodb import find_database
 from curator.types import (
     Audit,
     AuditRun,
@@ -101,6 +101,17 @@ def _picture(path: Path, label: str, colour: str, size: int = 96) -> None:
     at = int.from_bytes(path.name.encode(), "big") % 30 + size // 5
     ImageDraw.Draw(image).ellipse((at, at, at + size // 3, at + size // 3), fill=CLASS_COLOURS[label])
     image.save(path, quality=85)
+
+
+def paint(path: Path, label: str, colour: str, seed: int) -> None:
+    """A disc of the class's colour on a noisy ground: no two pictures are the same, as no two photographs are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    ground = np.array(COLOURS[colour]) + rng.normal(0, 12, (96, 96, 3))
+    image = Image.fromarray(np.clip(ground, 0, 255).astype(np.uint8))
+    x, y = rng.integers(15, 50, 2).tolist()
+    ImageDraw.Draw(image).ellipse((x, y, x + 30, y + 30), fill=CLASS_COLOURS[label])
+    image.save(path)
 
 
 def _dataset(root: Path, name: str, rows: list[tuple[str, str]], labelled: bool) -> tuple[Dataset, Measures]:

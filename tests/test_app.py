@@ -22,8 +22,10 @@ from app_kit import free_port, make_pool, make_run, own_mongod, use_database
 
 from curator import app
 from curator.errors import InputError, MissingExtraError
-from curator.exporters import marks, mongodb
-from curator.exporters.fiftyone import load_fiftyone, to_fiftyone
+from curator.exporters import marks
+from curator.io import mongodb
+from curator.io.fiftyone import load_fiftyone
+from curator.exporters.fiftyone import to_fiftyone
 from curator.types import Column, Measures
 
 try:
@@ -92,6 +94,7 @@ def test_saved_views_hold_the_right_images_in_the_right_order(fo: Any, tmp_path:
         "bunny · EXIF data · conflicting",
         "recommended",
         "duplicates and leaks",
+        "leaks",
         "label errors",
     ]
     white = [f"bunny/white {i:03d}.jpg" for i in (0, 4, 8)]
@@ -186,7 +189,7 @@ def test_names_in_any_script_get_views(fo: Any, tmp_path: Path) -> None:
     measures = replace(run.measures, frame=frame, columns=columns)
     made = to_fiftyone(replace(run, dataset=dataset, audit=audit, measures=measures), "scripts")
     views = made.info["curator"]["views"]
-    assert len(views) == len(set(views)) == 8
+    assert len(views) == len(set(views)) == 9
     assert len(made.load_saved_view(views[0])) == 12
 
 

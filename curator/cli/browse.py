@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from curator.cli.options import Common, common, emit
+
+if TYPE_CHECKING:
+    from curator.app import Show
 
 
 @click.command()
@@ -25,6 +29,10 @@ from curator.cli.options import Common, common, emit
 )
 @click.option("--name", metavar="NAME", help="Name of the FiftyOne data set  [default: curator-NAME].")
 @click.option("--no-wait", is_flag=True, help="Build the data set and its views, do not open the App.")
+@click.option("--findings", "show", flag_value="findings", help="Open at the worst finding's images.")
+@click.option("--recommended", "show", flag_value="recommended", help="Open at the recommended images.")
+@click.option("--duplicates", "show", flag_value="duplicates", help="Open at the pictures that are there twice.")
+@click.option("--label-errors", "show", flag_value="label errors", help="Open at the labels that the probe doubts.")
 @common
 def command(
     common: Common,
@@ -35,8 +43,9 @@ def command(
     address: str,
     name: str | None,
     no_wait: bool,
+    show: Show | None,
 ) -> None:
-    """Open the FiftyOne App on the audited set: one saved view per finding, the images that break it first.
+    """Open the FiftyOne App on the audited set: images, findings and the map of the embeddings, a saved view per finding.
 
     \b
     Example:
@@ -48,18 +57,15 @@ def command(
 
     common.keep_out_of(data, pool)
     app.find_database()  # before any work is done for an App that cannot open
-    shown: dict[str, object] = {}
     with common.bench(recommend={"budget": budget}) as bench:
-        if pool is None:
-            run = pipeline.audit(data, bench)
-        else:
-            advice = pipeline.recommend(data, pool, bench)
-            run = advice.run
-            shown = {
-                "recommendation": advice.recommendation,
-                "pool": advice.pool.dataset,
-                "pool_measures": advice.pool_measures,
-            }
+        found: Any = pipeline.audit(data, bench) if pool is None else pipeline.recommend(data, pool, bench)
+    run = found if pool is None else found.run
+    origin = app.plain_origin(
+        data, pool, budget, model=common.model, cache=str(common.cache.resolve()) if common.cache else "",
+        config=str(common.config.resolve()) if common.config else "", seed=common.seed, jobs=common.jobs,
+        device=common.device, max_skipped=common.max_skipped, path_column=common.path_column,
+        label_column=common.label_column, allow_outside=common.allow_outside,
+    )  # fmt: skip
     console = common.console()
     terminal.print_notes(run.notes, console)
 
@@ -72,12 +78,11 @@ def command(
 
     title = name or f"curator-{run.dataset.name}"
     if no_wait:
-        from curator.exporters.fiftyone import to_fiftyone
-
-        built = to_fiftyone(run, title, **shown)  # type: ignore[arg-type]
+        built = app.build(found, title, origin)
+        app.first_view(built, show)
         tell(built.name, len(built), built.list_saved_views(), None)
         return
-    with app.browse(run, name=title, port=port, address=address, wait=False, **shown) as session:  # type: ignore[arg-type]
+    with app.browse(found, name=title, port=port, address=address, wait=False, show=show, origin=origin) as session:
         tell(session.dataset_name, session.n_images, session.views, session.url)
         console.print(f"The App is at {session.url} ; stop it with Ctrl-C.", soft_wrap=True, markup=False)
         if not app.has_browser():

@@ -5,80 +5,20 @@ A data set that is built again keeps everything the user put into it: tags, fiel
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
-
 import curator
-from curator.errors import CuratorError, InputError, MissingExtraError
-from curator.exporters import marks
-from curator.exporters.marks import DUPLICATE, LABEL_ERROR, LEAK, RECOMMENDED, Field, FindingMark, Marked
-from curator.exporters.mongodb import Database, find_database
-from curator.types import AuditRun, Dataset, Floats, Measures, Recommendation
+from curator.errors import InputError
+from curator.exporters import fiftyone_looks, marked, marks
+from curator.exporters.fiftyone_views import save_views
+from curator.exporters.marked import Marked
+from curator.exporters.marks import EMBEDDING, LABEL_FIELDS, Extras, Field, FindingMark
+from curator.io.fiftyone import load_fiftyone
+from curator.types import AuditRun, Dataset, EncoderInfo, Measures, Recommendation
 
 MARK = "curator"
 """The key of `dataset.info` by which a data set made here is known."""
-MAP_KEY, SIMILARITY_KEY = "curator_map", "curator_similarity"
-MAX_SIMILARITY = 1_000_000
-"""Numbers (images x dimensions) up to which the App can sort by similarity: FiftyOne keeps them as text, about 3 s."""
-COLOURS = {"high": "#d62728", "medium": "#ff7f0e", "low": "#e5c100"}
-OTHER, ADD = "#7f7f7f", "#2ca02c"
-_CONNECT_TIMEOUT_MS = 5000
-
-
-def load_fiftyone() -> Any:
-    """The `fiftyone` module, connected to a MongoDB that answers, with usage tracking off and its chatter kept quiet.
-
-    Raises:
-        MissingExtraError: no FiftyOne, no MongoDB, or one that does not answer.
-    """
-    if find_spec("fiftyone") is None:
-        raise MissingExtraError("FiftyOne is not installed; run `pip install fiftyone`.")
-    database = find_database()
-    os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
-    if "fiftyone" not in sys.modules:
-        os.environ.setdefault("FIFTYONE_LOGGING_LEVEL", "ERROR")  # it talks on stdout, where the result belongs
-    import fiftyone as fo
-
-    fo.config.do_not_track = True
-    try:
-        _connect(fo, database)
-    except CuratorError:
-        raise
-    except Exception as error:  # pymongo, psutil, FiftyOne and the OS each have their own
-        said = str(error).strip().splitlines()
-        log = os.path.join(fo.config.database_dir or "", "log", "mongo.log")
-        where = "FIFTYONE_DATABASE_URI" if database.source == "uri" else f"{database.where} (its log: {log})"
-        raise MissingExtraError(
-            f"the MongoDB of {where} did not start or answer: {said[0] if said else type(error).__name__}."
-        ) from error
-    return fo
-
-
-def _connect(fo: Any, database: Database) -> None:
-    if database.source == "uri":
-        import pymongo
-
-        # FiftyOne waits half a minute for a server that is not there.
-        client: Any = pymongo.MongoClient(database.where, serverSelectionTimeoutMS=_CONNECT_TIMEOUT_MS)
-        try:
-            client.admin.command("ping")
-        except pymongo.errors.ServerSelectionTimeoutError as error:
-            raise MissingExtraError(
-                "the MongoDB of FIFTYONE_DATABASE_URI does not answer; start it, or unset the variable."
-            ) from error
-        finally:
-            client.close()
-    elif database.source == "path":
-        from fiftyone.core.service import DatabaseService
-
-        # FiftyOne looks only in its own folder; the rest of its service (one mongod per user, dies with us) is as it was.
-        DatabaseService.find_mongod = staticmethod(lambda: database.where)
-    fo.list_datasets()
 
 
 def to_fiftyone(
@@ -89,53 +29,108 @@ def to_fiftyone(
     pool: Dataset | None = None,
     pool_measures: Measures | None = None,
     overwrite: bool = True,
+    extras: Extras | None = None,
 ) -> Any:
     """A persistent FiftyOne data set called `name` of the audited images, and of the pool where something was recommended.
 
     A data set of that name that curator made is brought up to date (`overwrite`), and keeps whatever the user added:
     tags, fields, saved views, and every image that carries a tag of theirs. Nothing else of that name is ever touched.
+    `extras` is what was worked out beyond the audit: guesses of the probe, where patterns are seen, how to run again.
 
     Raises:
         InputError: the name is taken by a data set that curator did not make, or cannot be a name, or images are remote.
         MissingExtraError: no FiftyOne or MongoDB.
     """
     fo = load_fiftyone()
+    extras = extras or Extras()
     dataset = _open(fo, name, overwrite)
     old = dict(dataset.info[MARK])
     with_pool = recommendation is not None and pool is not None
     columns = run.measures.columns + (pool_measures.columns if with_pool and pool_measures is not None else ())
     theirs = set(dataset.get_field_schema()) - set(old.get("fields", ()))
-    if clash := theirs & {f.name for f in marks.own_fields(with_pool)}:
+    needed = {f.name for f in marks.own_fields(with_pool)} | {EMBEDDING, *LABEL_FIELDS}
+    if clash := theirs & needed:
         raise InputError(f"your field {min(clash)!r} in {name!r} has a name that curator needs; rename it in FiftyOne.")
     fields = marks.attribute_fields(columns, theirs)
     findings = marks.finding_marks(run)
-    images = marks.audited_images(run, findings, fields)
+    images = marked.audited_images(run, findings, fields, extras)
     if recommendation is not None and pool is not None:
         here = {image.path for image in images}
-        images += [i for i in marks.pool_images(recommendation, pool, pool_measures, fields) if i.path not in here]
+        offered = marked.pool_images(recommendation, pool, pool_measures, fields, extras)
+        images += [i for i in offered if i.path not in here]
     present = {name for image in images for name in image.fields}
     all_fields = [f for f in dict.fromkeys((*marks.own_fields(with_pool), *fields.values())) if f.name in present]
     tags = sorted({tag for image in images for tag in image.tags})
 
     _drop_gone(dataset, old, {image.path for image in images})
     label_tags = _clear(dataset, old)
-    names = [f.name for f in all_fields] + ["ground_truth", "suggested"]
+    labels = _label_fields(images)
+    names = [*(f.name for f in all_fields), *labels, EMBEDDING]
     dataset.info[MARK] = {"version": curator.__version__, "fields": names, "tags": tags, "views": []}
     dataset.save()
-    _declare(fo, dataset, all_fields)
+    _declare(fo, dataset, all_fields, labels, run.encoder)
     _write(fo, dataset, images, label_tags)
-    views = _save_views(fo, dataset, findings, tags)
+    views = save_views(fo, dataset, findings, tags)
+    named = dict.fromkeys(fields[mark.finding.attribute] for mark in findings)
+    fiftyone_looks.arrange(fo, dataset, all_fields, run.dataset.classes, [f for f in named if f.name in present])
+    if extras.text:
+        fiftyone_looks.offer_text_model(fo)
+    fiftyone_looks.place_on_map(dataset, images, extras.text)
     dataset.info[MARK] = {
         **dataset.info[MARK],
-        "views": views,
+        "views": list(views.values()),
+        "view_of": [[of, view] for of, view in views.items()],  # names may hold dots, which keys here may not
+        "workspace": fiftyone_looks.save_workspace(fo, dataset, findings, old),
+        "findings": [_summary(mark, views) for mark in findings],
+        "verdict": run.audit.verdict,
         "fingerprint": run.fingerprint,
         "root": run.dataset.root,
+        "origin": dict(extras.origin) or old.get("origin", {}),
+        "validation": old.get("validation") if old.get("fingerprint") == run.fingerprint else None,
     }
-    worst = [fields[finding.attribute].name for finding in run.audit.findings[:1]]
-    _arrange(fo, dataset, all_fields, run.dataset.classes, [name for name in worst if name in present])
-    _map(dataset, [image.path for image in images[: len(run.dataset)]], run.embeddings.vectors)
     dataset.persistent = True
+    dataset.save()
     return dataset
+
+
+def _summary(mark: FindingMark, views: Mapping[str, str]) -> dict[str, Any]:
+    """A finding as plain values, for the panel and for whoever reads tags back."""
+    f = mark.finding
+    return {
+        "id": f.id,
+        "name": mark.name,
+        "class": f.class_name,
+        "attribute": f.attribute,
+        "value": f.value,
+        "kind": f.kind,
+        "severity": f.severity,
+        "sentence": f.sentence,
+        "intended": f.intended,
+        "share": f.share_in_class,
+        "elsewhere": f.share_elsewhere,
+        "effect": f.effect,
+        "gap": f.reliance.gap if f.reliance else None,
+        "n_aligned": int(mark.aligned.sum()),
+        "n_conflicting": int(mark.conflicting.sum()),
+        "aligned_tag": mark.aligned_tag,
+        "conflicting_tag": mark.conflicting_tag,
+        "view": views.get(f.id, ""),
+        "conflicting_view": views.get(f"conflicting {f.id}", ""),
+        "example_ids": list(f.example_ids),
+        "counterexample_ids": list(f.counterexample_ids),
+    }
+
+
+def _label_fields(images: list[Marked]) -> list[str]:
+    """The label fields that any image has something in; the given and the suggested label always."""
+    return [
+        name
+        for name in LABEL_FIELDS
+        if name in ("ground_truth", "suggested")
+        or (name == "prediction_before" and any(image.before for image in images))
+        or (name == "prediction_after" and any(image.after for image in images))
+        or (name == "patterns" and any(image.spots for image in images))
+    ]
 
 
 def _open(fo: Any, name: str, overwrite: bool) -> Any:
@@ -182,13 +177,13 @@ def _clear(dataset: Any, old: Mapping[str, Any]) -> dict[str, list[str]]:
     for view in old.get("views", ()):
         if dataset.has_saved_view(view):
             dataset.delete_saved_view(view)
-    for key in (MAP_KEY, SIMILARITY_KEY):
+    for key in (fiftyone_looks.MAP_KEY, fiftyone_looks.SIMILARITY_KEY):
         if dataset.has_brain_run(key):
             dataset.delete_brain_run(key)
     return label_tags
 
 
-def _declare(fo: Any, dataset: Any, fields: list[Field]) -> None:
+def _declare(fo: Any, dataset: Any, fields: list[Field], labels: list[str], encoder: EncoderInfo) -> None:
     """Give every field its type, so that a column whose first values are missing has the right one."""
     kinds = {"category": fo.StringField, "number": fo.FloatField, "flag": fo.BooleanField}
     for f in fields:
@@ -196,8 +191,11 @@ def _declare(fo: Any, dataset: Any, fields: list[Field]) -> None:
             dataset.add_sample_field(f.name, fo.ListField, subfield=fo.StringField)
         else:
             dataset.add_sample_field(f.name, kinds[f.form])
-    for name in ("ground_truth", "suggested"):
-        dataset.add_sample_field(name, fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
+    for name in labels:
+        form = fo.Detections if name == "patterns" else fo.Classification
+        dataset.add_sample_field(name, fo.EmbeddedDocumentField, embedded_doc_type=form)
+    about = {"encoder": encoder.name, "fingerprint": encoder.fingerprint}
+    dataset.add_sample_field(EMBEDDING, fo.VectorField, description=f"embedding by {encoder.name}", info=about)
 
 
 def _write(fo: Any, dataset: Any, images: list[Marked], label_tags: Mapping[str, list[str]]) -> None:
@@ -205,84 +203,23 @@ def _write(fo: Any, dataset: Any, images: list[Marked], label_tags: Mapping[str,
 
     def samples() -> Iterator[Any]:
         for image in images:
-            labels = {}
+            labels: dict[str, Any] = {}
             if image.label:
                 labels["ground_truth"] = fo.Classification(label=image.label, tags=label_tags.get(image.path, []))
             if image.suggested:
                 labels["suggested"] = fo.Classification(label=image.suggested[0], confidence=image.suggested[1])
+            for name, guess in (("prediction_before", image.before), ("prediction_after", image.after)):
+                if guess:
+                    labels[name] = fo.Classification(label=guess[0], confidence=guess[1])
+            if image.spots:
+                labels["patterns"] = fo.Detections(
+                    detections=[fo.Detection(label=s.label, bounding_box=list(s.box), mask=s.mask) for s in image.spots]
+                )
+            if image.vector is not None:
+                labels[EMBEDDING] = image.vector
             yield fo.Sample(filepath=image.path, tags=image.tags, **image.fields, **labels)
 
     if len(dataset):
         dataset.merge_samples(samples(), key_field="filepath", expand_schema=False, progress=False)
     else:
         dataset.add_samples(samples(), expand_schema=False, progress=False, num_samples=len(images))
-
-
-def _save_views(fo: Any, dataset: Any, findings: list[FindingMark], tags: list[str]) -> list[str]:
-    """One view per finding (its class, conflicting images first), one of its conflicting images, and the other lists.
-
-    Views follow tags and fields, not fixed ids: what the user tags next is in them at once.
-    """
-    here, has_tag = fo.ViewField, fo.ViewField("tags")
-    views: list[tuple[str, Any, str, str]] = []
-    for mark in findings:
-        of_class = dataset.match(
-            (here("ground_truth.label") == mark.finding.class_name) & (here("source") == "data")
-        ).sort_by([(has_tag.contains([mark.conflicting_tag]), -1), ("filepath", 1)])
-        views.append((mark.name, of_class, mark.finding.sentence, COLOURS[mark.finding.severity]))
-        if mark.conflicting.any():
-            broken = dataset.match_tags(mark.conflicting_tag).sort_by("filepath")
-            views.append((f"{mark.name} · conflicting", broken, "Images of the class that break the shortcut.", OTHER))
-    if RECOMMENDED in tags:
-        views.append(
-            ("recommended", dataset.match_tags(RECOMMENDED).sort_by("rank"), "What to add, the best first.", ADD)
-        )
-    if DUPLICATE in tags or LEAK in tags:
-        twins = dataset.match_tags([DUPLICATE, LEAK]).sort_by([("duplicate_group", 1), ("filepath", 1)])
-        views.append(("duplicates and leaks", twins, "The same picture more than once, or in two splits.", OTHER))
-    if LABEL_ERROR in tags:
-        doubtful = dataset.match_tags(LABEL_ERROR).sort_by("suggested.confidence", reverse=True)
-        views.append(("label errors", doubtful, "Labels that the probe doubts, the most doubtful first.", OTHER))
-    saved: list[str] = []
-    for k, (name, view, description, colour) in enumerate(views, start=1):
-        # The App addresses a view by the ASCII part of its name, which another may have or which may be empty.
-        for attempt in (name, f"{name} ({k})", f"curator view {k}", f"curator view {k} of {len(views)}"):
-            try:
-                dataset.save_view(attempt, view, description=description, color=colour)
-            except ValueError:
-                continue
-            saved.append(attempt)
-            break
-    return saved
-
-
-def _arrange(fo: Any, dataset: Any, fields: list[Field], classes: tuple[str, ...], shown: list[str]) -> None:
-    """The sidebar by families of attributes, only the first groups open; on the thumbnails the labels and the fields
-    `shown`, one colour per value."""
-    groups: dict[str, list[str]] = {"tags": ["tags"], "labels": ["ground_truth", "suggested"]}
-    for f in fields:
-        groups.setdefault(f.group, []).append(f.name)
-    groups["metadata"] = [p for p in dataset.get_field_schema() if not any(p in paths for paths in groups.values())]
-    first = ("tags", "labels", "audit", "recommendation")
-    dataset.app_config.sidebar_groups = [
-        fo.SidebarGroupDocument(name=group, paths=paths, expanded=group in first)
-        for group, paths in sorted(groups.items(), key=lambda g: first.index(g[0]) if g[0] in first else len(first))
-    ]
-    dataset.app_config.active_fields = fo.ActiveFields(paths=["ground_truth", "suggested", *shown])
-    dataset.app_config.color_scheme = fo.ColorScheme(color_by="value")
-    dataset.default_classes = list(classes)
-    dataset.save()
-
-
-def _map(dataset: Any, paths: list[str], vectors: Floats) -> None:
-    """The two widest directions of the embeddings, for the App's Embeddings panel; an index for its similarity search."""
-    if len(paths) < 3:
-        return
-    import fiftyone.brain as fob
-
-    by_path = dict(zip(*dataset.values(["filepath", "id"]), strict=True))
-    ids = [by_path[path] for path in paths]
-    view = dataset.select(ids, ordered=True)
-    fob.compute_visualization(view, points=marks.principal_plane(vectors), brain_key=MAP_KEY, progress=False)
-    if vectors.size <= MAX_SIMILARITY:
-        fob.compute_similarity(view, embeddings=vectors.astype(np.float32), brain_key=SIMILARITY_KEY, progress=False)

@@ -1,4 +1,4 @@
-"""What the App shows of each image: its tags and fields, worked out before any database is asked."""
+"""What the App calls things: findings with their tags, attributes with their fields; no database is asked."""
 
 from __future__ import annotations
 
@@ -7,16 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import pandas as pd
-from scipy.linalg import eigh
-
-from curator.errors import InputError
 from curator.indicators import has_value, phrase
-from curator.types import AuditRun, Column, Dataset, Finding, Floats, Mask, Measures, Recommendation
+from curator.types import AuditRun, Column, Finding, Floats, Mask
 
 MAX_FINDINGS = 20
 """Findings that get tags and views, worst first: more than that cannot be read in a menu."""
@@ -26,7 +20,8 @@ MAX_POOL = 20_000
 MANY_FLAGS = 8
 """A family of more yes/no columns than this (the prompts of CLIP) is one list of what holds, not a field for each."""
 
-CONFLICTING, DUPLICATE, LEAK, LABEL_ERROR, RECOMMENDED = (
+ALIGNED, CONFLICTING, DUPLICATE, LEAK, LABEL_ERROR, RECOMMENDED = (
+    "aligned",
     "conflicting",
     "duplicate",
     "leak",
@@ -36,6 +31,7 @@ CONFLICTING, DUPLICATE, LEAK, LABEL_ERROR, RECOMMENDED = (
 Form = Literal["tags", "category", "number", "flag"]
 _VERB = re.compile(r"^(have|has|are|were|is|was|carry|show|stand|contain)\s+(a\s+|an\s+|the\s+)?")
 _FIELD_GROUPS = {
+    "finding": "findings",
     "split": "audit",
     "source": "audit",
     "cluster": "audit",
@@ -43,28 +39,51 @@ _FIELD_GROUPS = {
     "image_id": "audit",
 }
 _POOL_GROUPS = {"rank": "recommendation", "reason": "recommendation"}
-RESERVED = {"id", "filepath", "tags", "metadata", "ground_truth", "suggested", "created_at", "last_modified_at"}
+LABEL_FIELDS = ("ground_truth", "prediction_before", "prediction_after", "suggested", "patterns")
+"""Fields with labels: the given one, the probe's without and with the recommended images, the one that a doubted label should
+be, and boxes over the image where what the findings name is seen."""
+EMBEDDING = "embedding"
+RESERVED = {"id", "filepath", "tags", "metadata", "created_at", "last_modified_at", EMBEDDING, *LABEL_FIELDS}
+Guess = tuple[str, float]
+"""A class and the probability (0..1) that a probe gives it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of the App's samples, and the sidebar group it stands in."""
+    """A field of the App's samples, and the sidebar group it stands in; `is_shared`: a list of what of a family holds."""
 
     name: str
     form: Form
     group: str
+    is_shared: bool = False
 
 
-@dataclass(slots=True)
-class Marked:
-    """One image as the App shows it. `suggested` is a label and how sure curator is of it (0..1, None = not said)."""
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where something is seen: `box` is left, top, width, height in fractions of the picture; `mask` (h, w) its places."""
 
-    path: str
     label: str
-    source: Literal["data", "pool"]
-    tags: list[str] = field(default_factory=list)
-    fields: dict[str, Any] = field(default_factory=dict)
-    suggested: tuple[str, float | None] | None = None
+    box: tuple[float, float, float, float]
+    mask: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What can be shown beyond the audit itself, by image id; whatever is left out is not shown.
+
+    `before` and `after` are guesses of a probe that has not seen the image, without and with the recommended images;
+    `spots` where patterns are seen; `pool_vectors` (p, d) puts the pool on the map. `text` says how the encoder is loaded
+    again for text search, `origin` how the audit is run again (DATA, model, cache, ...): plain values, kept with the set.
+    """
+
+    before: Mapping[str, Guess] = field(default_factory=dict)
+    after: Mapping[str, Guess] = field(default_factory=dict)
+    pool_before: Mapping[str, Guess] = field(default_factory=dict)
+    pool_after: Mapping[str, Guess] = field(default_factory=dict)
+    spots: Mapping[str, tuple[Spot, ...]] = field(default_factory=dict)
+    pool_vectors: Floats | None = None
+    text: Mapping[str, str] | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +170,7 @@ def attribute_fields(columns: Collection[Column], taken: Collection[str]) -> dic
         while unique in used:
             unique, k = f"{name}_{k}", k + 1
         used.add(unique)
-        out[column.name] = Field(unique, "tags" if is_listed else column.form, family)
+        out[column.name] = Field(unique, "tags" if is_listed else column.form, family, is_listed)
         if is_listed:
             lists[family] = out[column.name]
     return out
@@ -161,112 +180,3 @@ def own_fields(with_pool: bool) -> list[Field]:
     """The fields that every data set made here has."""
     groups = {**_FIELD_GROUPS, **(_POOL_GROUPS if with_pool else {})}
     return [Field(name, "number" if name == "rank" else "category", group) for name, group in groups.items()]
-
-
-def _plain(value: Any, form: Form) -> Any:
-    """A measured value as MongoDB keeps it; None where it was not measured."""
-    if value is None or value is pd.NA or (isinstance(value, float | np.floating) and not math.isfinite(value)):
-        return None
-    if form == "tags":
-        return [tag for tag in str(value).split("|") if tag]
-    if form == "number":
-        return float(value)
-    return bool(value) if form == "flag" else str(value)
-
-
-def _measured(measures: Measures, ids: list[str], fields: Mapping[str, Field]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = [{} for _ in ids]
-    frame = measures.frame.reindex(ids)
-    for column in measures.columns:
-        target = fields[column.name]
-        if column.form == "flag" and target.form == "tags":
-            for row, holds in zip(rows, frame[column.name].tolist(), strict=True):
-                listed = row.setdefault(target.name, [])
-                if _plain(holds, "flag"):
-                    listed.append(column.name.partition(".")[2])
-            continue
-        for row, value in zip(rows, frame[column.name].tolist(), strict=True):
-            if (plain := _plain(value, target.form)) is not None:
-                row[target.name] = plain
-    return rows
-
-
-def _images(dataset: Dataset, source: Literal["data", "pool"]) -> list[Marked]:
-    if "://" in dataset.root:
-        raise InputError(f"the App shows local files, and {dataset.root} is remote; copy the images here first.")
-    root = Path(dataset.root).resolve()
-    return [
-        Marked(
-            str(root / id),
-            label,
-            source,
-            fields={"image_id": id, "source": source} | ({"split": split} if split else {}),
-        )
-        for id, label, split in zip(dataset.ids.tolist(), dataset.label_names(), dataset.splits.tolist(), strict=True)
-    ]
-
-
-def audited_images(run: AuditRun, findings: list[FindingMark], fields: Mapping[str, Field]) -> list[Marked]:
-    """The images of the audit, row by row, with everything that was found about them."""
-    images = _images(run.dataset, "data")
-    by_id = dict(zip(run.dataset.ids.tolist(), images, strict=True))
-    names = run.clusters.names
-    for image, row, cluster in zip(
-        images, _measured(run.measures, list(by_id), fields), run.clusters.assignment.tolist(), strict=True
-    ):
-        image.fields |= row
-        if cluster >= 0:
-            image.fields["cluster"] = names[cluster] if cluster < len(names) else f"cluster {cluster}"
-    for mark in findings:
-        for i in np.flatnonzero(mark.aligned):
-            images[i].tags.append(mark.aligned_tag)
-        for i in np.flatnonzero(mark.conflicting):
-            images[i].tags += [mark.conflicting_tag] + ([] if CONFLICTING in images[i].tags else [CONFLICTING])
-    for tag, groups in ((DUPLICATE, run.duplicates), (LEAK, run.leaks)):
-        for k, group in enumerate(groups, start=1):
-            for id in group.ids:
-                if id in by_id and tag not in by_id[id].tags:
-                    by_id[id].tags.append(tag)
-                    by_id[id].fields.setdefault("duplicate_group", f"{group.kind} {k}")
-    for error in run.label_errors:
-        if error.id in by_id:
-            by_id[error.id].tags.append(LABEL_ERROR)
-            by_id[error.id].suggested = (error.suggested, error.score)
-    return images
-
-
-def pool_images(
-    recommendation: Recommendation, pool: Dataset, measures: Measures | None, fields: Mapping[str, Field]
-) -> list[Marked]:
-    """The pool's images, the recommended ones with their rank (1 = first to add), reason and label."""
-    rank = {id: k for k, id in enumerate(recommendation.ids)}
-    if len(pool) > MAX_POOL:
-        pool = pool.take(np.flatnonzero(np.isin(pool.ids, np.asarray(recommendation.ids, dtype=np.str_))))
-    images = _images(pool, "pool")
-    if measures is not None:
-        for image, row in zip(images, _measured(measures, pool.ids.tolist(), fields), strict=True):
-            image.fields |= row
-    for image in images:
-        k = rank.get(image.fields["image_id"])
-        if k is None:
-            continue
-        image.tags.append(RECOMMENDED)
-        image.fields |= {"rank": float(k + 1), "reason": recommendation.reasons[k]}
-        if recommendation.label_sources[k] == "predicted":
-            image.suggested = (recommendation.labels[k], None)
-    return images
-
-
-def principal_plane(vectors: Floats) -> Floats:
-    """(n, d), both at least 2 -> (n, 2): coordinates along the two principal axes.
-
-    The largest weight of each axis is positive, so that the same vectors give the same map everywhere.
-    """
-    centred = (vectors - vectors.mean(axis=0, keepdims=True)).astype(np.float64)
-    is_wide = centred.shape[0] < centred.shape[1]  # then the axes come from the smaller matrix, of images x images
-    square = centred @ centred.T if is_wide else centred.T @ centred
-    _, found = eigh(square, subset_by_index=[len(square) - 2, len(square) - 1])
-    axes = centred.T @ found if is_wide else found
-    axes = axes[:, ::-1] / np.maximum(np.linalg.norm(axes[:, ::-1], axis=0), np.finfo(np.float64).tiny)
-    axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), [0, 1]] < 0, -1, 1)
-    return np.asarray(centred @ axes, dtype=np.float32)

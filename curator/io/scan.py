@@ -36,15 +36,18 @@ def scan(data: str, *, path_column: str = "path", label_column: str = "label", a
     """The images of DATA and what is known of them; no image is opened.
 
     DATA is a folder of class folders (whatever lies deeper belongs to the class), the same under train/ val/ test/
-    (also valid, validation; any of them, any case), a flat folder of images (unlabelled), or a .csv, .parquet or .jsonl
-    table (see `curator.io.tables`). An image beside the class folders is unlabelled. `ids` are sorted, so the order on
-    disk or in the table does not matter; `classes` are sorted. A class folder without images is no class: it is named in
-    `skipped`, as is whatever is neither an image by its name nor a usual companion of images (hidden files, .txt, ...).
+    (also valid, validation; any of them, any case), a flat folder of images (unlabelled), a .csv, .parquet or .jsonl
+    table (see `curator.io.tables`), or `fiftyone:NAME` (see `curator.io.fiftyone_sets`). An image beside the class
+    folders is unlabelled. `ids` are sorted, so the order on disk or in the table does not matter; `classes` are sorted. A
+    class folder without images is no class: it is named in `skipped`, as is whatever is neither an image by its name nor
+    a usual companion of images (hidden files, .txt, ...).
     `allow_outside` lets a table name files outside its own folder.
 
     Raises: InputError if DATA is not one of these or does not exist; DataError if it holds no image.
     """
-    if data.lower().startswith("fiftyone:") or re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", data):
+    if data.lower().startswith("fiftyone:"):
+        return _fiftyone(data.partition(":")[2].strip(), label_column)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", data):
         raise InputError(f"{data} is not supported yet: give a folder of images, or a .csv, .parquet or .jsonl table.")
     if not data.strip():
         raise InputError("DATA is empty: give a folder of class folders, or a .csv, .parquet or .jsonl table.")
@@ -62,6 +65,13 @@ def scan(data: str, *, path_column: str = "path", label_column: str = "label", a
     table = tables.read(path, path_column=path_column, label_column=label_column, allow_outside=allow_outside)
     name = os.path.splitext(os.path.basename(path))[0]
     return _dataset(name, os.path.dirname(path), table.rows, table.skipped, table.metadata)
+
+
+def _fiftyone(name: str, label_field: str) -> Dataset:
+    from curator.io import fiftyone_sets  # pymongo and FiftyOne take seconds to load
+
+    root, table = fiftyone_sets.read(name, label_field=label_field)
+    return _dataset(name.replace("/", "-"), root, table.rows, table.skipped, table.metadata)
 
 
 def _names(folder: str) -> list[str]:

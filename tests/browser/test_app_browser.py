@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from app_kit import free_port, own_mongod
 
 from curator.errors import MissingExtraError
-from curator.exporters import mongodb
+from curator.io import mongodb
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROME = shutil.which("chromium") or shutil.which("google-chrome")

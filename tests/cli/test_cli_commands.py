@@ -17,7 +17,7 @@ from cli_kit import FOUR, POOL, SAMPLE, TEST, TRAIN, Done, Run, check_schema, sn
 
 from curator.cli.main import COMMANDS
 from curator.errors import MissingExtraError
-from curator.exporters import mongodb
+from curator.io import mongodb
 
 HEAVY = ("torch", "fiftyone", "pandas", "PIL", "sklearn", "scipy", "onnxruntime", "open_clip", "rich.progress")
 

@@ -207,7 +207,6 @@ def test_an_empty_folder_says_what_is_needed(tmp_path):
     [
         ("nowhere", "no such file or folder: nowhere"),
         ("", "DATA is empty"),
-        ("fiftyone:quickstart", "not supported yet"),
         ("s3://bucket/images", "not supported yet"),
         ("memory://x", "not supported yet"),
         ("a.jpg", "no table curator reads"),

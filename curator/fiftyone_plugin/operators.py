@@ -1,0 +1,164 @@
+"""The operators: audit, recommend, validate. Each calls the function of the library that the command calls."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from curator import pipeline
+from curator.exporters.fiftyone import MARK
+from curator.fiftyone_plugin.running import bench_of, name_for, origin_of, steps
+from curator.pipeline import browsing
+from curator.report.wording import count
+from curator.types import AuditRun, ProbeReport
+from curator.workbench import Progress
+
+DEFAULT_BUDGET = 30
+
+
+class _Step(foo.Operator):  # type: ignore[misc]
+    """What the three have in common: a form, work with progress, and the data set opened on what was found."""
+
+    name = label = description = icon = ""
+    needs_pool = False
+
+    @property
+    def config(self) -> Any:
+        return foo.OperatorConfig(
+            name=self.name,
+            label=self.label,
+            description=self.description,
+            icon=self.icon,
+            dynamic=False,
+            execute_as_generator=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            default_choice_to_delegated=False,
+        )
+
+    def resolve_input(self, ctx: Any) -> Any:
+        inputs, origin = types.Object(), origin_of(ctx.dataset)
+        inputs.str(
+            "data", label="DATA", description="Folder, table, or fiftyone:NAME", default=origin["data"], required=True
+        )
+        if self.needs_pool:
+            what = "Folder or table of images to choose from"
+            inputs.str("pool", label="Pool", description=what, default=origin.get("pool") or None, required=True)
+            most = origin.get("budget") or DEFAULT_BUDGET
+            inputs.int("budget", label="Images to add at most", default=most, min=1, required=True)
+        self._more(inputs)
+        model = origin.get("model") or "auto"
+        inputs.str("model", label="Encoder", description="auto, embedded, pixels or a CLIP", default=model)
+        return types.Property(inputs, view=types.View(label=self.label))
+
+    def _more(self, inputs: Any) -> None:
+        """Fields of this operator alone."""
+
+    async def execute(self, ctx: Any) -> AsyncIterator[Any]:
+        origin = {**origin_of(ctx.dataset), **{k: v for k, v in ctx.params.items() if v not in (None, "")}}
+        name = name_for(ctx.dataset)
+
+        def work(progress: Progress) -> tuple[Any, str]:
+            return self._work(origin, name, progress)
+
+        async def done(result: tuple[Any, str]) -> AsyncIterator[Any]:
+            dataset, said = result
+            if dataset.name == ctx.dataset.name:
+                yield ctx.ops.reload_dataset()
+            else:
+                yield ctx.ops.open_dataset(dataset.name)
+            if workspace := dataset.info[MARK]["workspace"]:
+                yield ctx.ops.set_spaces(spaces=dataset.load_workspace(workspace))
+            yield ctx.ops.notify(said, variant="success")
+
+        async for event in steps(ctx, work, done):
+            yield event
+
+    def _work(self, origin: dict[str, Any], name: str, progress: Progress) -> tuple[Any, str]:
+        """The data set with what was found, and a sentence on it."""
+        raise NotImplementedError
+
+
+def _kept(origin: dict[str, Any]) -> dict[str, Any]:
+    """What of the form is true of the data set from now on: the test set of one validation is not."""
+    return {key: value for key, value in origin.items() if key != "test"}
+
+
+class Audit(_Step):
+    """curator audit."""
+
+    name, label, icon = "audit", "curator: audit this dataset", "troubleshoot"
+    description = "Find what tells the classes apart besides what they are"
+
+    def _work(self, origin: dict[str, Any], name: str, progress: Progress) -> tuple[Any, str]:
+        run: AuditRun = pipeline.audit(origin["data"], bench_of(origin, progress))
+        progress("writing the data set", 0, 1)
+        dataset = browsing.build(run, name, origin=_kept(origin))
+        return dataset, f"{count(len(run.audit.findings), 'finding')} in {count(len(run.dataset), 'image')}."
+
+
+class Recommend(_Step):
+    """curator recommend."""
+
+    name, label, icon = "recommend", "curator: recommend images", "playlist_add"
+    description = "Choose the images of a pool that undo what the audit found"
+    needs_pool = True
+
+    def _work(self, origin: dict[str, Any], name: str, progress: Progress) -> tuple[Any, str]:
+        advice = pipeline.recommend(
+            origin["data"], origin["pool"], bench_of(origin, progress), budget=int(origin["budget"])
+        )
+        progress("writing the data set", 0, 1)
+        dataset = browsing.build_advice(advice, name, origin=_kept(origin))
+        return dataset, f"{count(len(advice.recommendation.ids), 'image')} recommended."
+
+
+class Validate(_Step):
+    """curator validate."""
+
+    name, label, icon = "validate", "curator: validate", "fact_check"
+    description = "Train the probe without and with the recommended images, and with as many random ones"
+    needs_pool = True
+
+    def _more(self, inputs: Any) -> None:
+        inputs.str("test", label="Test set", description="Labelled folder or table; empty: images are held out of DATA")
+
+    def _work(self, origin: dict[str, Any], name: str, progress: Progress) -> tuple[Any, str]:
+        advice, report = pipeline.validate(
+            origin["data"],
+            origin["pool"],
+            bench_of(origin, progress),
+            test=origin.get("test"),
+            budget=int(origin["budget"]),
+        )
+        progress("writing the data set", 0, 1)
+        dataset = browsing.build_advice(advice, name, origin=_kept(origin))
+        dataset.info[MARK] = {**dataset.info[MARK], "validation": summary(report)}
+        dataset.save()
+        return dataset, f"{report.verdict.capitalize()}."
+
+
+def summary(report: ProbeReport) -> dict[str, Any]:
+    """What the panel shows of a validation, as plain values; accuracies are fractions."""
+    return {
+        "verdict": report.verdict,
+        "about": f"{report.attribute}={report.value}",
+        "gain_over_random": report.gain_over_random and [report.gain_over_random[0], list(report.gain_over_random[1])],
+        "arms": [
+            {
+                "name": arm.name,
+                "n_train": arm.n_train,
+                "accuracy": arm.accuracy,
+                "worst_group": arm.worst_group.accuracy,
+                "worst_group_ci": list(arm.worst_group.ci),
+                "group": f"{arm.worst_group.class_name}, {arm.worst_group.value}",
+            }
+            for arm in report.arms.values()
+        ],
+    }
+
+
+OPERATORS = (Audit, Recommend, Validate)

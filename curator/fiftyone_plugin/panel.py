@@ -1,0 +1,172 @@
+"""The panel: the findings as a table, and one of them at a time with its aligned and conflicting images side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import fiftyone.operators as foo
+from fiftyone import ViewField
+from fiftyone.operators import types
+
+from curator.exporters.fiftyone import MARK
+from curator.exporters.fiftyone_looks import PANEL
+from curator.fiftyone_plugin.installing import NAME
+from curator.report.wording import arm_words, percent, points
+
+_STRIP = 6
+"""Images shown of each side."""
+_COLUMNS = (
+    ("severity", "Severity"),
+    ("finding", "Finding"),
+    ("share", "In class"),
+    ("elsewhere", "Else"),
+    ("conflicting", "Breaks it"),
+)
+
+
+class Findings(foo.Panel):  # type: ignore[misc]
+    """What the audit found, beside the images."""
+
+    @property
+    def config(self) -> Any:
+        return foo.PanelConfig(name=PANEL, label="curator findings", icon="troubleshoot", surfaces="grid")
+
+    def on_load(self, ctx: Any) -> None:
+        ctx.panel.set_state("at", 0)
+        self._fill(ctx)
+
+    def on_change_dataset(self, ctx: Any) -> None:
+        self.on_load(ctx)
+
+    def _fill(self, ctx: Any) -> None:
+        """Send the rows, and the pictures of the finding that is looked at."""
+        found = _found(ctx)
+        ctx.panel.set_data("findings", [_row(entry) for entry in found])
+        if found:
+            for side, tag in (("aligned", "aligned_tag"), ("conflicting", "conflicting_tag")):
+                paths = _pictures(ctx.dataset, found[_at(ctx)], tag, side)
+                for k in range(_STRIP):
+                    ctx.panel.set_data(f"{side}.p{k}", _url(paths[k]) if k < len(paths) else None)
+
+    def look(self, ctx: Any) -> None:
+        """A row's button: the finding's pictures here, its saved view in the grid."""
+        ctx.panel.set_state("at", int(ctx.params.get("row", 0)))
+        self._fill(ctx)
+        _show(ctx, "view")
+
+    def conflicting(self, ctx: Any) -> None:
+        """A row's other button: only what breaks it."""
+        ctx.panel.set_state("at", int(ctx.params.get("row", 0)))
+        self._fill(ctx)
+        _show(ctx, "conflicting_view")
+
+    def all_images(self, ctx: Any) -> None:
+        ctx.ops.clear_view()
+
+    def recommended(self, ctx: Any) -> None:
+        ctx.ops.set_view(name="recommended")
+
+    def audit(self, ctx: Any) -> None:
+        ctx.prompt(f"{NAME}/audit")
+
+    def recommend(self, ctx: Any) -> None:
+        ctx.prompt(f"{NAME}/recommend")
+
+    def validate(self, ctx: Any) -> None:
+        ctx.prompt(f"{NAME}/validate")
+
+    def render(self, ctx: Any) -> Any:
+        panel, found = types.Object(), _found(ctx)
+        mark = (ctx.dataset.info.get(MARK) or {}) if ctx.dataset else {}
+        buttons = panel.h_stack("buttons", gap=1)
+        buttons.btn("audit", label="Audit", on_click=self.audit, variant="contained")
+        buttons.btn("recommend", label="Recommend", on_click=self.recommend, variant="outlined")
+        buttons.btn("validate", label="Validate", on_click=self.validate, variant="outlined")
+        buttons.btn("all_images", label="All images", on_click=self.all_images, variant="outlined")
+        if any(what == "recommended" for what, _ in mark.get("view_of", ())):
+            buttons.btn("recommended", label="Recommended", on_click=self.recommended, variant="outlined")
+        panel.md(f"**{_headline(mark)}**", name="headline")
+        if found:
+            table = types.TableView()
+            for key, label in _COLUMNS:
+                table.add_column(key, label=label)
+            table.add_row_action("look", self.look, label="Show", icon="visibility")
+            table.add_row_action("conflicting", self.conflicting, label="Conflicting only", icon="call_split")
+            panel.list("findings", types.Object(), view=table)
+            self._sides(panel, found[_at(ctx)], ctx)
+        if validation := mark.get("validation"):
+            panel.md(_told(validation), name="validation")
+        return types.Property(panel, view=types.GridView(orientation="vertical", gap=2, padding=2))
+
+    def _sides(self, panel: Any, entry: dict[str, Any], ctx: Any) -> None:
+        gap = entry["gap"]
+        leans = "" if gap is None else f" A probe does {points(gap)} better on those that follow it."
+        panel.md(f"**{entry['name']}**: {entry['sentence']}{leans}", name="sentence")
+        for side, n in (("aligned", entry["n_aligned"]), ("conflicting", entry["n_conflicting"])):
+            panel.md(f"{side} ({n})", name=f"title_{side}")
+            strip = panel.h_stack(side, gap=0.5)
+            for k in range(min(_STRIP, n)):
+                strip.str(f"p{k}", view=types.ImageView(height="96px", alt=side), read_only=True)
+
+
+def _found(ctx: Any) -> list[dict[str, Any]]:
+    return list((ctx.dataset.info.get(MARK) or {}).get("findings", ())) if ctx.dataset else []
+
+
+def _at(ctx: Any) -> int:
+    at = ctx.panel.get_state("at")
+    return int(at) if at and 0 <= int(at) < len(_found(ctx)) else 0
+
+
+def _show(ctx: Any, which: str) -> None:
+    name = _found(ctx)[_at(ctx)][which]
+    if name:
+        ctx.ops.set_view(name=name)
+    else:
+        ctx.ops.notify("No image breaks it.", variant="info")
+
+
+def _row(entry: dict[str, Any]) -> dict[str, str]:
+    elsewhere = entry["elsewhere"]
+    return {
+        "severity": "intended" if entry["intended"] else entry["severity"],
+        "finding": entry["name"],
+        "share": percent(entry["share"]),
+        "elsewhere": "-" if elsewhere is None else percent(elsewhere),
+        "conflicting": str(entry["n_conflicting"]),
+    }
+
+
+def _pictures(dataset: Any, entry: dict[str, Any], tag: str, side: str) -> list[str]:
+    """Paths of the images that the audit chose for this side, then of others with the tag."""
+    chosen = entry["example_ids" if side == "aligned" else "counterexample_ids"]
+    tagged = dataset.match_tags(entry[tag])
+    first = tagged.match(ViewField("image_id").is_in(chosen[:_STRIP]))
+    ids, paths = first.values(["image_id", "filepath"])
+    found = [path for _, path in sorted(zip(ids, paths, strict=True), key=lambda pair: chosen.index(pair[0]))]
+    others = tagged.limit(2 * _STRIP).values("filepath")
+    return list(dict.fromkeys((*found, *others)))[:_STRIP]
+
+
+def _url(path: str) -> str:
+    """Where the App's server has the image."""
+    return f"/media?filepath={quote(Path(path).as_posix())}"
+
+
+def _headline(mark: dict[str, Any]) -> str:
+    if not mark:
+        return "Not audited yet. Press Audit."
+    n = len(mark.get("findings", ()))
+    return f"{str(mark.get('verdict', '')).capitalize()}: {n} finding{'' if n == 1 else 's'}."
+
+
+def _told(validation: dict[str, Any]) -> str:
+    title = f"**Validated on {validation['about']}: {validation['verdict']}.**"
+    lines = [title, "", "| probe | images | worst group |", "| --- | --- | --- |"]
+    for arm in validation["arms"]:
+        low, high = arm["worst_group_ci"]
+        said = f"{percent(arm['worst_group'])} [{percent(low)}, {percent(high)}] {arm['group']}"
+        lines.append(f"| {arm_words(arm['name'])} | {arm['n_train']} | {said} |")
+    return "\n".join(lines)

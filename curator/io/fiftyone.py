@@ -1,0 +1,64 @@
+"""The door to FiftyOne: a database that answers, quiet and private; and its data sets read as DATA."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from typing import Any
+
+from curator.errors import CuratorError, MissingExtraError
+from curator.io.mongodb import Database, find_database
+
+_CONNECT_TIMEOUT_MS = 5000
+
+
+def load_fiftyone() -> Any:
+    """The `fiftyone` module, connected to a MongoDB that answers, with usage tracking off and its chatter kept quiet.
+
+    Raises:
+        MissingExtraError: no FiftyOne, no MongoDB, or one that does not answer.
+    """
+    if find_spec("fiftyone") is None:
+        raise MissingExtraError("FiftyOne is not installed; run `pip install fiftyone`.")
+    database = find_database()
+    os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
+    if "fiftyone" not in sys.modules:
+        os.environ.setdefault("FIFTYONE_LOGGING_LEVEL", "ERROR")  # it talks on stdout, where the result belongs
+    import fiftyone as fo
+
+    fo.config.do_not_track = True
+    try:
+        _connect(fo, database)
+    except CuratorError:
+        raise
+    except Exception as error:  # pymongo, psutil, FiftyOne and the OS each have their own
+        said = str(error).strip().splitlines()
+        log = os.path.join(fo.config.database_dir or "", "log", "mongo.log")
+        where = "FIFTYONE_DATABASE_URI" if database.source == "uri" else f"{database.where} (its log: {log})"
+        raise MissingExtraError(
+            f"the MongoDB of {where} did not start or answer: {said[0] if said else type(error).__name__}."
+        ) from error
+    return fo
+
+
+def _connect(fo: Any, database: Database) -> None:
+    if database.source == "uri":
+        import pymongo
+
+        # FiftyOne waits half a minute for a server that is not there.
+        client: Any = pymongo.MongoClient(database.where, serverSelectionTimeoutMS=_CONNECT_TIMEOUT_MS)
+        try:
+            client.admin.command("ping")
+        except pymongo.errors.ServerSelectionTimeoutError as error:
+            raise MissingExtraError(
+                "the MongoDB of FIFTYONE_DATABASE_URI does not answer; start it, or unset the variable."
+            ) from error
+        finally:
+            client.close()
+    elif database.source == "path":
+        from fiftyone.core.service import DatabaseService
+
+        # FiftyOne looks only in its own folder; the rest of its service (one mongod per user, dies with us) is as it was.
+        DatabaseService.find_mongod = staticmethod(lambda: database.where)
+    fo.list_datasets()
