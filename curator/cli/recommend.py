@@ -49,17 +49,25 @@ from curator.cli.options import Common, common, emit, pool_pictures, save, write
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Go by a recommendation.csv whose column decision says accept or reject.",
 )
+@click.option(
+    "--synthesize",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Put N counter-examples together from DATA itself: objects on other images' backgrounds, marked as synthetic.",
+)
 @click.option("--name", metavar="NAME", help="Name of the FiftyOne data set  [default: curator-NAME].")
 @common
 def command(
     common: Common, data: str, pool: str | None, budget: int | None, strategy: str | None, attribute: str | None,
-    mode: Literal["add", "drop", "swap"], dry_run: bool, confirm: bool, from_app: bool, table: Path | None, name: str | None,
+    mode: Literal["add", "drop", "swap"], dry_run: bool, confirm: bool, from_app: bool, table: Path | None,
+    synthesize: int | None, name: str | None,
 ) -> None:  # fmt: skip
     """Say which images of a pool to add to DATA so that the shortcut stops telling the class.
 
     Shows the plan, then writes recommendation.csv and recommend.json, report.html with the plan in it, and shopping_list.csv
     where the pool lacks something. What you decide on images comes back with --from-app or --review: rejected images are never
-    chosen again, accepted ones come first, and their labels count as confirmed.
+    chosen again, accepted ones come first, and their labels count as confirmed. Without --pool there are also a group-balanced
+    subset (subset.csv) and sample weights (weights.csv), with what a probe gains by either.
 
     \b
     Example:
@@ -69,7 +77,8 @@ def command(
     from curator import pipeline
     from curator.errors import InputError
     from curator.report import json as files
-    from curator.report import terminal
+    from curator.report import terminal, unaided
+    from curator.synthesizing import FOLDER
 
     common.keep_out_of(data, *([pool] if pool else []))
     if (confirm or from_app or table) and pool is None:
@@ -78,6 +87,7 @@ def command(
         raise InputError("--from-app and --review both say what was decided; give one of them.")
     if confirm and dry_run:
         raise InputError("--confirm writes a FiftyOne data set, and --dry-run writes nothing; leave one of them out.")
+    made: tuple[object, ...] = ()
     if confirm or from_app:
         reviewing.need_database(has_table=True)
     with common.bench(recommend={"budget": budget, "strategy": strategy}) as bench:
@@ -85,12 +95,20 @@ def command(
         title = reviewing.title(dataset, name)
         review, said = reviewing.of_pool(reviewing.results(common, dataset), title, from_app=from_app, table=table)
         advice = pipeline.recommend(data, pool, bench, attribute=attribute, mode=mode, review=review)
+        if synthesize and not dry_run:
+            folder = common.folder(advice.run) / FOLDER
+            made, lacking = pipeline.synthesize(advice, synthesize, folder, bench)
+            said = [*said, *lacking]
     rec, root, data_root = advice.recommendation, advice.pool.dataset.root, advice.run.dataset.root
     notes = list(dict.fromkeys((*advice.run.notes, *advice.notes, *said)))
     decided = None
     if review is not None:
         decided = {"source": review.source, "accepted": len(review.accepted), "rejected": len(review.rejected)}
     content = {**files.recommend_json(rec, root, seed=common.seed, review=decided), "notes": notes}
+    if advice.unaided is not None:
+        content["without_new_images"] = unaided.unaided_json(advice.unaided)
+    if made:
+        content["synthetic"] = {"folder": FOLDER, "manifest": f"{FOLDER}/manifest.csv", "n": len(made)}
     console = common.console()
     terminal.print_plan(rec, console)
     if not dry_run:
@@ -102,8 +120,19 @@ def command(
             files.shopping_csv(rec, out / "shopping_list.csv")
         else:
             (out / "shopping_list.csv").unlink(missing_ok=True)  # that of an earlier run would be taken for this one's
+        if advice.unaided is not None:
+            unaided.write_unaided(advice.unaided, data_root, out)
         write_report(advice.run, out, recommendation=rec, pool_thumbnails=pool_pictures(advice.pool.dataset))
     terminal.print_recommendation(rec, console)
+    if advice.unaided is not None:
+        terminal.print_lines(["", "Without new images:"], console)
+        terminal.print_lines(unaided.unaided_lines(advice.unaided), console, indent=2)
+    if made:
+        lines = [
+            f"{len(made)} synthetic counter-examples, in {FOLDER}/ with {FOLDER}/manifest.csv. They are no photographs and "
+            "worth less than real ones (docs/limits.md): look at them, and add them to a training set only."
+        ]
+        terminal.print_lines(["", *lines], console)
     terminal.print_notes(notes, console)
     if not dry_run:
         console.print(f"\nWritten: {(out / 'recommendation.csv').resolve()}", soft_wrap=True, markup=False)

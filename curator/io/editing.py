@@ -103,10 +103,15 @@ def blur(pixels: Pixels, mask: Where, radius: float | None = None) -> Pixels:
 
 def swap(pixels: Pixels, mask: Where, donor: Pixels) -> Pixels:
     """The masked region from the same place of another picture (made as large as this one), with a soft edge."""
-    if donor.shape != pixels.shape:
-        height, width = pixels.shape[:2]
-        donor = np.asarray(Image.fromarray(donor).resize((width, height), Image.Resampling.BICUBIC))
-    return mix(pixels, donor, soft(mask))
+    return mix(pixels, as_large(donor, pixels), soft(mask))
+
+
+def as_large(donor: Pixels, pixels: Pixels) -> Pixels:
+    """The donor at the size of the other picture, stretched where it has another shape."""
+    if donor.shape == pixels.shape:
+        return donor
+    height, width = pixels.shape[:2]
+    return np.asarray(Image.fromarray(donor).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def without_object(pixels: Pixels, mask: Where) -> Pixels:

@@ -14,13 +14,16 @@ from curator.errors import InputError
 from curator.pipeline.audit import audit_embedded
 from curator.pipeline.candidates import candidates_of
 from curator.pipeline.gains import ease_of, expected
+from curator.pipeline.looks import reread
 from curator.pipeline.review import as_added, decided, kept_first
 from curator.pipeline.shortcuts import as_embedded, distinct, readable, to_undo, training
+from curator.pipeline.unaided import unaided
 from curator.planning import Target
 from curator.recommenders import STRATEGIES
 from curator.recommending import Pool
 from curator.reviewing import Review
 from curator.types import AuditRun, Embedded, Finding, Measures, Recommendation
+from curator.types.unaided import Unaided
 from curator.workbench import Workbench, one_class
 
 Mode = Literal["add", "drop", "swap"]
@@ -29,7 +32,10 @@ MODES: tuple[Mode, ...] = ("add", "drop", "swap")
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A recommendation and what it was made of: `findings` it undoes, as `targets` on the rows of `run`, `candidates`."""
+    """A recommendation and what it was made of: `findings` it undoes, as `targets` on the rows of `run`, `candidates`.
+
+    `unaided` is what can be done with the images there are, where there is no pool.
+    """
 
     run: AuditRun
     recommendation: Recommendation
@@ -39,6 +45,7 @@ class Advice:
     findings: tuple[Finding, ...]
     targets: tuple[Target, ...]
     candidates: Pool
+    unaided: Unaided | None = None
 
 
 def recommend(
@@ -68,10 +75,13 @@ def recommend(
     run = audit_embedded(embedded, bench, theirs)
     measures = run.measures.take([]) if theirs is None else None
     theirs = theirs or as_embedded(run).take(np.array([], np.intp))
-    return advise(
+    advice = advise(
         run, theirs, bench, to_undo(run, attribute), measures=measures, budget=budget, strategy=strategy, mode=mode,
         review=review,
     )  # fmt: skip
+    if pool is None and mode == "add":
+        advice = replace(advice, unaided=unaided(run, advice.findings[0], advice.targets[0], bench))
+    return advice
 
 
 def advise(
@@ -94,6 +104,7 @@ def advise(
     rows = training(run)
     findings, targets, folded = distinct(findings, run, measures, rows)
     findings, targets = findings[: settings.max_findings], targets[: settings.max_findings]
+    targets = [reread(t, f, run, theirs, bench) for t, f in zip(targets, findings, strict=True)]
     notes += folded
     candidates, said = candidates_of(theirs, run, targets, bench, measures)
     labels, classes = run.dataset.labels[rows], run.dataset.classes
