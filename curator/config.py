@@ -91,7 +91,7 @@ class ValidateSettings:
     resamples of the test set and `n_seeds` of the training set behind every interval, `min_group` images for a group to
     count. Under 19 random draws nothing can be called an improvement: see `proving.compare`."""
 
-    c_grid: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
+    c_grid: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)
     n_random: int = 40
     n_bootstrap: int = 1000
     n_seeds: int = 100

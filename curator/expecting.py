@@ -15,6 +15,8 @@ from curator.types import ExpectedPoint, Floats, Ints, Mask
 _FOLDS = 10
 _MOST = 4000
 """Images that the probes are examined on, at most; more would narrow the interval by less than a point."""
+_PRIOR = 0.5
+"""Images' worth of each of the four ways that an image may fare which none of those examined has shown."""
 _FLAT = 0.03
 """A gain that is not worth further images: three points, at the upper end of its interval."""
 
@@ -42,11 +44,14 @@ def expect(
     examined by a probe that has not seen it, before and after alike. Groups are class x value, of `min_group` images or more.
 
     The interval is over the images examined, drawn anew, and over as many images of a test set to come: it is a forecast of
-    what a test set like the pool will say. No points where fewer than two groups are large enough.
+    what a test set like the pool will say. That ten images stay as they are does not say that the eleventh will, so half an
+    image is added to each group that changes to right, one that changes to wrong, and two that stay. No points where fewer
+    than two groups are large enough.
 
     Error: the pool stands in for the test set, so where it differs in kind the forecast is of something else; a tenth of
     what is added is missing from every fit, so gains are a little low; predicted labels that are wrong count as errors.
-    Source: cross-validation (Stone 1974) and the bootstrap (Efron 1979).
+    Source: cross-validation (Stone 1974), the Bayesian bootstrap (Rubin 1981), and half an image for each outcome of matched
+    pairs (Agresti and Min 2005).
     """
     n = len(train)
     vectors = np.concatenate([train.vectors, pool.vectors])
@@ -83,22 +88,34 @@ def _points(
     right: NDArray[np.bool_], group: Ints, groups: NDArray[np.intp], steps: Sequence[int], rng: np.random.Generator,
     n_draws: int,
 ) -> tuple[ExpectedPoint, ...]:  # fmt: skip
-    means, draws = [], []
+    means, draws, seen = [], [], []
     for g in groups:
         mine = right[:, group == g].astype(float)
         m = mine.shape[1]
         means.append(mine.mean(1))
+        unseen = np.concatenate([mine, _unseen(len(steps))], axis=1)
+        weight = np.concatenate([np.ones(m), np.full(4, _PRIOR)])
         # Once for what these images leave open, and once more for what a test set as large would show.
+        share = rng.multinomial(m, rng.dirichlet(weight, size=n_draws)) / m
+        draws.append(share @ unseen.T)
+        # Whether to stop is asked of what was seen alone: nobody has so many images that the unseen would say stop.
         share = rng.multinomial(m, rng.multinomial(m, np.full(m, 1 / m), size=n_draws) / m) / m
-        draws.append(share @ mine.T)
-    worst = np.min(means, axis=0)
-    drawn = np.min(draws, axis=0)
+        seen.append(share @ mine.T)
+    worst, drawn, shown = (np.min(v, axis=0) for v in (means, draws, seen))
     out = []
     for s, step in enumerate(steps):
-        gain = stats.percentile_interval(drawn[:, s] - drawn[:, 0])
-        rest = stats.percentile_interval(drawn[:, s:].max(1) - drawn[:, s])[1]
-        out.append(ExpectedPoint(int(step), float(worst[s]), float(worst[s] - worst[0]), gain, float(rest)))
+        gain = float(worst[s] - worst[0])
+        low, high = stats.percentile_interval(drawn[:, s] - drawn[:, 0])
+        rest = stats.percentile_interval(shown[:, s:].max(1) - shown[:, s])[1]
+        out.append(ExpectedPoint(int(step), float(worst[s]), gain, (min(low, gain), max(high, gain)), float(rest)))
     return tuple(out)
+
+
+def _unseen(n_steps: int) -> NDArray[np.float64]:
+    """What no examined image may have shown (n_steps, 4): right or wrong before anything is added, right or wrong after."""
+    out = np.tile([0.0, 0.0, 1.0, 1.0], (n_steps, 1))
+    out[0] = 0.0, 1.0, 0.0, 1.0
+    return out
 
 
 def enough(points: Sequence[ExpectedPoint]) -> int | None:

@@ -107,3 +107,19 @@ def test_what_adds_nothing_is_said_to_be_dispensable():
     pool = images(rng, dict.fromkeys(BIASED, 30), signal=6.0, shortcut=0.0)
     points = expect(train, pool, np.arange(30), NONE, (0, 15, 30), 2, 0.1, rng)
     assert enough(points) == 0
+
+
+def test_where_no_examined_image_changes_the_interval_has_a_floor():
+    """Groups that all probes get right: nothing changes, yet of ten images no one can say that none ever would."""
+    widths = []
+    for n in (10, 100):
+        rng = np.random.default_rng(11)
+        train = images(rng, dict.fromkeys(BIASED, 40), signal=9.0, shortcut=0.0)
+        pool = images(rng, dict.fromkeys(BIASED, n), signal=9.0, shortcut=0.0)
+        few = Known(train.vectors[::8], train.labels[::8], train.value[::8])
+        point = expect(few, pool, np.arange(8), NONE, (0, 8), 2, 0.1, rng)[-1]
+        assert point.gain == 0
+        assert point.ci[0] < 0 < point.ci[1]
+        widths.append(point.ci[1] - point.ci[0])
+    assert 0.1 < widths[0] < 0.7
+    assert widths[1] < widths[0] / 2

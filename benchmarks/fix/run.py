@@ -23,17 +23,18 @@ from numpy.typing import NDArray
 from planted import Made, Spec, make
 from rivals import RIVALS
 
+from curator.grouping import TrainingSet
 from curator.pipeline.audit import audit_embedded
 from curator.pipeline.candidates import repeats
 from curator.pipeline.recommend import Advice, advise
 from curator.pipeline.shortcuts import to_undo
-from curator.probing import choose_c, group_weights
-from curator.refitting import refit
+from curator.probing import group_weights
+from curator.refitting import choose_c, refit
 from curator.report.json import dump
 from curator.workbench import Workbench, default_cache, one_class, versions
 
 RESULT = Path(__file__).parents[1] / "results" / "fix.json"
-C_GRID = (0.001, 0.01, 0.1, 1.0)
+C_GRID = (0.001, 0.01, 0.1, 1.0, 10.0)
 N_RANDOM, N_ORACLE, N_DRAWS = 40, 20, 2000
 
 
@@ -55,7 +56,8 @@ class Examiner:
         self.copy = np.array([bool(r.edit) for r in rows[1]])
         self.x, self.pool_x, self.test_x = (e.embeddings.vectors for e in (train, pool, test))
         self.groups = np.stack([(self.test_y == g // 2) & (self.test_on == g % 2) for g in range(2 * self.k)])
-        self.c = choose_c(self.x, self.y, self.k, C_GRID, 0)
+        # One penalty for every arm, chosen inside the training set.
+        self.c = choose_c(TrainingSet(self.x, self.y, self.on), self.k, C_GRID, 0)
 
     def right(self, sets: list[tuple[NDArray, NDArray]]) -> NDArray[np.bool_]:
         """Which test images (sets, n_test) are right once rows of the pool with these labels are added."""

@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 
 from curator import duplicates, probing
 from curator.errors import DataError
-from curator.pipeline import labelling
+from curator.pipeline import closeups, labelling
 from curator.pipeline.gains import penalty
 from curator.pipeline.shortcuts import as_embedded, is_measured, training
 from curator.planning import Target
 from curator.recommending import Pool
-from curator.types import AuditRun, DuplicateGroup, Embedded, Ints, Mask, Measures
+from curator.types import AuditRun, DuplicateGroup, Embedded, Floats, Ints, Mask, Measures
+from curator.vectors import unit
 from curator.workbench import Workbench
 
+_MOST = 4000
+"""Images that labels are learnt from, at most: each is decoded once more for a close-up."""
 _POOR = 0.5
 """Times the least of what the data set's own pictures have (but for one in a hundred) below which a picture is poor."""
 _QUALITIES = {"sharpness.detail": "blurred", "light.brightness": "dark", "light.contrast": "flat"}
@@ -49,7 +52,7 @@ def candidates_of(
     confidence, doubt = np.ones(len(names)), np.zeros(len(names))
     if len(classes) > 1 and len(names):
         if blank.any():
-            found = _label(pool, run, targets[0].has[rows], bench)
+            found = _label(pool, run, targets[0].has, bench)
             labels = np.where(blank, found.labels, labels).astype(np.int32)
             confidence = np.where(blank, found.confidence, 1.0)
             strangers = int((blank & ~again & (found.belongs < 0.5)).sum())
@@ -57,7 +60,7 @@ def candidates_of(
                 notes.append(
                     f"Images of the pool that look like no class of the data, which are left out: {strangers}."
                 )
-        c = penalty(vectors, known, len(classes), bench)
+        c = penalty(vectors, known, len(classes), bench, targets[0].has[rows])
         biased = probing.Probe.fit(vectors, known, len(classes), c).probabilities(pool.embeddings.vectors)
         doubt = 1 - biased[np.arange(len(labels)), np.maximum(labels, 0)]
     caveats = _caveats(measures, run, rows)
@@ -69,19 +72,30 @@ def candidates_of(
     )
 
 
-def _label(pool: Embedded, run: AuditRun, has: Mask, bench: Workbench) -> labelling.Labelling:
+def _label(pool: Embedded, run: AuditRun, run_has: Mask, bench: Workbench) -> labelling.Labelling:
     """Labels for the pool, by the whole picture and, where something sees places, by the object alone."""
     rows = training(run)
+    rows = np.sort(rows[bench.rng("label").permutation(len(rows))[:_MOST]])
+    has = run_has[rows]
     ours, theirs = [run.embeddings.vectors[rows]], [pool.embeddings.vectors]
-    if run.patches is not None and pool.patches is not None:
-        ours.append(labelling.object_view(run.patches.take(rows)))
-        theirs.append(labelling.object_view(pool.patches))
+    alone = _alone(as_embedded(run).take(rows), bench), _alone(pool, bench)
+    if alone[0] is not None and alone[1] is not None:
+        ours.append(alone[0])
+        theirs.append(alone[1])
     known = run.dataset.labels[rows]
     # Without weights, bunnies off the grass, the very images that are wanted, would be read as something else.
     weights = probing.group_weights(known, has)
     return labelling.label(
         ours, known, weights, len(run.dataset.classes), theirs, c=bench.settings.recommend.c, seed=bench.seed
     )
+
+
+def _alone(embedded: Embedded, bench: Workbench) -> Floats | None:
+    """What the objects look like (n, d) by themselves: a close-up of each, and beside it its places in the whole picture."""
+    near = closeups.closeups(embedded, bench)
+    if near is None or embedded.patches is None:
+        return None
+    return unit(np.concatenate([near, labelling.object_view(embedded.patches)], axis=1))
 
 
 def _caveats(pool: Measures, run: AuditRun, rows: NDArray[np.intp]) -> NDArray[np.str_]:

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curator import expecting, probing
+from curator.grouping import TrainingSet
 from curator.planning import Target
 from curator.recommending import Pool
-from curator.types import AuditRun, Floats, Ints, Recommendation
+from curator.refitting import choose_c
+from curator.types import AuditRun, Floats, Ints, Mask, Recommendation
 from curator.workbench import Workbench
 
 _BATCHES = 5
@@ -39,7 +41,7 @@ def expected(
         np.array([position[i] for i in rec.ids if i in position], np.intp),
         np.array([mine[r.id] for r in rec.removals], np.intp),
         sorted({round(n * step / _BATCHES) for step in range(_BATCHES + 1)}),
-        k, penalty(vectors, labels, k, bench), bench.rng("expect"), min_group=bench.settings.validate.min_group,
+        k, penalty(vectors, labels, k, bench, first.has), bench.rng("expect"), min_group=bench.settings.validate.min_group,
     )  # fmt: skip
     if not points:
         return rec
@@ -55,9 +57,16 @@ def ease_of(run: AuditRun, rows: NDArray[np.intp], bench: Workbench) -> NDArray[
     return probing.out_of_fold(vectors, labels, k, bench.settings.recommend.c, bench.seed)[np.arange(len(rows)), labels]
 
 
-def penalty(vectors: Floats, labels: Ints, n_classes: int, bench: Workbench) -> float:
-    """The regularisation that `validate` would choose, or the usual one where a class is too small to choose by."""
+def penalty(
+    vectors: Floats, labels: Ints, n_classes: int, bench: Workbench, value: Mask | None = None
+) -> float:  # fmt: skip
+    """The regularisation that `validate` would choose, or the usual one where a class is too small to choose by.
+
+    `value` (n,) is who has the first shortcut's value; None counts every class alike, whatever its images have.
+    """
     some = np.sort(np.random.default_rng(bench.seed).permutation(len(labels))[:_MOST])
     if np.bincount(labels[some], minlength=n_classes).min() < 2:
         return bench.settings.recommend.c
-    return probing.choose_c(vectors[some], labels[some], n_classes, bench.settings.validate.c_grid, bench.seed)
+    has = np.zeros(len(labels), np.bool_) if value is None else value
+    data = TrainingSet(vectors[some], labels[some], has[some])
+    return choose_c(data, n_classes, bench.settings.validate.c_grid, bench.seed)
