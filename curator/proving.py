@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -93,6 +93,7 @@ def compare(
     before: TrainingSet, recommended: TrainingSet, pool: TrainingSet, test: Holdout, classes: Sequence[str],
     *, class_idx: int, attribute: str, value: str, settings: ValidateSettings, rng: np.random.Generator, seed: int,
     batches: Sequence[int] = (), notes: Sequence[str] = (), oracle: bool = False,
+    others: Mapping[str, TrainingSet] | None = None,
 ) -> ProbeReport:  # fmt: skip
     """The arms and their verdict. `recommended` are images to add to `before`; random sets of as many come from `pool`.
 
@@ -105,6 +106,7 @@ def compare(
     worst group no worse than the random arm's. `fixed` also needs the gap between images that follow the shortcut and
     images that break it to be halved at least, to have fallen by more than its interval, and to be down to one whose interval
     holds 0; and a mean over groups that has not fallen. With `oracle`, an arm fills the emptiest cells from the pool.
+    `others` are further images to add to `before`, each an arm of its own by its name; the verdict is not about them.
 
     Error: a group of 20 images moves in steps of five points. The choice of the attribute is not covered.
     Source: Sagawa et al. (2020) for the worst group and the average by the training set's make-up; Efron (1979) and Rubin
@@ -126,6 +128,10 @@ def compare(
     # Of a large pool only what is drawn takes part.
     drawn = np.unique(np.concatenate([*sets, *best, np.zeros(0, np.intp)]).astype(np.intp))
     data = before.plus(recommended).plus(pool.take(drawn))
+    places: dict[str, slice] = {}
+    for name, more in (others or {}).items():
+        places[name] = slice(len(data.labels), len(data.labels) + len(more.labels))
+        data = data.plus(more)
     seeds = np.ones((settings.n_seeds, len(data.labels)))
     seeds[:, :n_before] = exponential(before.cells, settings.n_seeds, rng)
     # Not by cell: how many of the images fill which cell is part of what was recommended.
@@ -153,11 +159,16 @@ def compare(
         found["recommended"] = bench.one(chosen(n_added))
         found["random"], each = random(n_added)
     found["reweighted"] = bench.balanced(n_before, rng)
+    for name, place in places.items():
+        rows = chosen(0)
+        rows[place] = True
+        found[name] = bench.one(rows)
     if best:
         found["oracle"] = bench.many(np.stack([from_pool(rows) for rows in best]))[0]
     proof = _Proof(test, retest, tuple(classes), class_idx, value, test.groups.counts(before.labels, before.value))
     n_random = round(float(np.mean([len(rows) for rows in sets]))) if sets else 0
     added = {"recommended": n_added, "random": n_random, "oracle": n_random}
+    added |= {name: place.stop - place.start for name, place in places.items()}
     arms = {name: proof.arm(name, n_before + added.get(name, 0), e) for name, e in found.items()}
     curve = []
     for n in batches:

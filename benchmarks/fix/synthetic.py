@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from planted import Made, Spec, make
-from run import N_ORACLE, N_RANDOM, Examiner, balanced
+from run import Examiner, balanced
 
 from curator.io import images
 from curator.io.editing import as_input
@@ -34,6 +34,7 @@ from curator.refitting import refit
 from curator.report.json import dump
 from curator.workbench import Workbench, default_cache, one_class, versions
 
+N_RANDOM, N_ORACLE = 10, 5
 RESULT = Path(__file__).parents[1] / "results" / "synthetic.json"
 
 
@@ -75,7 +76,6 @@ def one(made: Made, bench: Workbench, budget: int, folder: Path) -> dict[str, An
         "accuracy": {name: float(right.mean()) for name, right in arms.items()},
         "gain": e.gain(arms["synthetic"], arms["before"], rng),
         "over_real": e.gain(arms["synthetic"], arms["real"], rng),
-        "over_random": e.gain(arms["synthetic"], arms["random"], rng),
         "over_reweighted": e.gain(arms["synthetic"], arms["reweighted"], rng),
     }  # fmt: skip
 

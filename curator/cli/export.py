@@ -66,14 +66,25 @@ from curator.cli.options import Common, common, emit
     metavar="N",
     help="Images in one shard of a webdataset.",
 )
+@click.option(
+    "--plan",
+    "plans",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Add the images of a recommendation.csv, recommend.json or synthetic/manifest.csv. May be repeated.",
+)
 @click.option("--force", is_flag=True, help="Replace DEST if it is there.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @common
 def command(
     common: Common, data: str, destination: Path, format_: str, fractions: tuple[str, ...], link: str, attribute: str | None,
-    group_columns: tuple[str, ...], balance: str, balance_by: str | None, shard_size: int, force: bool, dry_run: bool,
+    group_columns: tuple[str, ...], balance: str, balance_by: str | None, shard_size: int, plans: tuple[Path, ...],
+    force: bool, dry_run: bool,
 ) -> None:  # fmt: skip
     """Write DATA out into DEST in splits that are balanced over class x value, duplicates on one side.
+
+    With --plan the images that were recommended are added first. Synthetic ones are in train only, and only where what they are
+    made of is there too.
 
     \b
     Example:
@@ -92,7 +103,7 @@ def command(
     with common.bench(split=settings) as bench:
         run, plan, n = pipeline.export(
             data, destination, bench, format=format_, attribute=attribute, link=link, force=force, dry_run=dry_run,  # type: ignore[arg-type]
-            group_columns=group_columns, balance=balance, balance_by=balance_by or "drop", shard_size=shard_size,  # type: ignore[arg-type]
+            group_columns=group_columns, balance=balance, balance_by=balance_by or "drop", shard_size=shard_size, plans=plans,  # type: ignore[arg-type]
         )  # fmt: skip
     content = splits_json(plan)
     console = common.console()

@@ -40,10 +40,15 @@ from curator.cli.options import Common, common, emit, pool_pictures, save, write
     metavar="CLASS:ATTRIBUTE=VALUE",
     help="The shortcut that groups are made of  [default: the worst finding].",
 )
+@click.option(
+    "--synthetic",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The manifest.csv of recommend --synthesize: its images are an arm of their own.",
+)
 @common
 def command(
     common: Common, data: str, pool: str, plan: Path | None, test: str | None, budget: int | None, strategy: str | None,
-    attribute: str | None,
+    attribute: str | None, synthetic: Path | None,
 ) -> None:  # fmt: skip
     """Prove with a linear probe that adding the recommended images worked.
 
@@ -61,7 +66,9 @@ def command(
 
     common.keep_out_of(data, pool, test)
     with common.bench(recommend={"budget": budget, "strategy": strategy}) as bench:
-        advice, report = pipeline.validate(data, pool, bench, plan=plan, test=test, attribute=attribute)
+        advice, report = pipeline.validate(
+            data, pool, bench, plan=plan, test=test, attribute=attribute, synthetic=synthetic
+        )
     # What stood in for the encoder that was asked for belongs to the proof as much as to the audit.
     report = replace(report, notes=tuple(dict.fromkeys((*advice.run.notes, *report.notes))))
     out = common.folder(advice.run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -66,13 +66,18 @@ def _inside(inner: Path, outer: Path) -> bool:
     return inner == outer or outer in inner.parents
 
 
-def _check_destination(dataset: Dataset, destination: Path, force: bool) -> Path:
-    """The resolved destination, once it is certain that nothing of the user's is in its way."""
+def _check_destination(dataset: Dataset, destination: Path, force: bool, roots: Sequence[str] = ()) -> Path:
+    """The resolved destination, once it is certain that nothing of the user's is in its way.
+
+    `roots` are the folders that hold the images, where these are not all below one that is the data set's own.
+    """
     if destination.is_symlink():
         raise InputError(f"{destination} is a symbolic link; give the folder it should lead to.")
     target = destination.resolve()
-    if "://" not in dataset.root:
-        root = Path(dataset.root).resolve()
+    for place in roots or (dataset.root,):
+        if "://" in place:
+            continue
+        root = Path(place).resolve()
         if _inside(target, root):
             raise InputError(f"{destination} lies inside the data ({root}), which is never written to; choose another.")
         if _inside(root, target):
@@ -112,10 +117,12 @@ def _put_in_place(staged: Path, target: Path, force: bool) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def check(dataset: Dataset, destination: str | Path, *, format: str, force: bool = False) -> None:
+def check(
+    dataset: Dataset, destination: str | Path, *, format: str, force: bool = False, roots: Sequence[str] = ()
+) -> None:
     """Raises, before any work is done, the InputError that `export` would for this format and destination."""
     _exporter(format)
-    _check_destination(dataset, Path(destination), force)
+    _check_destination(dataset, Path(destination), force, roots)
 
 
 def export(
@@ -129,12 +136,13 @@ def export(
     shard_size: int = SHARD_SIZE,
     force: bool = False,
     extra_files: Mapping[str, str] | None = None,
+    roots: Sequence[str] = (),
 ) -> int:
     """Write the images of `plan` to the new folder `destination`, all of them or nothing; returns how many.
 
     `format` is one of `formats()`; `measures` (rows = the data set's) adds its columns where the format has a table;
     `extra_files` (file name -> UTF-8 text) go beside the result. With `force` an existing folder is replaced, after the
-    new one is complete.
+    new one is complete. `roots` are the folders that hold the images, by default the data set's root: none is written to.
 
     Raises:
         InputError: unknown format or link, a destination in the way of the user's files, or one that cannot be written.
@@ -146,7 +154,7 @@ def export(
     if shard_size < 1:
         raise InputError(f"a shard of {shard_size} images cannot be; ask for at least 1.")
     _check_plan(dataset, plan)
-    target = _check_destination(dataset, Path(destination), force)
+    target = _check_destination(dataset, Path(destination), force, roots)
     staging: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -14,9 +14,10 @@ import pandas as pd
 from curator import exporters, indicators, likeness, splitting
 from curator.errors import DataError, InputError
 from curator.pipeline.audit import audit_embedded
-from curator.pipeline.shortcuts import to_undo
+from curator.pipeline.joining import joined, refuse_synthetic
+from curator.pipeline.shortcuts import as_embedded, to_undo
 from curator.report.json import dumps, splits_json
-from curator.types import AuditRun, Dataset, SplitPlan
+from curator.types import AuditRun, Dataset, Measures, SplitPlan
 from curator.workbench import Workbench, one_class
 
 Balance = Literal["none", "class", "group"]
@@ -134,33 +135,67 @@ def _notes(run: AuditRun, plan: SplitPlan, group_columns: Sequence[str]) -> list
     return notes
 
 
+def with_synthetic(plan: SplitPlan, made_of: Mapping[str, Collection[str]]) -> SplitPlan:
+    """The plan with the synthetic images whose parts are all in the training split there too; the others would leak.
+
+    Counts asked for and got are of photographs only. An image of which nothing says what it is made of is left out.
+    """
+    train = splitting.training_split(list(plan.got.columns), plan.asked)
+    safe = [id for id, parts in made_of.items() if parts and all(plan.assignment.get(p) == train for p in parts)]
+    notes = [f"Synthetic images, in {train} only and not counted with the others: {len(safe)}."]
+    if len(safe) < len(made_of):
+        notes.append(
+            f"Synthetic images that are left out, for what they are made of is not all in {train}: {len(made_of) - len(safe)}."
+        )
+    assignment = {**plan.assignment, **dict.fromkeys(safe, train)}
+    weights = {**plan.weights, **dict.fromkeys(safe, 1.0)} if plan.weights else plan.weights
+    return replace(plan, assignment=assignment, weights=weights, notes=(*plan.notes, *notes))
+
+
 def export(
     data: str | Path, destination: str | Path, bench: Workbench | None = None, *, format: str = "imagefolder",
     attribute: str | None = None, link: exporters.Link = "copy", force: bool = False, dry_run: bool = False,
     group_columns: Sequence[str] = (), balance: Balance = "none", balance_by: splitting.Way = "drop",
-    shard_size: int = exporters.SHARD_SIZE,
+    shard_size: int = exporters.SHARD_SIZE, plans: Sequence[Path] = (),
 ) -> tuple[AuditRun, SplitPlan, int]:  # fmt: skip
-    """Audit, deal out, write. Returns the run, the plan and how many images were written (0 for a dry run)."""
+    """Audit, deal out, write. Returns the run, the plan and how many images were written (0 for a dry run).
+
+    The images of `plans` (a recommendation, a manifest of synthetic images) are added to those of `data` first. Synthetic
+    images are not audited and only ever in the training split, and only with what they are made of: see `with_synthetic`.
+    """
     bench = bench or Workbench.open()
-    dataset = bench.scan(data)
-    exporters.check(dataset, destination, format=format, force=force)  # before the work, not after it
+    dataset = one_class(bench.scan(data))
+    refuse_synthetic(dataset, "the data")
+    both = joined(dataset, plans)
+    exporters.check(both.dataset, destination, format=format, force=force, roots=both.roots)  # before the work
     check_columns(dataset, group_columns)
-    run = audit_embedded(bench.embed(one_class(dataset)), bench)
+    embedded = bench.embed(both.dataset)
+    synthetic = np.isin(embedded.dataset.ids, np.array(sorted(both.made_of), np.str_))
+    run = audit_embedded(embedded.take(np.flatnonzero(~synthetic)), bench)
     plan = plan_splits(
         run, bench, attribute=attribute, group_columns=group_columns, balance=balance, balance_by=balance_by
     )
+    plan = replace(plan, notes=(*both.notes, *plan.notes))
+    whole, measures = run.dataset, run.measures
+    if synthetic.any():
+        plan = with_synthetic(plan, both.made_of)
+        new = bench.measures(embedded.take(np.flatnonzero(synthetic)), as_embedded(run))
+        frame = pd.concat([measures.frame, new.frame]).loc[embedded.dataset.ids.tolist()]
+        whole, measures = embedded.dataset, Measures(frame[list(measures.frame.columns)], measures.columns)
     if dry_run:
         return run, plan, 0
-    labelled = replace(run.dataset.take(np.flatnonzero(run.dataset.labels >= 0)), skipped=())
+    kept = np.flatnonzero(whole.labels >= 0)
+    labelled, measures = replace(whole.take(kept), skipped=()), measures.take(kept)
     n = exporters.export(
         labelled,
         plan,
         Path(destination),
         format=format,
-        measures=run.measures,
+        measures=measures,
         link=link,
         shard_size=shard_size,
         force=force,
         extra_files={"splits.json": dumps(splits_json(plan))},
+        roots=both.roots,
     )
     return run, plan, n

@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from curator import proving, recommending
-from curator.errors import DataError
+from curator import indicators, proving, recommending
+from curator.errors import DataError, InputError
 from curator.grouping import Holdout, TrainingSet
 from curator.pipeline import examining
 from curator.pipeline.audit import audit_embedded
-from curator.pipeline.candidates import strange
+from curator.pipeline.candidates import class_indices, strange
+from curator.pipeline.joining import refuse_synthetic
 from curator.pipeline.plans import Wanted, findings_of, read_plan
 from curator.pipeline.recommend import Advice, advise
 from curator.pipeline.shortcuts import readable, to_undo, training
+from curator.planning import Target
 from curator.recommenders import STRATEGIES
-from curator.types import AuditRun, Finding, Ints, Mask, ProbeReport, Recommendation
+from curator.types import AuditRun, Dataset, Embedded, Finding, Ints, Mask, ProbeReport, Recommendation
 from curator.workbench import Workbench, one_class
 
 _BATCHES = 5
@@ -28,6 +30,7 @@ _BATCHES = 5
 def validate(
     data: str | Path, pool: str | Path, bench: Workbench | None = None, *, plan: Path | None = None,
     test: str | Path | None = None, budget: int | None = None, strategy: str | None = None, attribute: str | None = None,
+    synthetic: Path | None = None,
 ) -> tuple[Advice, ProbeReport]:  # fmt: skip
     """Train the probe on `data`, on `data` and the recommended images, and on `data` and as many random ones of the pool.
 
@@ -37,6 +40,9 @@ def validate(
     out with as many images of every class x value group; whatever is learned is then learned of the rest. Test images
     that repeat a training image are left out, and pool images that repeat a test image are not added.
 
+    `synthetic` is the manifest.csv of `curator recommend --synthesize`: its images are an arm of their own, less those made
+    of an image that is examined. Anywhere else images that were put together are refused.
+
     The advice is on the run over all of `data`, with what was added as its recommendation.
 
     Raises:
@@ -45,8 +51,10 @@ def validate(
     """
     bench = bench or Workbench.open()
     STRATEGIES.get(strategy or bench.settings.recommend.strategy)  # before the work, not after it
-    embedded = bench.embed(one_class(bench.scan(data)))
-    theirs = bench.embed(bench.scan(pool))
+    embedded = bench.embed(one_class(_photographs(data, "the data", bench)))
+    theirs = bench.embed(_photographs(pool, "the pool", bench))
+    if test is not None:
+        _photographs(test, "the test set", bench)
     wanted = read_plan(plan, theirs) if plan is not None else None
     run = audit_embedded(embedded, bench, theirs)
     findings = findings_of(wanted, run) if wanted and attribute is None else []
@@ -74,6 +82,10 @@ def validate(
     first, mine = advice.targets[0], training(fitted)
     pool_vectors = theirs.embeddings.vectors
     before = TrainingSet(fitted.embeddings.vectors[mine], fitted.dataset.labels[mine], first.has[mine])
+    others = {}
+    if synthetic is not None:
+        others["synthetic"], told = _synthetic(synthetic, fitted, first, embedded, bench)
+        said = [*said, *told]
     offered, is_true, more = _offered(advice, leaked, len(rows), bench)
     report = proving.compare(
         before,
@@ -84,9 +96,36 @@ def validate(
         class_idx=first.class_idx, attribute=first.column.name, value=first.value, settings=bench.settings.validate,
         rng=bench.rng("validate"), seed=bench.seed, notes=list(dict.fromkeys([*notes, *said, *more])),
         batches=sorted({round(len(rows) * k / _BATCHES) for k in range(_BATCHES + 1)}), oracle=is_true,
+        others=others,
     )  # fmt: skip
     recommendation = advice.recommendation if wanted is None else _as_recommendation(wanted, advice)
     return replace(advice, run=run, recommendation=recommendation), report
+
+
+def _photographs(data: str | Path, what: str, bench: Workbench) -> Dataset:
+    found = bench.scan(data)
+    refuse_synthetic(found, what)
+    return found
+
+
+def _synthetic(
+    manifest: Path, run: AuditRun, target: Target, reference: Embedded, bench: Workbench
+) -> tuple[TrainingSet, list[str]]:
+    """The images of a manifest that are made of training images only; whether they have the value is read like any other's."""
+    theirs = bench.embed(bench.scan(manifest))
+    parts = [c for c in ("object_of", "background_of") if c in theirs.dataset.metadata.columns]
+    if len(parts) < 2:
+        raise InputError(f"{manifest} does not say what its images are made of; give the manifest.csv of --synthesize.")
+    learnt = set(run.dataset.ids[training(run)].tolist())
+    made_of = theirs.dataset.metadata[parts].astype(str)
+    labels = class_indices(np.array(theirs.dataset.label_names(), np.str_), run.dataset.classes)
+    safe = np.flatnonzero(made_of.isin(learnt).all(axis=1).to_numpy(bool) & (labels >= 0))
+    measures = bench.measures(theirs, reference)
+    has = indicators.read(measures, target.column.name, target.value)[0]
+    notes = [f"Synthetic images, which are an arm of their own: {len(safe)}."]
+    if len(safe) < len(labels):
+        notes.append(f"Synthetic images left out, made of an image that is examined: {len(labels) - len(safe)}.")
+    return TrainingSet(theirs.embeddings.vectors[safe], labels[safe], has[safe]), notes
 
 
 def _medium(run: AuditRun) -> list[Finding]:

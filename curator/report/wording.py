@@ -163,6 +163,7 @@ def arm_words(name: str) -> str:
         "recommended": "recommended images",
         "random": "random images",
         "reweighted": "reweighted",
+        "synthetic": "synthetic images",
         "oracle": "oracle",
     }
     return known.get(name, name)
