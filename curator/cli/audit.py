@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from curator.cli import comparing, uptodate
+from curator.cli import comparing, reviewing, uptodate
 from curator.cli.main import MET
 from curator.cli.options import Common, common, emit, save, write_report
 
@@ -43,6 +44,12 @@ _FILES = ("audit.json", "report.html", "measures.parquet", "audit.junit.xml", "a
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Your own vocabulary of prompts, one a line.",
 )
+@click.option(
+    "--from-app",
+    is_flag=True,
+    help="Accept the findings that are tagged `intended` in the FiftyOne App, as `intended` settings do.",
+)
+@click.option("--name", metavar="NAME", help="Name of the FiftyOne data set  [default: curator-NAME].")
 @common
 @click.pass_context
 def command(
@@ -54,6 +61,8 @@ def command(
     baseline: Path | None,
     compare: Path | None,
     concepts: Path | None,
+    from_app: bool,
+    name: str | None,
 ) -> None:
     """Find the shortcuts in DATA.
 
@@ -69,8 +78,14 @@ def command(
     before = None if baseline is None else _read_baseline(baseline)
     previous = comparing.read(compare)
     source = _source(common, data, pool)
+    said: tuple[str, ...] = ()
+    if from_app:
+        reviewing.need_database(has_table=False)
     with common.bench(audit={"concepts": str(concepts) if concepts else None}) as bench:
         sources = [bench.scan(place) for place in (data, pool) if place is not None]
+        if from_app:
+            settings, said = reviewing.with_intended(bench.settings, reviewing.title(sources[0], name))
+            bench = replace(bench, settings=settings)
         inputs = comparing.inputs(uptodate.fingerprint(bench, *sources, source=source), previous)
         out = common.folder_of(sources[0])
         earlier = uptodate.finished(inputs, out, needs_text=not (common.quiet or common.as_json))
@@ -80,6 +95,7 @@ def command(
             from curator.report import json as files
 
             run = pipeline.audit(data, bench, pool=pool)
+            run = replace(run, notes=(*run.notes, *said))
             content = files.audit_json(run, source)
     if earlier is not None:
         content, this = earlier
