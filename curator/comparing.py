@@ -88,12 +88,14 @@ def compare(
     """Findings new, gone and changed, images added and removed, and what else was different.
 
     A finding is the same where class, attribute and value are; where it was folded into another of its class; and, for visual
-    words, which are learnt anew from every data set, where it is said in the same words.
+    words, which are learnt anew from every data set, where it is said in the same words. What describes the objects
+    themselves is no shortcut and left out, unless the settings of this audit ask for it.
     Error: a finding that is gone may be there still, too weak for fewer images to show.
     """
     moved, new, used = [], [], set[int]()
-    earlier = list(before["findings"])
-    for finding in now["findings"]:
+    objects = bool(now["settings"].get("audit", {}).get("objects", False))
+    earlier, current = ([f for f in c["findings"] if objects or f.get("kind") != "object"] for c in (before, now))
+    for finding in current:
         k = _counterpart(finding, earlier, used)
         if k is None:
             new.append(finding)

@@ -158,6 +158,14 @@ def test_images_added_and_removed_are_named_where_they_are_known(before: dict[st
     assert compared.images(edited.images).endswith("so pictures, labels or columns behind them changed.")
 
 
+def test_what_describes_the_objects_is_left_out_unless_asked(before: dict[str, Any], now: dict[str, Any]) -> None:
+    before["findings"][0]["kind"] = "object"
+    del now["findings"][0]
+    assert compare(before, now).gone == ()
+    now["settings"]["audit"] = {"objects": True}
+    assert len(compare(before, now).gone) == 1
+
+
 def test_a_class_that_is_gone_takes_its_findings_along(before: dict[str, Any], now: dict[str, Any]) -> None:
     now["findings"], now["dataset"] = [], now["dataset"] | {"classes": {"hen": 20}}
     found = compare(before, now)

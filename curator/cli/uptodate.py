@@ -57,7 +57,7 @@ def _sha256(path: str) -> bytes:
 def _code() -> str:
     """What curator's own files say, so that a changed checkout is not taken for the one that wrote the results."""
     home = Path(__file__).parent.parent
-    files = sorted(p for p in home.rglob("*") if p.suffix in (".py", ".j2", ".txt", ".css"))
+    files = sorted(p for p in home.rglob("*") if p.suffix in (".py", ".j2", ".txt", ".css", ".js"))
     return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
 
 
