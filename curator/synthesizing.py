@@ -16,6 +16,8 @@ PREFIX = "synthetic-"
 """How the name of every file made here begins, so that it is known for what it is wherever it is copied to."""
 FOLDER = "synthetic"
 """The folder of a result folder that they lie in."""
+SYNTHETIC = "synthetic"
+"""The tag that they have in the FiftyOne App."""
 COLUMN = "synthetic"
 """The column of a table that says the same: true, yes or 1."""
 _OBJECT = 0.5

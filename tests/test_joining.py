@@ -16,7 +16,8 @@ from test_pipeline import BIASED, NORTH, POOL, SHARED, counts, table
 from curator.cli.main import cli
 from curator.config import Settings, ValidateSettings
 from curator.errors import InputError
-from curator.pipeline import Workbench, export, recommend, validate
+from curator.exporters import marked
+from curator.pipeline import Workbench, audit, export, recommend, validate
 from curator.pipeline.export import with_synthetic
 from curator.pipeline.joining import joined
 from curator.report.json import dump, recommend_json, recommendation_csv
@@ -164,3 +165,10 @@ def test_synthetic_images_are_an_arm_of_their_own(bench, tmp_path):
     with pytest.raises(InputError, match="does not say what its images are made of"):
         validate(data, pool, bench, attribute=f"cat:{NORTH}", test=few, synthetic=pool)
     assert np.isfinite(report.arms["synthetic"].worst_group.accuracy)
+
+
+def test_an_audit_says_how_many_images_are_synthetic(bench, tmp_path):
+    made = manifest(tmp_path / "synthetic", tmp_path, [("cat", "a", "b")] * 6 + [("dog", "a", "b")] * 6)
+    assert "Images of the data that are synthetic, and are audited like the others: 12." in audit(made, bench).notes
+    images = marked._images(bench.scan(made), "data")
+    assert {tuple(image.tags) for image in images} == {("synthetic",)}

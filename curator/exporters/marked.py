@@ -28,6 +28,7 @@ from curator.exporters.marks import (
     Spot,
     short_name,
 )
+from curator.synthesizing import SYNTHETIC, is_synthetic
 from curator.types import AuditRun, Dataset, Floats, Measures, Recommendation
 
 
@@ -81,14 +82,18 @@ def _images(dataset: Dataset, source: Literal["data", "pool"]) -> list[Marked]:
     if "://" in dataset.root:
         raise InputError(f"the App shows local files, and {dataset.root} is remote; copy the images here first.")
     root = Path(dataset.root).resolve()
+    made = is_synthetic(dataset.ids, dataset.metadata).tolist()
     return [
         Marked(
             str(root / id),
             label,
             source,
+            tags=[SYNTHETIC] if synthetic else [],
             fields={"image_id": id, "source": source} | ({"split": split} if split else {}),
         )
-        for id, label, split in zip(dataset.ids.tolist(), dataset.label_names(), dataset.splits.tolist(), strict=True)
+        for id, label, split, synthetic in zip(
+            dataset.ids.tolist(), dataset.label_names(), dataset.splits.tolist(), made, strict=True
+        )
     ]
 
 

@@ -14,6 +14,7 @@ from curator import auditing, clustering, duplicates, indicators, intended, prob
 from curator.indicators import Indicators
 from curator.pipeline import evidence, patterns
 from curator.probing import CrossFit
+from curator.synthesizing import is_synthetic
 from curator.types import (
     Audit,
     AuditRun,
@@ -50,6 +51,9 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
     measures = bench.measures(embedded)
     data = embedded.dataset
     notes = list(bench.notes)
+    n_made = int(is_synthetic(embedded.dataset.ids, embedded.dataset.metadata).sum())
+    if n_made:
+        notes.append(f"Images of the data that are synthetic, and are audited like the others: {n_made}.")
     if settings.audit.concepts and not bench.encoder.info.text:
         notes.append(f"{settings.audit.concepts} is not used: {bench.encoder.info.name} cannot read prompts, CLIP can.")
     labels = data.labels
