@@ -118,7 +118,7 @@ def compare(
 def difference(now: float, now_ci: Interval, was: float, was_ci: Interval) -> tuple[float, Interval]:
     """How far an estimate moved, with the 95 % interval of the move, from the intervals of the two.
 
-    Error: coverage 0.95 to 0.97 for differences of shares from 60 images a class on, if the two share no images; two versions
+    Error: coverage 0.95 to 0.98 for differences of shares from 30 images a class on, if the two share no images; two versions
     of one data set share most of theirs, and then it is too wide: what it calls a change is one.
     Source: Zou and Donner (2008), eq. 6 (method of variance estimates recovery).
 

@@ -35,16 +35,12 @@ def now(before: dict[str, Any]) -> dict[str, Any]:
 
 def moves(rng: np.random.Generator, was: float, is_: float, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """4,000 pairs of audits of images that were drawn anew: the move of the effect and the ends of its interval."""
-    out = []
-    for _ in range(4_000):
-        ends = []
-        for share in (is_, was):
-            k1, k2 = rng.binomial(n, share), rng.binomial(3 * n, 0.1)
-            low, high = stats.newcombe(k1, n, k2, 3 * n)
-            ends += [k1 / n - k2 / (3 * n), (float(low), float(high))]
-        move, (low, high) = difference(*ends)
-        out.append((move, low, high))
-    return tuple(np.array(out).T)  # type: ignore[return-value]
+    ends = []
+    for share in (is_, was):
+        k1, k2 = rng.binomial(n, share, 4_000), rng.binomial(3 * n, 0.1, 4_000)
+        ends += [k1 / n - k2 / (3 * n), np.stack(stats.newcombe(k1, n, k2, 3 * n), axis=1)]
+    found = [difference(a, tuple(b), c, tuple(d)) for a, b, c, d in zip(*ends, strict=True)]
+    return tuple(np.array([(move, *ci) for move, ci in found]).T)  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize(("share", "n"), [(0.9, 60), (0.5, 60), (0.95, 30)])
