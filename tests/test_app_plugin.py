@@ -125,10 +125,9 @@ def test_a_workspace_opens_on_everything_and_never_replaces_the_users(fo: Any, t
     space = dataset.load_workspace("curator")
     samples, beside = space.children
     findings, embeddings = beside.children
-    assert [p.type for p in (samples.children[0], findings.children[0], embeddings.children[0])] == [
-        "Samples", "curator_findings", "Embeddings",
+    assert [p.type for p in (*samples.children, *findings.children, *embeddings.children)] == [
+        "Samples", "curator_findings", "curator_map", "Embeddings",
     ]  # fmt: skip
-    assert embeddings.children[0].state == {"brainResult": "curator_map", "colorByField": "finding"}
     assert all(s.active_child == s.children[0].component_id for s in (samples, findings, embeddings))
     assert to_fiftyone(run, "spaces").list_workspaces() == ["curator"]
 
@@ -265,18 +264,26 @@ def test_an_operator_tells_progress_and_what_can_be_mended(fo: Any, farm: Path, 
 
 @needs_database
 def test_the_panel_shows_the_findings_and_their_two_sides(fo: Any, tmp_path: Path) -> None:
-    from curator.fiftyone_plugin import panel
+    from curator.fiftyone_plugin import map_panel, panel
 
     dataset = to_fiftyone(make_run(tmp_path), "panel")
     found = dataset.info["curator"]["findings"]
     assert panel._row(found[0]) == {
-        "severity": "high", "finding": "bunny · green background", "share": "75%", "elsewhere": "17%", "gap": "-",
-        "conflicting": "3",
+        "severity": "high", "finding": "bunny · green background", "share": "75%, 17%", "conflicting": "3",
     }  # fmt: skip
     breaking = panel._pictures(dataset, found[0], "conflicting_tag", "conflicting")
     assert [Path(p).name for p in breaking] == ["white 000.jpg", "white 004.jpg", "white 008.jpg"]
     assert all("green" in Path(p).name for p in panel._pictures(dataset, found[0], "aligned_tag", "aligned"))
     assert panel._url("/a b/ü.jpg") == "/media?filepath=/a%20b/%C3%BC.jpg"
+    drawn = {trace["name"]: trace for trace in map_panel.traces(dataset)}
+    assert {name: len(trace["ids"]) for name, trace in drawn.items()} == {
+        "aligned": 13,
+        "conflicting": 10,
+        "no finding": 1,
+    }
+    ids = dict(zip(*dataset.values(["image_id", "id"]), strict=True))
+    assert ids["bunny/white 004.jpg"] in drawn["conflicting"]["ids"]
+    assert drawn["aligned"]["marker"]["color"] != drawn["conflicting"]["marker"]["color"]
     assert panel._headline({}) == "Not audited yet. Press Audit."
 
 

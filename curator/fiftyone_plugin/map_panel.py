@@ -13,6 +13,7 @@ from curator.exporters.fiftyone_looks import MAP_KEY, MAP_PANEL, finding_colour
 
 MAX_POINTS = 20_000
 """Points that are drawn, evenly spaced among more: a browser draws this many in well under a second."""
+_QUIET = ("no finding", "pool")
 
 
 class Map(foo.Panel):  # type: ignore[misc]
@@ -43,19 +44,23 @@ class Map(foo.Panel):  # type: ignore[misc]
             return types.Property(panel)
         plain = {"showgrid": False, "zeroline": False, "showticklabels": False}
         layout = {
-            "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+            "height": 260,
+            "margin": {"l": 8, "r": 8, "t": 28, "b": 8},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
             "dragmode": "lasso",
             "hovermode": "closest",
-            "legend": {"orientation": "h", "y": -0.02},
+            "showlegend": True,
+            "legend": {"orientation": "h", "x": 0, "y": 1.15, "font": {"color": "#8f8f8f", "size": 11}},
             "xaxis": plain,
             "yaxis": plain,
         }
-        panel.plot("map", layout=layout, config={"displaylogo": False}, on_selected=self.lassoed, height=90)
+        panel.plot("map", layout=layout, config={"displaylogo": False}, on_selected=self.lassoed)
         return types.Property(panel)
 
 
 def traces(dataset: Any) -> list[dict[str, Any]]:
-    """One plotly trace for each value of the field `finding`, the findings that stand out drawn last."""
+    """One plotly trace each for what follows a finding, what breaks one and the rest, which is drawn first."""
     if dataset is None or not dataset.has_brain_run(MAP_KEY) or not dataset.has_sample_field("finding"):
         return []
     results = dataset.load_brain_results(MAP_KEY)
@@ -67,19 +72,22 @@ def traces(dataset: Any) -> list[dict[str, Any]]:
         ids, points = ids[rows], points[rows]
     here = np.array([id in said for id in ids], np.bool_)  # an image that was deleted since is not drawn
     ids, points = ids[here], points[here]
-    values = np.array([said[id] or "no finding" for id in ids], dtype=np.str_)
-    quiet_first = sorted(set(values.tolist()), key=lambda v: (v not in ("no finding", "pool"), v))
+    values = np.array([said[id] or _QUIET[0] for id in ids], dtype=np.str_)
+    kinds = np.array([value.partition(":")[0] for value in values], dtype=np.str_)
+    quiet_first = sorted(set(kinds.tolist()), key=lambda kind: (kind not in _QUIET, kind))
     return [
         {
             "type": "scattergl",
             "mode": "markers",
-            "name": value,
-            "ids": ids[values == value].tolist(),
-            "x": points[values == value, 0].round(4).tolist(),
-            "y": points[values == value, 1].round(4).tolist(),
-            "text": [str(names[id]) for id in ids[values == value]],
-            "hoverinfo": "text+name",
-            "marker": {"color": finding_colour(value), "size": 4 if value in ("no finding", "pool") else 7},
+            "name": kind,
+            "ids": ids[kinds == kind].tolist(),
+            "x": points[kinds == kind, 0].round(4).tolist(),
+            "y": points[kinds == kind, 1].round(4).tolist(),
+            "text": [
+                f"{names[id]}<br>{value}" for id, value in zip(ids[kinds == kind], values[kinds == kind], strict=True)
+            ],
+            "hoverinfo": "text",
+            "marker": {"color": finding_colour(kind), "size": 4 if kind in _QUIET else 7},
         }
-        for value in quiet_first
+        for kind in quiet_first
     ]

@@ -10,19 +10,19 @@ import fiftyone.operators as foo
 from fiftyone import ViewField
 from fiftyone.operators import types
 
+from curator.exporters import fiftyone_review
 from curator.exporters.fiftyone import MARK
 from curator.exporters.fiftyone_looks import PANEL
 from curator.fiftyone_plugin.installing import NAME
 from curator.report.wording import arm_words, percent, points
 
-_STRIP = 6
-"""Images shown of each side."""
+_STRIP, _HEIGHT = 3, "72px"
+"""Images shown of each side, and how large: both sides fit beside each other in half a laptop's screen."""
 _COLUMNS = (
     ("severity", "Severity"),
     ("finding", "Finding"),
-    ("share", "In class"),
-    ("elsewhere", "Else"),
-    ("conflicting", "Breaks it"),
+    ("share", "In class, else"),
+    ("conflicting", "Break it"),
 )
 
 
@@ -48,7 +48,7 @@ class Findings(foo.Panel):  # type: ignore[misc]
             for side, tag in (("aligned", "aligned_tag"), ("conflicting", "conflicting_tag")):
                 paths = _pictures(ctx.dataset, found[_at(ctx)], tag, side)
                 for k in range(_STRIP):
-                    ctx.panel.set_data(f"{side}.p{k}", _url(paths[k]) if k < len(paths) else None)
+                    ctx.panel.set_data(f"sides.{side}.strip.p{k}", _url(paths[k]) if k < len(paths) else None)
 
     def look(self, ctx: Any) -> None:
         """A row's button: the finding's pictures here, its saved view in the grid."""
@@ -67,6 +67,19 @@ class Findings(foo.Panel):  # type: ignore[misc]
 
     def recommended(self, ctx: Any) -> None:
         ctx.ops.set_view(name="recommended")
+
+    def accept(self, ctx: Any) -> None:
+        """Tag the selected images accept; `curator recommend --from-app` reads it."""
+        _decide(ctx, "accept", "reject")
+
+    def reject(self, ctx: Any) -> None:
+        _decide(ctx, "reject", "accept")
+
+    def intended(self, ctx: Any) -> None:
+        """Say of the finding that is looked at that it is meant to be; `curator audit --from-app` reads it."""
+        entry = _found(ctx)[_at(ctx)]
+        fiftyone_review.decide(ctx.dataset.name, entry["id"], "intended")
+        ctx.ops.notify(f"{entry['name']} is intended from the next audit with --from-app on.", variant="success")
 
     def audit(self, ctx: Any) -> None:
         ctx.prompt(f"{NAME}/audit")
@@ -88,27 +101,33 @@ class Findings(foo.Panel):  # type: ignore[misc]
         if any(what == "recommended" for what, _ in mark.get("view_of", ())):
             buttons.btn("recommended", label="Recommended", on_click=self.recommended, variant="outlined")
         panel.md(f"**{_headline(mark)}**", name="headline")
+        review = panel.h_stack("review", gap=1)
+        review.btn("accept", label="Accept", on_click=self.accept, variant="outlined")
+        review.btn("reject", label="Reject", on_click=self.reject, variant="outlined")
         if found:
+            review.btn("intended", label="Finding is intended", on_click=self.intended, variant="outlined")
+            self._sides(panel, found[_at(ctx)])
             table = types.TableView()
             for key, label in _COLUMNS:
                 table.add_column(key, label=label)
             table.add_row_action("look", self.look, label="Show", icon="visibility")
             table.add_row_action("conflicting", self.conflicting, label="Conflicting only", icon="call_split")
             panel.list("findings", types.Object(), view=table)
-            self._sides(panel, found[_at(ctx)], ctx)
         if validation := mark.get("validation"):
             panel.md(_told(validation), name="validation")
-        return types.Property(panel, view=types.GridView(orientation="vertical", gap=2, padding=2))
+        return types.Property(panel, view=types.GridView(orientation="vertical", gap=1, width=96, align_x="center"))
 
-    def _sides(self, panel: Any, entry: dict[str, Any], ctx: Any) -> None:
+    def _sides(self, panel: Any, entry: dict[str, Any]) -> None:
         gap = entry["gap"]
         leans = "" if gap is None else f" A probe does {points(gap)} better on those that follow it."
         panel.md(f"**{entry['name']}**: {entry['sentence']}{leans}", name="sentence")
+        sides = panel.h_stack("sides", gap=2)
         for side, n in (("aligned", entry["n_aligned"]), ("conflicting", entry["n_conflicting"])):
-            panel.md(f"{side} ({n})", name=f"title_{side}")
-            strip = panel.h_stack(side, gap=0.5)
+            half = sides.v_stack(side, gap=0.5)
+            half.md(f"{side} ({n})", name="title")
+            strip = half.h_stack("strip", gap=0.5)
             for k in range(min(_STRIP, n)):
-                strip.str(f"p{k}", view=types.ImageView(height="96px", alt=side), read_only=True)
+                strip.str(f"p{k}", view=types.ImageView(height=_HEIGHT, width=_HEIGHT, alt=side), read_only=True)
 
 
 def _found(ctx: Any) -> list[dict[str, Any]]:
@@ -128,13 +147,25 @@ def _show(ctx: Any, which: str) -> None:
         ctx.ops.notify("No image breaks it.", variant="info")
 
 
+def _decide(ctx: Any, tag: str, other: str) -> None:
+    """Give the selected images the tag, and take the opposite one from them."""
+    if not ctx.selected:
+        ctx.ops.notify("Select images in the grid first.", variant="info")
+        return
+    chosen = ctx.dataset.select(ctx.selected)
+    chosen.untag_samples(other)
+    chosen.tag_samples(tag)
+    ctx.ops.clear_selected_samples()
+    ctx.ops.reload_samples()
+    ctx.ops.notify(f"{len(ctx.selected)} tagged {tag}.", variant="success")
+
+
 def _row(entry: dict[str, Any]) -> dict[str, str]:
     elsewhere = entry["elsewhere"]
     return {
         "severity": "intended" if entry["intended"] else entry["severity"],
         "finding": entry["name"],
-        "share": percent(entry["share"]),
-        "elsewhere": "-" if elsewhere is None else percent(elsewhere),
+        "share": f"{percent(entry['share'])}, {'-' if elsewhere is None else percent(elsewhere)}",
         "conflicting": str(entry["n_conflicting"]),
     }
 

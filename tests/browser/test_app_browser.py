@@ -1,4 +1,4 @@
-"""The FiftyOne App in a real browser: the grid, a saved view chosen from the menu, and no request that leaves here."""
+"""The FiftyOne App in a real browser: what it opens on, a saved view, tags that reach the database, an audit from the panel."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pymongo
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -22,6 +25,7 @@ from curator.errors import MissingExtraError
 from curator.io import mongodb
 
 playwright = pytest.importorskip("playwright.sync_api")
+playwright.expect.set_options(timeout=120_000)
 CHROME = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox",
@@ -47,32 +51,42 @@ from app_kit import make_pool, make_run
 from curator import browse
 folder = Path({folder!r})
 pool, measures, recommendation = make_pool(folder)
+origin = {{"data": str(folder / "data"), "model": "pixels", "cache": str(folder / "cache")}}
 with browse(make_run(folder), recommendation=recommendation, pool=pool, pool_measures=measures,
-            port={port}, wait=False) as session:
+            port={port}, wait=False, origin=origin) as session:
     print(session.url, flush=True)
     session.wait()
 """
 
 
+@dataclass(frozen=True)
+class App:
+    """A running App: where it is, and where its database is."""
+
+    url: str
+    database: str
+
+
 @pytest.fixture(scope="module")
-def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     folder, port = tmp_path_factory.mktemp("app"), free_port()
     with own_mongod(folder / "mongo") as uri:
         env = {
             **os.environ,
             "HOME": str(folder),
+            "FIFTYONE_PLUGINS_DIR": str(folder / "plugins"),
             "FIFTYONE_DATABASE_URI": uri,
             "FIFTYONE_DATABASE_NAME": "curator_browser",
         }
         script = BROWSE.format(tests=str(Path(__file__).parents[1]), folder=str(folder), port=port)
         process = subprocess.Popen([sys.executable, "-c", script], env=env, stdout=subprocess.PIPE, text=True)
-        watchdog = threading.Timer(300, process.kill)
+        watchdog = threading.Timer(540, process.kill)
         watchdog.start()
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
             assert url == f"http://127.0.0.1:{port}"
-            yield url
+            yield App(url, uri)
         finally:
             watchdog.cancel()
             process.terminate()
@@ -80,11 +94,11 @@ def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(app_url: str) -> Iterator[Any]:
+def page(app: App) -> Iterator[Any]:
     with playwright.sync_playwright() as p:
         p.selectors.set_test_id_attribute("data-cy")
         browser = p.chromium.launch(executable_path=CHROME, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1500, "height": 900})
+        page = browser.new_page(viewport={"width": 1900, "height": 1000})
         page.set_default_timeout(120_000)
         yield page
         browser.close()
@@ -92,21 +106,87 @@ def page(app_url: str) -> Iterator[Any]:
 
 def n_shown(page: Any, n: int) -> None:
     """Wait until the App says that the view has n samples."""
-    playwright.expect(page.get_by_test_id("entry-counts")).to_have_text(re.compile(rf"^{n} samples?$"), timeout=120_000)
+    playwright.expect(page.get_by_test_id("entry-counts")).to_have_text(re.compile(rf"^{n} samples?$"))
 
 
-def test_a_person_can_look_at_a_finding(app_url: str, page: Any, tmp_path: Path) -> None:
+def dismiss(page: Any) -> None:
+    """Close the advertisement that FiftyOne shows over the panels at first, if it does."""
+    page.keyboard.press("Escape")
+    advertisement = page.get_by_text("Dismiss", exact=True)
+    if advertisement.count() and advertisement.first.is_visible():
+        advertisement.first.click()
+
+
+def tags_in(app: App) -> dict[str, set[str]]:
+    """The tags of each image as the database has them now, by the name of its file."""
+    client: Any = pymongo.MongoClient(app.database)
+    try:
+        database = client["curator_browser"]
+        entry = database["datasets"].find_one({"name": "curator-small"})
+        assert entry is not None
+        samples = database[entry["sample_collection_name"]].find({}, {"filepath": 1, "tags": 1})
+        return {Path(s["filepath"]).name: set(s["tags"]) for s in samples}
+    finally:
+        client.close()
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def test_a_person_can_look_at_a_finding_and_tag_an_image(app: App, page: Any, tmp_path: Path) -> None:
     asked: set[str] = set()
     page.on("request", lambda request: asked.add(urlsplit(request.url).hostname or ""))
-    page.goto(app_url)
+    page.goto(app.url)
     n_shown(page, 12)  # it opens on the worst finding: all bunnies
     playwright.expect(page.get_by_test_id("looker")).to_have_count(12)
-    if (advertisement := page.get_by_text("Dismiss", exact=True)).is_visible():
-        advertisement.click()
+    # beside the images, the findings and the map
+    findings = page.get_by_test_id("panel-content-curator_findings")
+    playwright.expect(findings.get_by_text("Shortcuts found: 3 findings.")).to_be_visible()
+    playwright.expect(findings.get_by_text("conflicting (3)")).to_be_visible()
+    playwright.expect(findings.get_by_alt_text("conflicting")).to_have_count(3)
+    playwright.expect(page.get_by_test_id("panel-content-curator_map").locator(".js-plotly-plot")).to_be_visible()
+    dismiss(page)
     page.screenshot(path=tmp_path / "first.png")
     page.get_by_test_id("saved-views-selection").click()
     page.get_by_test_id("saved-views-bunny-green-background-conflicting-selection-option").click()
     n_shown(page, 3)
+    playwright.expect(page.get_by_test_id("looker")).to_have_count(3)
     page.screenshot(path=tmp_path / "conflicting.png")
+
+    page.get_by_test_id("looker").first.hover()
+    page.get_by_test_id("looker-checkbox-").first.click()
+    page.get_by_test_id("action-tag-sample-labels").click()
+    page.screenshot(path=tmp_path / "tagging.png")
+    page.get_by_placeholder(re.compile("tag")).first.fill("reject")
+    page.keyboard.press("Enter")
+    page.get_by_text("Apply", exact=True).click()
+    wait_for(lambda: "reject" in tags_in(app)["white 000.jpg"])
+    assert [name for name, tags in tags_in(app).items() if "reject" in tags] == ["white 000.jpg"]
+
+    page.get_by_test_id("looker").nth(1).hover()
+    page.get_by_test_id("looker-checkbox-").nth(1).click()
+    findings.get_by_role("button", name="Accept").click()
+    wait_for(lambda: any("accept" in tags for tags in tags_in(app).values()))
+    assert [name for name, tags in tags_in(app).items() if "accept" in tags] == ["white 004.jpg"]
     # FiftyOne's page asks for two web fonts; usage data would go to other hosts.
     assert asked <= {"127.0.0.1", "", "fonts.googleapis.com", "fonts.gstatic.com"}
+
+
+def test_an_audit_is_run_from_the_panel_and_keeps_the_tags(app: App, page: Any, tmp_path: Path) -> None:
+    before = {name: tags & {"accept", "reject"} for name, tags in tags_in(app).items()}
+    page.goto(app.url)
+    findings = page.get_by_test_id("panel-content-curator_findings")
+    playwright.expect(findings.get_by_text("Shortcuts found: 3 findings.")).to_be_visible()
+    dismiss(page)
+    findings.get_by_role("button", name="Audit").click()
+    page.screenshot(path=tmp_path / "form.png")
+    page.get_by_role("button", name="Execute").click()
+    # 24 random-coloured discs have nothing to find but their colours; that it was audited is what counts.
+    playwright.expect(page.get_by_text(re.compile(r"\d+ findings? in 24 images\."))).to_be_visible()
+    page.screenshot(path=tmp_path / "audited.png")
+    after = {name: tags & {"accept", "reject"} for name, tags in tags_in(app).items()}
+    assert all(after[name] == tags for name, tags in before.items() if tags)
