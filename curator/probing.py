@@ -148,15 +148,6 @@ def out_of_fold(
     return cross_fit(vectors, labels, n_classes, c, seed, n_folds).probabilities
 
 
-def choose_c(vectors: Floats, labels: Ints, n_classes: int, grid: Sequence[float], seed: int) -> float:
-    """The regularisation with the best cross-validated accuracy inside the training set; the strongest of equals."""
-    scores = []
-    for c in sorted(grid):
-        guess = out_of_fold(vectors, labels, n_classes, c, seed, n_folds=3).argmax(1)
-        scores.append((float((guess == labels).mean()), -c))
-    return -max(scores)[1]
-
-
 def label_errors(
     ids: Sequence[str], labels: Ints, classes: Sequence[str], probabilities: NDArray[np.float64]
 ) -> tuple[LabelError, ...]:

@@ -82,14 +82,6 @@ def test_out_of_fold_has_not_seen_the_image():
         probing.out_of_fold(vectors[:5], np.array([0, 0, 0, 0, 1], np.int32), 2, 1.0, seed=0)
 
 
-def test_choose_c_regularises_what_is_noisy_and_takes_the_strongest_of_equals():
-    rng = np.random.default_rng(5)
-    vectors, labels = clusters(rng, (30, 30), 8, apart=6)
-    assert probing.choose_c(vectors, labels, 2, (1.0, 0.01, 0.1), seed=0) == 0.01
-    vectors, labels = clusters(rng, (400, 20), 2, apart=1.5)
-    assert probing.choose_c(vectors, labels, 2, (1e-6, 1.0), seed=0) == 1.0
-
-
 def test_flipped_labels_of_clear_clusters_are_found_and_clean_ones_are_not_doubted():
     rng = np.random.default_rng(6)
     vectors, labels = clusters(rng, (60, 60, 60), apart=4)
