@@ -15,7 +15,6 @@ from curator.pipeline.audit import audit_embedded
 from curator.pipeline.candidates import candidates_of
 from curator.pipeline.gains import ease_of, expected
 from curator.pipeline.looks import reread
-from curator.pipeline.looks import reread
 from curator.pipeline.review import as_added, decided, kept_first
 from curator.pipeline.shortcuts import as_embedded, distinct, readable, to_undo, training
 from curator.pipeline.unaided import unaided
@@ -105,7 +104,6 @@ def advise(
     rows = training(run)
     findings, targets, folded = distinct(findings, run, measures, rows)
     findings, targets = findings[: settings.max_findings], targets[: settings.max_findings]
-    targets = [reread(t, f, run, theirs, bench) for t, f in zip(targets, findings, strict=True)]
     targets = [reread(t, f, run, theirs, bench) for t, f in zip(targets, findings, strict=True)]
     notes += folded
     candidates, said = candidates_of(theirs, run, targets, bench, measures)
