@@ -183,6 +183,7 @@ def masked(lines: list[str]) -> str:
     text = "\n".join(lines).strip() + "\n"
     # Which weak words turn up hangs on where k-means ends, and that on the last bit of a feature.
     text = re.sub(r"LOW {5}\d+% \[[^\n]*\n(?:[^\n]+\n)*\n", "", text)
+    text = re.sub(r"(?m)^ +class +what gives it away.*\n(?:.+\n)*\n", "", text)
     text = re.sub(r"(?<=And )\d+ findings?|\nAnd one finding[^\n]*(?:\n[^\n]+)*\n", "#", text)
     text = re.sub(r"\n {8}q .*(?:\n {8}.*)*", "\n        #", text)
     text = re.sub(
@@ -190,4 +191,6 @@ def masked(lines: list[str]) -> str:
     )
     text = re.sub(r"(?m)^(Reliance|Average accuracy),.*(?:\n(?!Note|Average|Reliance).+)*", r"\1 #", text)
     text = re.sub(r"(?m)^(Expected gain of).*(?:\n(?!The labels|Doubtful|$).+)*", r"\1 #", text)
+    # How many look like no class hangs on probes.
+    text = re.sub(r"(?<=look like no class of the data, which are left\nout: )\d+", "#", text)
     return re.sub(r"(?<=same number: ).*|\d+(?= tests)|\d+(?= doubtful)", "#", text)
