@@ -1,4 +1,7 @@
-"""curator: find the shortcuts in an image data set, say what to add, and prove that it worked."""
+"""curator: find the shortcuts in an image data set, say what to add, and prove that it worked.
+
+The names in `__all__` are the Python API; `docs/api.md` describes them. `__init__.pyi` says their types to checkers.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,12 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Audit": "curator.types",
-    "Clusters": "curator.types",
+    "AuditRun": "curator.types",
     "CuratorError": "curator.errors",
-    "Dataset": "curator.types",
-    "Embeddings": "curator.types",
     "Finding": "curator.types",
-    "Measures": "curator.types",
     "ProbeReport": "curator.types",
     "Recommendation": "curator.types",
-    "SplitPlan": "curator.types",
+    "Workbench": "curator.workbench",
     "audit": "curator.pipeline",
     "browse": "curator.app",
     "export": "curator.pipeline",
@@ -25,14 +24,17 @@ _HOMES = {
     "recommend": "curator.pipeline",
     "validate": "curator.pipeline",
 }
+_TYPES = frozenset({"Audit", "Clusters", "Dataset", "Embeddings", "Measures", "SplitPlan"})
+"""Types that results are made of. They live in `curator.types`, and are found here too."""
 __all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import curator` stays light (PEP 562)."""
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'curator' has no attribute {name!r}")
+    home = "curator.types" if name in _TYPES else _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'curator' has no attribute {name!r}")
+    return getattr(import_module(home), name)
 
 
 def __dir__() -> list[str]:

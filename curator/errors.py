@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class CuratorError(Exception):
     """An error the user can act on: one line that says what was found, what is needed and what to do."""
@@ -17,3 +20,15 @@ class DataError(CuratorError):
 
 class MissingExtraError(CuratorError):
     """A library, weights or a server that this step needs is not here."""
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """The end of a message about a name that is not known: the nearest one that is, or else what there is, `otherwise`.
+
+    >>> did_you_mean("colur", ["colour", "light"], "there are: colour, light.")
+    "did you mean 'colour'?"
+    >>> did_you_mean("weight", ["colour", "light"], "there are: colour, light.")
+    'there are: colour, light.'
+    """
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else otherwise

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from curator.errors import InputError
+from curator.errors import InputError, did_you_mean
 from curator.types import Column, Ids, Mask, Measures
 
 _MAX_VALUES = 50
@@ -52,12 +52,12 @@ class Indicators:
             if column.name == attribute and name == value:
                 return j
         near = [n for c, n in zip(self.columns, self.value_names, strict=True) if c.name == attribute]
-        hint = (
-            f"its values are {', '.join(near)}"
-            if near
-            else f"attributes are {', '.join(dict.fromkeys(self.attribute))}"
-        )
-        raise InputError(f"no image has {attribute}={value}; {hint}.")
+        known = list(dict.fromkeys(self.attribute))
+        if near:
+            hint = did_you_mean(value, near, f"its values are {', '.join(near)}.")
+        else:
+            hint = did_you_mean(attribute, known, f"attributes are {', '.join(known)}.")
+        raise InputError(f"no image has {attribute}={value}; {hint}")
 
     def phrase(self, j: int) -> str:
         """What is said of images that have value j, after "93% of bunny"."""

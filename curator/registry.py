@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import pkgutil
 from collections.abc import Iterator
 from importlib import import_module, metadata
 from typing import Generic, TypeVar
 
-from curator.errors import InputError
+from curator.errors import InputError, did_you_mean
 
 T = TypeVar("T")
 
@@ -50,8 +49,7 @@ class Registry(Generic[T]):
         found = self._discover()
         if name in found:
             return found[name]
-        near = difflib.get_close_matches(name, found, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(sorted(found))}."
+        hint = did_you_mean(name, found, f"choose one of: {', '.join(sorted(found))}.")
         raise InputError(f"no {self.noun} is called {name!r}; {hint}")
 
     def __iter__(self) -> Iterator[tuple[str, T]]:

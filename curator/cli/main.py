@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from curator import __version__
-from curator.errors import CuratorError
+from curator.cli.completing import with_completion
+from curator.errors import CuratorError, did_you_mean
 
 COMMANDS = {
     "audit": "Find the shortcuts in DATA.",
@@ -40,7 +41,16 @@ class _Lazy(click.Group):
             return None
         command: click.Command = import_module(f"curator.cli.{cmd_name}").command
         command.short_help = COMMANDS[cmd_name]  # the first sentence of the long help is cut off in the list
-        return command
+        return with_completion(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            # click knows of no command that is not imported yet.
+            ctx.fail(f"no command is called {name!r}; {did_you_mean(name, COMMANDS, 'curator --help lists them.')}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from curator.cli.progress import progress_bars as progress_bars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,27 +125,6 @@ class Common:
         return Console(quiet=self.quiet or self.as_json, highlight=False, soft_wrap=False, record=record)
 
 
-@contextmanager
-def progress_bars(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """What to tell the progress to, as the workbench does; it shows nothing where there is no terminal to see it."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda stage, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
-
-        yield show
-
-
 def common(command: Command) -> Command:
     """Add the common flags; the command gets them as `common: Common`."""
 
@@ -248,16 +228,24 @@ def write_report(run: AuditRun, out: Path, **more: Any) -> Path:
     def smaller(id: str) -> bytes | None:
         return thumbnail(run.dataset.path(position[id]), MAP_SIDE) if id in position else None
 
-    page = render(
-        run,
-        picture,
-        map_thumbnails=smaller,
-        sights=sights(run, run.audit.findings),
-        forecast=_forecast_of(run, out),
-        **more,
-    )
-    write_text(page, out / "report.html")
+    with progress_bars(_is_quiet()) as progress:
+        progress("drawing the report", 0, 1)
+        page = render(
+            run,
+            picture,
+            map_thumbnails=smaller,
+            sights=sights(run, run.audit.findings),
+            forecast=_forecast_of(run, out),
+            **more,
+        )
+        write_text(page, out / "report.html")
     return out / "report.html"
+
+
+def _is_quiet() -> bool:
+    """Whether the command that is running was given -q."""
+    context = click.get_current_context(silent=True)
+    return context is None or bool(context.params.get("quiet"))
 
 
 def _forecast_of(run: AuditRun, out: Path) -> Forecast | None:

@@ -42,13 +42,15 @@ def gather(
     to_edit = [f.id for f in audit.findings if f.kind != "object"][: settings.n_edited]
     found = []
     around = conflicting.seen(embedded) if audit.findings else embedded.embeddings.vectors  # once for all findings
-    for finding in audit.findings:
+    for i, finding in enumerate(audit.findings):
+        bench.progress("looking at findings", i, len(audit.findings))
         if not _is_measured(finding, table):
             found.append(finding)  # a cut that only the pool's numbers have
             continue
         finding = _with_pictures(finding, embedded, labels, table, measures, around, bench)
         finding = _with_reliance(finding, embedded, labels, table, cross, bench, edit=finding.id in to_edit)
         found.append(auditing.judged(finding, settings))
+    bench.progress("looking at findings", len(found), len(found))
     if audit.verdict != "too few images to tell":
         found.sort(key=auditing.worst_first)
     if audit.verdict == "shortcuts found" and not auditing.any_counts(found, settings):

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from curator.report import gate, wording
+from curator.report import gate, overview, wording
 from curator.types import AuditRun, Finding, ProbeReport, Recommendation, Skipped
 
 WIDTH = 80
 LONGEST = 600
 MOST_LINES = 10
 MOST_UNTESTED = 3
-_STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
+_STYLES = overview.STYLES
 _VERDICTS = {"shortcuts found": "bold red", "none found": "bold green", "too few images to tell": "bold yellow"}
 _PROOFS = {"fixed": "bold green", "improved": "bold green", "no evidence of improvement": "bold yellow"}
 
@@ -44,6 +44,11 @@ def print_audit(run: AuditRun, console: Console, limit: int = MOST_LINES) -> Non
     for finding in shortcuts[:limit]:
         console.print()
         _finding(console, finding)
+    table = overview.table(shortcuts[:limit], min(WIDTH, console.width))
+    if table:
+        console.print()
+    for style, line in table:
+        _put(console, Text(_encodable(console, line), style=style))
     rest = _unlisted(len(shortcuts) - limit, len(audit.findings) - len(shortcuts))
     if rest:
         console.print()

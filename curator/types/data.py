@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from curator.errors import DataError, InputError
+from curator.errors import DataError, InputError, did_you_mean
 from curator.types.arrays import UNLABELLED, Floats, Ids, Ints, Kind, Mask, as_ids, readonly
 
 
@@ -335,7 +335,9 @@ class Measures:
         for c in self.columns:
             if c.name == name:
                 return c
-        raise InputError(f"no attribute is called {name!r}; there are: {', '.join(self.frame.columns)}.")
+        known = [c.name for c in self.columns]
+        hint = did_you_mean(name, known, f"there are: {', '.join(known)}.")
+        raise InputError(f"no attribute is called {name!r}; {hint}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import pandas as pd
 from curator.errors import DataError
 from curator.types.arrays import Box, Floats, Interval, Ints, Kind, Severity, readonly
 from curator.types.data import Dataset, Embeddings, EncoderInfo, Measures, Patches
+from curator.types.notebook import audit_html
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +182,11 @@ class Audit:
     shared_patterns: Mapping[str, tuple[SharedPattern, ...]] = field(default_factory=dict)
     untested: tuple[str, ...] = ()
 
+    def _repr_html_(self) -> str:
+        return audit_html(self.verdict, self.findings)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class AuditRun:
     """Everything one `curator audit` found: what the report, the JSON, the App and later commands start from.
 
@@ -209,6 +213,28 @@ class AuditRun:
     notes: tuple[str, ...] = ()
     facts: pd.DataFrame = field(default_factory=pd.DataFrame)
     patches: Patches | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether there is a shortcut, in three words: that of `audit`."""
+        return self.audit.verdict
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings of `audit`, worst first."""
+        return self.audit.findings
+
+    def __repr__(self) -> str:
+        # The fields hold every vector and measure; no one wants them on a screen.
+        n = len(self.findings)
+        return f"<AuditRun of {self.dataset.name}: {self.verdict}, {n} finding{'' if n == 1 else 's'}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        data, n = self.dataset, len(self.dataset.classes)
+        counts = f"{data.name}: {len(data):,} images, {n} class{'' if n == 1 else 'es'}; encoder {self.encoder.name}."
+        objects = bool(self.settings.get("audit", {}).get("objects"))
+        return audit_html(self.verdict, self.findings, counts, tuple(dict.fromkeys(self.notes)), objects)
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Width and height in pixels by image id."""

@@ -1,0 +1,72 @@
+"""The findings side by side: a table for the terminal that fits 80 columns, in cells of a screen, not characters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
+
+from curator.report import wording
+from curator.types import Finding
+
+STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
+FEWEST = 2
+"""Findings from which a table says more than the sentences do."""
+_HEAD = ("", "class", "what gives it away", "share", "others", "difference")
+_CLASS = 12
+"""Cells that the name of a class gets at most."""
+_LEAST = 16
+"""Cells below which an attribute cannot be told by what is left of its name: then the sentences must do."""
+_GAP = "  "
+
+Line = tuple[str, str]
+"""A style of rich, and text."""
+
+
+def table(findings: Sequence[Finding], width: int) -> list[Line]:
+    """A head and a line for each tested finding, at most `width` cells wide; none where there is nothing to compare."""
+    tested = [f for f in findings if f.effect is not None]
+    if len(tested) < FEWEST:
+        return []
+    rows = [_HEAD, *(_cells(f) for f in tested)]
+    wide = [max(cell_len(row[k]) for row in rows) for k in range(len(_HEAD))]
+    wide[1] = min(wide[1], _CLASS)
+    spare = width - sum(wide) + wide[2] - len(_GAP) * (len(_HEAD) - 1)
+    if spare < min(_LEAST, wide[2]):
+        return []
+    wide[2] = min(wide[2], spare)
+    styles = ["bold", *("dim" if f.intended else STYLES[f.severity] for f in tested)]
+    return [(style, _line(row, wide)) for style, row in zip(styles, rows, strict=True)]
+
+
+def _cells(finding: Finding) -> tuple[str, ...]:
+    assert finding.effect is not None
+    elsewhere = "" if finding.share_elsewhere is None else wording.percent(finding.share_elsewhere)
+    difference = wording.points(finding.effect, finding.effect_ci).replace(" points", "").replace(" point", "")
+    return (
+        "known" if finding.intended else finding.severity,
+        wording.visible(finding.class_name),
+        wording.visible(f"{finding.attribute}={finding.value}"),
+        wording.percent(finding.share_in_class),
+        elsewhere,
+        difference.replace("−", "-"),  # as wide as a plus in every encoding
+    )
+
+
+def _line(row: tuple[str, ...], wide: Sequence[int]) -> str:
+    """Names from the left, numbers to the right."""
+    cells = [
+        _fit(text, n) if k < 3 else " " * (n - cell_len(text)) + text
+        for k, (text, n) in enumerate(zip(row, wide, strict=True))
+    ]
+    return _GAP.join(cells).rstrip()
+
+
+def _fit(text: str, n: int) -> str:
+    """The text in n cells: filled up, or cut in the middle, where names differ least."""
+    if cell_len(text) <= n:
+        return set_cell_size(text, n)
+    kept = n
+    while kept > 1 and cell_len(wording.visible(text, kept)) > n:
+        kept -= 1
+    return set_cell_size(wording.visible(text, kept), n)

@@ -1,0 +1,53 @@
+"""What a notebook shows of a result: one table, without pictures, that reads on light and on dark ground."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape as _escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from curator.types.results import Finding
+
+MOST_ROWS = 10
+_CELL = 'style="text-align:left;vertical-align:top"'
+# Mid tones: legible on white and on black. The word stands beside the colour, for those who do not see it.
+_COLOURS = {"high": "#d1495b", "medium": "#b7791f", "low": "#7f8c8d"}
+
+
+def audit_html(
+    verdict: str,
+    findings: Sequence[Finding],
+    counts: str = "",
+    notes: Sequence[str] = (),
+    objects: bool = False,
+) -> str:
+    """The verdict, and each finding's severity and sentence, worst first. Names are text: nothing in them can act.
+
+    `objects`: also show findings about the objects themselves, which are no shortcuts.
+    """
+    shown = [f for f in findings if objects or f.kind != "object"]
+    rows = "".join(_row(f) for f in shown[:MOST_ROWS])
+    head = f"<tr><th {_CELL}>severity</th><th {_CELL}>finding</th><th {_CELL}>id</th></tr>"
+    table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>" if rows else ""
+    rest = len(findings) - min(len(shown), MOST_ROWS)
+    more = f"<p>And {rest} more in <code>.findings</code>.</p>" if rest else ""
+    said = "".join(f"<p><em>{_text(note)}</em></p>" for note in notes)
+    what = f"<br>{_text(counts)}" if counts else ""
+    return f"<div><p><strong>{_text(verdict.capitalize())}</strong>{what}</p>{table}{more}{said}</div>"
+
+
+def _text(text: str) -> str:
+    """Text that is only text: no markup, nothing that cannot be encoded, no turn of direction that reaches out of it."""
+    return f"<bdi>{_escape(text.encode('utf-8', 'backslashreplace').decode())}</bdi>"
+
+
+def _row(finding: Finding) -> str:
+    word = "known" if finding.intended else finding.severity
+    colour = _COLOURS["low" if finding.intended else finding.severity]
+    cells = (
+        f'<strong style="color:{colour}">{word}</strong>',
+        _text(finding.sentence),
+        f"<code>{_text(finding.id)}</code>",
+    )
+    return f"<tr>{''.join(f'<td {_CELL}>{cell}</td>' for cell in cells)}</tr>"
