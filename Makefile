@@ -28,7 +28,10 @@ lint: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/make_cli.py --check
-	$(BIN)/mkdocs build --strict
+	$(BIN)/python docs/make_api.py --check
+	$(BIN)/python docs/make_comparison.py --check
+	$(BIN)/python docs/make_figure.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 import click
 from click.shell_completion import CompletionItem
+from click.types import StringParamType
 
 PLACES = ("data", "pool", "test")
 """Parameters that name images: a folder or a table."""
@@ -17,7 +18,7 @@ PLACES = ("data", "pool", "test")
 def with_completion(command: click.Command) -> click.Command:
     """The command, whose free text can be completed where something is known of it."""
     for parameter in command.params:
-        if type(parameter.type) is not type(click.STRING):
+        if type(parameter.type) is not StringParamType:
             continue
         if parameter.name in PLACES:
             parameter.type = _Place()
@@ -26,14 +27,14 @@ def with_completion(command: click.Command) -> click.Command:
     return command
 
 
-class _Place(type(click.STRING)):  # type: ignore[misc]
+class _Place(StringParamType):
     """A path or something else that DATA may be; the shell completes paths better than we could."""
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return [CompletionItem(incomplete, type="file")]
 
 
-class _Named(type(click.STRING)):  # type: ignore[misc]
+class _Named(StringParamType):
     """One of some names, which are found when they are asked for."""
 
     def __init__(self, names: Callable[[], Iterable[str]]) -> None:

@@ -53,7 +53,7 @@ def shown_on(bars: Progress) -> Callable[[str, int, int], None]:
 
 
 def _bars(console: Console) -> Progress:
-    """One line for each stage, and a last one for what no stage counts; all are gone when the command has something to say."""
+    """One line for the whole and one for each stage, in 80 columns; all are gone when the command has something to say."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
     from rich.progress import TimeRemainingColumn as Left
     from rich.text import Text
@@ -74,7 +74,7 @@ def _bars(console: Console) -> Progress:
             return Text.assemble(super().render(task), " left")
 
     text = TextColumn("{task.description}", markup=False)
-    columns = text, BarColumn(bar_width=20), Counted(), Speed(), TimeElapsedColumn(), Remaining()
+    columns = text, BarColumn(bar_width=12), Counted(), Speed(), TimeElapsedColumn(), Remaining()
     # Ten times a second would cost more than some stages do.
     bars = Progress(*columns, console=console, transient=True, refresh_per_second=4)
     bars.add_task("all together", total=None)
