@@ -209,7 +209,8 @@ def test_operators_audit_recommend_and_validate(fo: Any, farm: Path, tmp_path: P
         theirs.add_sample(fo.Sample(filepath=str(path), ground_truth=fo.Classification(label=path.parent.name)))
     before = theirs.get_field_schema().keys()
     common = {"model": "pixels", "cache": str(tmp_path / "cache")}
-    assert {"@curator/audit/audit", "@curator/audit/recommend", "@curator/audit/validate"} <= set(foo.list_operators())
+    offered = {each.uri for each in foo.list_operators()}
+    assert {f"@curator/audit/{name}" for name in ("audit", "recommend", "validate")} <= offered
 
     foo.execute_operator("@curator/audit/audit", dataset=theirs, params=common)
     assert theirs.get_field_schema().keys() == before  # theirs is as it was; the audit has a data set of its own
