@@ -277,11 +277,8 @@ def test_the_panel_shows_the_findings_and_their_two_sides(fo: Any, tmp_path: Pat
     assert all("green" in Path(p).name for p in panel._pictures(dataset, found[0], "aligned_tag", "aligned"))
     assert panel._url("/a b/ü.jpg") == "/media?filepath=/a%20b/%C3%BC.jpg"
     drawn = {trace["name"]: trace for trace in map_panel.traces(dataset)}
-    assert {name: len(trace["ids"]) for name, trace in drawn.items()} == {
-        "aligned": 13,
-        "conflicting": 10,
-        "no finding": 1,
-    }
+    # of 12 bunnies 3 break the worst finding of their class, and of 12 hens the 3 first, which are dark
+    assert {name: len(trace["ids"]) for name, trace in drawn.items()} == {"aligned": 18, "conflicting": 6}
     ids = dict(zip(*dataset.values(["image_id", "id"]), strict=True))
     assert ids["bunny/white 004.jpg"] in drawn["conflicting"]["ids"]
     assert drawn["aligned"]["marker"]["color"] != drawn["conflicting"]["marker"]["color"]
