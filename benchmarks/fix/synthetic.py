@@ -47,7 +47,8 @@ def one(made: Made, bench: Workbench, budget: int, folder: Path) -> dict[str, An
     advice = advise(run, named, bench, to_undo(run, None), budget=budget)
     new, notes = synthesize(advice, budget, folder, bench)
     preprocessing = bench.encoder.info.preprocessing
-    vectors = bench.encoder.encode(np.stack([as_input(images.whole(folder / m.path), preprocessing) for m in new]))
+    inputs = [as_input(images.whole(folder / m.path), preprocessing)[None] for m in new]
+    vectors = np.concatenate([bench.encoder.encode(one_input) for one_input in inputs])
     labels = np.array([made.classes.index(m.label) for m in new], np.int32)
 
     def with_new(added: NDArray, named_: NDArray) -> NDArray[np.bool_]:
