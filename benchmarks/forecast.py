@@ -21,8 +21,7 @@ import numpy as np
 from stock import Stock, folders, photokit
 
 from curator import forecasting, stats
-from curator.config import ValidateSettings
-from curator.pipeline.forecast import _Chosen, _learner, _repeats
+from curator.pipeline.forecast import C_GRID, _Chosen, _learner, _repeats
 from curator.report.json import dump
 from curator.workbench import Workbench, default_cache, versions
 
@@ -52,7 +51,7 @@ def measured(stock: Stock, seed: int) -> forecasting.Trials:
 def _measure(
     stock: Stock, repeats: list[list[tuple[Any, Any]]], at: Any, rng: np.random.Generator
 ) -> forecasting.Trials:
-    learn, grid = _learner(len(stock.classes)), ValidateSettings().c_grid
+    learn, grid = _learner(len(stock.classes)), C_GRID
     return forecasting.measure(stock.vectors, stock.labels, repeats, at, learn, grid, rng)
 
 
