@@ -41,14 +41,13 @@ class _Step(foo.Operator):  # type: ignore[misc]
 
     def resolve_input(self, ctx: Any) -> Any:
         inputs, origin = types.Object(), origin_of(ctx.dataset)
-        inputs.str(
-            "data", label="DATA", description="Folder, table, or fiftyone:NAME", default=origin["data"], required=True
-        )
+        # Nothing that has a default is required: a call from Python leaves it out, and the origin has it.
+        inputs.str("data", label="DATA", description="Folder, table, or fiftyone:NAME", default=origin["data"])
         if self.needs_pool:
-            what = "Folder or table of images to choose from"
-            inputs.str("pool", label="Pool", description=what, default=origin.get("pool") or None, required=True)
+            what, pool = "Folder or table of images to choose from", origin.get("pool") or None
+            inputs.str("pool", label="Pool", description=what, default=pool, required=pool is None)
             most = origin.get("budget") or DEFAULT_BUDGET
-            inputs.int("budget", label="Images to add at most", default=most, min=1, required=True)
+            inputs.int("budget", label="Images to add at most", default=most, min=1)
         self._more(inputs)
         model = origin.get("model") or "auto"
         inputs.str("model", label="Encoder", description="auto, embedded, pixels or a CLIP", default=model)
@@ -109,7 +108,10 @@ class Recommend(_Step):
 
     def _work(self, origin: dict[str, Any], name: str, progress: Progress) -> tuple[Any, str]:
         advice = pipeline.recommend(
-            origin["data"], origin["pool"], bench_of(origin, progress), budget=int(origin["budget"])
+            origin["data"],
+            origin["pool"],
+            bench_of(origin, progress),
+            budget=int(origin.get("budget") or DEFAULT_BUDGET),
         )
         progress("writing the data set", 0, 1)
         dataset = browsing.build_advice(advice, name, origin=_kept(origin))
@@ -132,7 +134,7 @@ class Validate(_Step):
             origin["pool"],
             bench_of(origin, progress),
             test=origin.get("test"),
-            budget=int(origin["budget"]),
+            budget=int(origin.get("budget") or DEFAULT_BUDGET),
         )
         progress("writing the data set", 0, 1)
         dataset = browsing.build_advice(advice, name, origin=_kept(origin))
