@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, Task
 
+_SPEED_OVER_S = 600.0
+"""Seconds over which speed is measured: on a slow machine one batch may take minutes, and two are needed to tell."""
 _OF_IMAGES = ("reading ", "looking closely ", "copying", "putting together")
 """Stages whose counts are images; those of the others are fits, audits and the like."""
 
@@ -76,6 +78,8 @@ def _bars(console: Console) -> Progress:
     text = TextColumn("{task.description}", markup=False)
     columns = text, BarColumn(bar_width=12), Counted(), Speed(), TimeElapsedColumn(), Remaining()
     # Ten times a second would cost more than some stages do.
-    bars = Progress(*columns, console=console, transient=True, refresh_per_second=4)
+    bars = Progress(
+        *columns, console=console, transient=True, refresh_per_second=4, speed_estimate_period=_SPEED_OVER_S
+    )
     bars.add_task("all together", total=None)
     return bars

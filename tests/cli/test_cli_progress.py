@@ -50,6 +50,13 @@ def test_a_counted_stage_has_speed_and_time_left() -> None:
     assert everything.startswith("all together")
 
 
+def test_a_slow_stage_has_them_too() -> None:
+    """One batch of 64 every three minutes."""
+    steps = [(180.0 * k, "reading train", 64 * k, 640) for k in range(1, 4)]
+    _, line = drawn(steps)
+    assert line.split()[3:] == ["0.4", "images/s", "0:06:00", "0:21:00", "left"]
+
+
 def test_a_stage_of_one_step_only_shows_that_it_lives() -> None:
     _, auditing = drawn([(0.0, "auditing", 0, 1), (3.0, "auditing", 0, 1)])
     assert auditing == "auditing 0:00:03"
