@@ -46,11 +46,19 @@ def _cells(finding: Finding) -> tuple[str, ...]:
     return (
         "known" if finding.intended else finding.severity,
         wording.visible(finding.class_name),
-        wording.visible(f"{finding.attribute}={finding.value}"),
+        wording.visible(_what(finding)),
         wording.percent(finding.share_in_class),
         elsewhere,
         difference.replace("−", "-"),  # as wide as a plus in every encoding
     )
+
+
+def _what(finding: Finding) -> str:
+    """Attribute and value; where the value is only yes, what its sentence calls it, for `words.1` says nothing."""
+    said = finding.sentence.rpartition(", against ")[0].partition(f" of {finding.class_name} ")[2].partition(" ")[2]
+    if finding.value == "yes" and said:
+        return f"{finding.attribute}: {said}"
+    return f"{finding.attribute}={finding.value}"
 
 
 def _line(row: tuple[str, ...], wide: Sequence[int]) -> str:

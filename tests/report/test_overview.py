@@ -50,3 +50,16 @@ def test_what_is_accepted_is_known_and_dim() -> None:
     (_, _, (style, line)) = table([BUNNY, replace(BUNNY, intended="one garden")], 80)
     assert style == "dim"
     assert line.startswith("known ")
+
+
+def test_a_flag_is_called_what_its_sentence_calls_it() -> None:
+    word = finding(
+        "dog",
+        "words.1",
+        "yes",
+        "medium",
+        sentence="23% [18, 29] of dog show green, coarse texture, against 1% [1, 2] elsewhere.",
+    )
+    _, line, _ = lines([word, replace(word, sentence="An odd one.")], 100)
+    assert line.startswith("medium  dog    words.1: green, coarse texture ")
+    assert lines([word, replace(word, sentence="An odd one.")])[2].split()[2] == "words.1=yes"
