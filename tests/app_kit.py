@@ -104,10 +104,11 @@ def _picture(path: Path, label: str, colour: str, size: int = 96) -> None:
 
 
 def paint(path: Path, label: str, colour: str, seed: int) -> None:
-    """A disc of the class's colour on a noisy ground: no two pictures are the same, as no two photographs are."""
+    """A disc of the class's colour on a mottled ground: no two look alike, or they would be taken for duplicates."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
-    ground = np.array(COLOURS[colour]) + rng.normal(0, 12, (96, 96, 3))
+    mottle = np.kron(rng.normal(0, 25, (8, 8, 1)), np.ones((12, 12, 1)))
+    ground = np.array(COLOURS[colour]) + mottle + rng.normal(0, 8, (96, 96, 3))
     image = Image.fromarray(np.clip(ground, 0, 255).astype(np.uint8))
     x, y = rng.integers(15, 50, 2).tolist()
     ImageDraw.Draw(image).ellipse((x, y, x + 30, y + 30), fill=CLASS_COLOURS[label])

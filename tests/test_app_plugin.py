@@ -190,8 +190,8 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Bunnies on green but for 8, hens on anything but; and a labelled pool of bunnies off the green."""
     root = tmp_path_factory.mktemp("farm")
     for i in range(48):
-        paint(root / "data" / "bunny" / f"{i:02d}.png", "bunny", "white" if i % 6 == 0 else "green", seed=i)
-        paint(root / "data" / "hen" / f"{i:02d}.png", "hen", "green" if i % 6 == 0 else "brown", seed=100 + i)
+        paint(root / "data" / "bunny" / f"{i:02d}.png", "bunny", "white" if i % 4 == 0 else "green", seed=i)
+        paint(root / "data" / "hen" / f"{i:02d}.png", "hen", ("green", "white", "white", "brown")[i % 4], seed=100 + i)
     for i in range(12):
         paint(root / "pool" / "bunny" / f"{i:02d}.png", "bunny", "white", seed=200 + i)
         paint(root / "pool" / "hen" / f"{i:02d}.png", "hen", "green", seed=300 + i)
