@@ -23,9 +23,9 @@ from app_kit import free_port, make_pool, make_run, own_mongod, use_database
 from curator import app
 from curator.errors import InputError, MissingExtraError
 from curator.exporters import marks
+from curator.exporters.fiftyone import to_fiftyone
 from curator.io import mongodb
 from curator.io.fiftyone import load_fiftyone
-from curator.exporters.fiftyone import to_fiftyone
 from curator.types import Column, Measures
 
 try:
