@@ -27,7 +27,7 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
 
     >>> did_you_mean("colur", ["colour", "light"], "there are: colour, light.")
     "did you mean 'colour'?"
-    >>> did_you_mean("weight", ["colour", "light"], "there are: colour, light.")
+    >>> did_you_mean("mass", ["colour", "light"], "there are: colour, light.")
     'there are: colour, light.'
     """
     near = difflib.get_close_matches(name, list(known), n=1)
