@@ -55,6 +55,15 @@ def test_a_coloured_ground_is_where_it_was_put(world: World) -> None:
         assert sight.sizes[id] == world.sizes[int(id[:4])]
 
 
+def test_a_lone_class_is_compared_with_nothing(world: World) -> None:
+    run = audited(world)
+    alone = replace(run, dataset=replace(run.dataset, labels=np.zeros_like(run.dataset.labels), classes=("cat",)))
+    found = about("background.colour", COLOUR)
+    sight = sights(alone, [found])[found.id]
+    assert sight.n_elsewhere == 0
+    assert (sight.elsewhere == 0).all()
+
+
 def test_a_word_is_where_it_is_seen_in_each_picture(world: World) -> None:
     run = audited(world)
     words = {f"words.{k}": about(f"words.{k}", "yes") for k in range(8)}

@@ -102,7 +102,7 @@ def shown(
     elif pattern.kind == "object":
         out = likely
     elif pattern.attribute == "background.colour" and pattern.value in NAMES:
-        colour = name_map(patches.colour[rows].reshape(len(rows), -1, 3)).reshape(likely.shape)
+        colour = name_map(patches.colour[rows].reshape(*likely.shape, 3))
         out = ~likely & (colour == NAMES.index(pattern.value))
     else:
         out = ~likely
