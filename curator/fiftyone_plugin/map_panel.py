@@ -13,6 +13,8 @@ from curator.exporters.fiftyone_looks import MAP_KEY, MAP_PANEL, finding_colour
 
 MAX_POINTS = 20_000
 """Points that are drawn, evenly spaced among more: a browser draws this many in well under a second."""
+MAX_DRAWN = 3000
+"""Points up to which they are drawn as shapes: a machine without a graphics card takes seconds for each frame of WebGL."""
 _QUIET = ("no finding", "pool")
 
 
@@ -77,7 +79,7 @@ def traces(dataset: Any) -> list[dict[str, Any]]:
     quiet_first = sorted(set(kinds.tolist()), key=lambda kind: (kind not in _QUIET, kind))
     return [
         {
-            "type": "scattergl",
+            "type": "scatter" if len(ids) <= MAX_DRAWN else "scattergl",
             "mode": "markers",
             "name": kind,
             "ids": ids[kinds == kind].tolist(),

@@ -73,6 +73,8 @@ class _Step(foo.Operator):  # type: ignore[misc]
                 yield ctx.ops.set_spaces(spaces=dataset.load_workspace(workspace))
             yield ctx.ops.notify(said, variant="success")
 
+        if name == ctx.dataset.name:
+            yield ctx.ops.clear_view()  # the saved view that is looked at is about to be replaced
         async for event in steps(ctx, work, done):
             yield event
 
