@@ -22,7 +22,7 @@ from app_kit import free_port, make_pool, make_run, own_mongod, use_database
 
 from curator import app
 from curator.errors import InputError, MissingExtraError
-from curator.exporters import marks
+from curator.exporters import fiftyone_looks, marks
 from curator.exporters.fiftyone import to_fiftyone
 from curator.io import mongodb
 from curator.io.fiftyone import load_fiftyone
@@ -200,7 +200,7 @@ def test_the_embeddings_panel_has_a_map(fo: Any, tmp_path: Path) -> None:
     results = dataset.load_brain_results("curator_map")
     ids = dict(zip(dataset.values("image_id"), dataset.values("id"), strict=True))
     assert results.sample_ids.tolist() == [ids[i] for i in run.dataset.ids.tolist()]
-    assert np.allclose(results.points, marks.principal_plane(run.embeddings.vectors))
+    assert np.allclose(results.points, fiftyone_looks.principal_plane(run.embeddings.vectors))
     like = dataset.sort_by_similarity(ids["bunny/white 000.jpg"], brain_key="curator_similarity", k=1)
     assert ids_of(like) == ["bunny/white 000.jpg"]
 
@@ -209,10 +209,10 @@ def test_principal_plane_against_a_known_answer() -> None:
     rng = np.random.default_rng(1)
     wide, wider, noise = rng.normal(size=(3, 500)).astype(np.float32)
     points = np.stack([noise * 0.01, -5 * wider, 2 * wide], axis=1)
-    plane = marks.principal_plane(points)
+    plane = fiftyone_looks.principal_plane(points)
     few = points[:3]
     padded = np.concatenate([few, np.zeros((3, 5), np.float32)], axis=1)  # fewer images than dimensions
-    assert np.allclose(marks.principal_plane(padded), marks.principal_plane(few), atol=1e-4)
+    assert np.allclose(fiftyone_looks.principal_plane(padded), fiftyone_looks.principal_plane(few), atol=1e-4)
     assert np.allclose(plane[:, 0], points[:, 1] - points[:, 1].mean(), atol=0.2)
     assert np.allclose(plane[:, 1], points[:, 2] - points[:, 2].mean(), atol=0.2)
 
