@@ -92,7 +92,24 @@ def use_database(uri: str, name: str) -> None:
 
         database._disconnect()
         database._connection_kwargs.clear()
+        _forget_collections()
         fo.config.database_uri, fo.config.database_name = uri, name
+
+
+def _forget_collections() -> None:
+    """FiftyOne's documents (saved views, workspaces) and repositories keep collections of a client that is closed."""
+    from mongoengine import Document
+
+    known = [Document]
+    while known:
+        document = known.pop()
+        known += document.__subclasses__()
+        if document.__dict__.get("_collection") is not None:
+            document._collection = None
+    from fiftyone.factory import repo_factory
+
+    repo_factory.RepositoryFactory.repos.clear()
+    repo_factory._db = None
 
 
 def _picture(path: Path, label: str, colour: str, size: int = 96) -> None:

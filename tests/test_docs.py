@@ -189,10 +189,11 @@ def test_every_command_has_an_example_that_parses(name: str) -> None:
     command = import_module(f"curator.cli.{name}").command
     _, example = MAKE_CLI["parts_of"](command.help)
     assert example.startswith(f"curator {name}")
-    words = example.replace("\\\n", " ").split()[2:]
-    existing = [str(ROOT / "README.md") if w.endswith((".csv", ".json")) else w for w in words]
-    context = command.make_context(name, existing, obj=None)
-    assert context.params
+    for line in example.replace("\\\n", " ").splitlines():
+        words = line.split()[2:]
+        existing = [str(ROOT / "README.md") if w.endswith((".csv", ".json")) else w for w in words]
+        context = command.make_context(name, existing, obj=None)
+        assert context.params
     assert f"curator {name}" in "".join(b.code for b in blocks(ROOT / "docs" / "cli.md") if b.language == "sh")
 
 
