@@ -23,7 +23,6 @@ _RANK = {
     "background.colour=black": 1,
     "background.texture": 2,
     "background.brightness": 2,
-    "file.bytes_per_pixel": 2,
 }
 """What is said in these words first, or only where nothing plainer can: "grass" says more than "a green background", and
 "blurred" more than "smooth green patches"."""
