@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ from curator.workbench import Workbench, default_cache, one_class, versions
 RESULT = Path(__file__).parents[1] / "results" / "fix.json"
 C_GRID = (0.001, 0.01, 0.1, 1.0, 10.0)
 N_RANDOM, N_ORACLE, N_DRAWS = 40, 20, 2000
+One = Callable[[Made, Workbench, int, Path], dict[str, Any]]
+"""What is measured of one planted set: (the set, the workbench, how many images to add, a folder that is not there yet)."""
 
 
 class Examiner:
@@ -178,14 +180,15 @@ def _advised(advice: Advice, e: Examiner, made: Made) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def measure_sets(one: One, schema: str, result: Path, about: str) -> None:
+    """The command line of a benchmark of planted sets: `one` on each seed, every row written as it is done."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--kit", type=Path, required=True)
     parser.add_argument("--stock", type=Path, required=True, help="folder for composed photographs, kept between runs")
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--half", choices=["dev", "report"], default="report")
     parser.add_argument("--budget", type=int, default=30)
-    parser.add_argument("--result", type=Path, default=RESULT)
+    parser.add_argument("--result", type=Path, default=result)
     parser.add_argument("seeds", type=int, nargs="+")
     flags = parser.parse_args()
     bench = Workbench.open("embedded", cache=flags.cache, jobs=1)
@@ -196,11 +199,11 @@ def main() -> None:
         started = time.monotonic()
         with tempfile.TemporaryDirectory(dir=flags.stock) as folder:
             made = make(Spec(seed=seed, half=flags.half), flags.kit, flags.stock, Path(folder) / "set")
-            rows.append(one(made, bench, flags.budget))
-        rows.sort(key=lambda r: r["seed"])
+            row = one(made, bench, flags.budget, Path(folder) / "scratch")
+        rows = sorted([*rows, row], key=lambda r: r["seed"])
         dump(
             {
-                "schema": "curator.benchmark.fix/1",
+                "schema": schema,
                 "versions": versions(),
                 "encoder": bench.encoder.info.name,
                 "half": flags.half,
@@ -210,14 +213,13 @@ def main() -> None:
             },
             flags.result,
         )
-        print(
-            seed,
-            f"{time.monotonic() - started:.0f} s",
-            rows[[r["seed"] for r in rows].index(seed)]["worst_group"],
-            flush=True,
-        )
-        sys.stdout.flush()
+        print(seed, f"{time.monotonic() - started:.0f} s", row["worst_group"], flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    measure_sets(
+        lambda made, bench, budget, _: one(made, bench, budget),
+        "curator.benchmark.fix/1",
+        RESULT,
+        __doc__.splitlines()[0],
+    )

@@ -9,19 +9,14 @@ results/synthetic.json as it is done. All seeds of the half "dev" were for devel
 
 from __future__ import annotations
 
-import argparse
-import json
-import tempfile
-import time
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from planted import Made, Spec, make
-from run import Examiner, balanced
+from planted import Made
+from run import Examiner, balanced, measure_sets
 
 from curator.io import images
 from curator.io.editing import as_input
@@ -31,8 +26,7 @@ from curator.pipeline.recommend import advise
 from curator.pipeline.shortcuts import to_undo
 from curator.pipeline.synthesize import synthesize
 from curator.refitting import refit
-from curator.report.json import dump
-from curator.workbench import Workbench, default_cache, one_class, versions
+from curator.workbench import Workbench, one_class
 
 N_RANDOM, N_ORACLE = 10, 5
 RESULT = Path(__file__).parents[1] / "results" / "synthetic.json"
@@ -81,41 +75,5 @@ def one(made: Made, bench: Workbench, budget: int, folder: Path) -> dict[str, An
     }  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kit", type=Path, required=True)
-    parser.add_argument("--stock", type=Path, required=True, help="folder for composed photographs, kept between runs")
-    parser.add_argument("--cache", type=Path, default=default_cache())
-    parser.add_argument("--half", choices=["dev", "report"], default="dev")
-    parser.add_argument("--budget", type=int, default=30)
-    parser.add_argument("--result", type=Path, default=RESULT)
-    parser.add_argument("seeds", type=int, nargs="+")
-    flags = parser.parse_args()
-    bench = Workbench.open("embedded", cache=flags.cache, jobs=1)
-    rows: list[dict[str, Any]] = []
-    if flags.result.exists():
-        rows = [r for r in json.loads(flags.result.read_text(encoding="utf-8"))["sets"] if r["seed"] not in flags.seeds]
-    for seed in flags.seeds:
-        started = time.monotonic()
-        with tempfile.TemporaryDirectory(dir=flags.stock) as folder:
-            made = make(Spec(seed=seed, half=flags.half), flags.kit, flags.stock, Path(folder) / "set")
-            rows.append(one(made, bench, flags.budget, Path(folder) / "synthetic"))
-        rows.sort(key=lambda r: r["seed"])
-        dump(
-            {
-                "schema": "curator.benchmark.synthetic/1",
-                "versions": versions(),
-                "encoder": bench.encoder.info.name,
-                "half": flags.half,
-                "budget": flags.budget,
-                "recipe": {k: v for k, v in asdict(Spec(0)).items() if k not in ("seed", "half")},
-                "sets": rows,
-            },
-            flags.result,
-        )
-        done = next(r for r in rows if r["seed"] == seed)
-        print(seed, f"{time.monotonic() - started:.0f} s", done["worst_group"], flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    measure_sets(one, "curator.benchmark.synthetic/1", RESULT, __doc__.splitlines()[0])
