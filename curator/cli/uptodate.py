@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from curator.io import remote
 
 if TYPE_CHECKING:
     from curator.types import Dataset
@@ -47,6 +50,9 @@ def fingerprint(bench: Workbench, *data: Dataset, source: Mapping[str, Any]) -> 
 
 
 def _sha256(path: str) -> bytes:
+    if remote.is_url(path):
+        # A remote file that has no stamp is new each time.
+        return (remote.stamp(path) or uuid.uuid4().hex).encode()
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").digest()

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from curator.errors import DataError
-from curator.io import headers
+from curator.io import headers, remote
 from curator.types import FileFacts, Photo, Preprocessing
 
 T = TypeVar("T")
@@ -134,6 +134,8 @@ def decode(path: str | os.PathLike[str], preprocessing: Preprocessing) -> Photo:
 
 def read(path: str | os.PathLike[str]) -> bytes:
     """The file's bytes. Raises: DataError with a short reason (missing, no permission, empty, not a regular file)."""
+    if remote.is_url(place := os.fspath(path)):
+        return _bounded(remote.read(place, MAX_BYTES + 1))
     try:
         with open(path, "rb", opener=_open_without_waiting) as file:
             status = os.fstat(file.fileno())
@@ -152,8 +154,14 @@ def read(path: str | os.PathLike[str]) -> bytes:
         raise DataError(f"cannot be read ({error.strerror or type(error).__name__})") from None
     except (ValueError, MemoryError) as error:  # a NUL in the name; a file larger than the memory
         raise DataError(f"cannot be read ({error or type(error).__name__})") from None
+    return _bounded(data)
+
+
+def _bounded(data: bytes) -> bytes:
     if not data:
         raise DataError("0 bytes")
+    if len(data) > MAX_BYTES:
+        raise DataError(f"more than the limit of {MAX_BYTES / 1e6:.0f} MB")
     return data
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
+import tempfile
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
+from urllib.request import url2pathname
 
 import numpy as np
 import pandas as pd
 
 from curator.errors import DataError, InputError
-from curator.io import tables
+from curator.io import remote, tables
 from curator.io.images import IMAGE_SUFFIXES
 from curator.types import UNLABELLED, Dataset, Skipped
 
@@ -22,6 +24,11 @@ SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "
 
 MAX_VISITS = 16
 """How often one folder may be reached through links: folders that link to each other would else never end."""
+
+_MOST_TABLE = 4 << 30
+"""Bytes of a remote table that are read, at most."""
+Subfolders = Callable[[str], list[str]]
+"""Names of the folders in a folder, which is given relative to DATA, "" for DATA itself."""
 
 # What lies beside images in most data sets and is no image anyone misses.
 _CLUTTER_NAMES = frozenset(
@@ -37,18 +44,21 @@ def scan(data: str, *, path_column: str = "path", label_column: str = "label", a
 
     DATA is a folder of class folders (whatever lies deeper belongs to the class), the same under train/ val/ test/
     (also valid, validation; any of them, any case), a flat folder of images (unlabelled), a .csv, .parquet or .jsonl
-    table (see `curator.io.tables`), or `fiftyone:NAME` (see `curator.io.fiftyone_sets`). An image beside the class
-    folders is unlabelled. `ids` are sorted, so the order on disk or in the table does not matter; `classes` are sorted. A
-    class folder without images is no class: it is named in `skipped`, as is whatever is neither an image by its name nor
-    a usual companion of images (hidden files, .txt, ...).
+    table (see `curator.io.tables`), any of these at a URL that fsspec knows, or `fiftyone:NAME` (see
+    `curator.io.fiftyone_sets`). An image beside the class folders is unlabelled. `ids` are sorted, so the order on disk
+    or in the table does not matter; `classes` are sorted. A class folder without images is no class: it is named in
+    `skipped`, as is whatever is neither an image by its name nor a usual companion of images (hidden files, .txt, ...).
     `allow_outside` lets a table name files outside its own folder.
 
-    Raises: InputError if DATA is not one of these or does not exist; DataError if it holds no image.
+    Raises: InputError if DATA is not one of these or does not exist; DataError if it holds no image; MissingExtraError for a
+    URL whose library is not installed.
     """
     if data.lower().startswith("fiftyone:"):
         return _fiftyone(data.partition(":")[2].strip(), label_column)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", data):
-        raise InputError(f"{data} is not supported yet: give a folder of images, or a .csv, .parquet or .jsonl table.")
+    if data.lower().startswith("file://"):
+        data = url2pathname(data[len("file://") :])
+    if remote.is_url(data):
+        return _remote(data.rstrip("/"), path_column, label_column)
     if not data.strip():
         raise InputError("DATA is empty: give a folder of class folders, or a .csv, .parquet or .jsonl table.")
     path = os.path.abspath(os.path.expanduser(data))
@@ -120,14 +130,20 @@ class _Walk:
         except OSError as error:
             self.skip(rel, f"cannot be reached ({error.strerror})")  # a link to itself
             return
-        if not _is_utf8(entry.name):
-            self.skip(rel, "the name is not valid UTF-8 (rename it)")
-        elif is_dir:
+        if _is_utf8(entry.name) and is_dir:
             self.folder(rel, above)
-        elif os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES:
-            self.skip(rel, f"not an image file name: {entry.name}")
-        elif not is_file:
+        elif is_file or not _is_utf8(entry.name) or not _is_image(entry.name):
+            self.file(rel)
+        else:
             self.skip(rel, "a link to nothing" if entry.is_symlink() else "not a regular file")
+
+    def file(self, rel: str) -> None:
+        """A file, taken for an image if it is called like one."""
+        name = rel.rpartition("/")[2]
+        if not _is_utf8(name):
+            self.skip(rel, "the name is not valid UTF-8 (rename it)")
+        elif not _is_image(name):
+            self.skip(rel, f"not an image file name: {name}")
         else:
             self.images.append(rel)
 
@@ -135,6 +151,10 @@ class _Walk:
 def _is_clutter(name: str) -> bool:
     low = name.lower()
     return low[0] == "." or low in _CLUTTER_NAMES or low == "__macosx" or os.path.splitext(low)[1] in _CLUTTER_SUFFIXES
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def _is_utf8(name: str) -> bool:
@@ -148,7 +168,43 @@ def _is_utf8(name: str) -> bool:
 def _folder(root: str) -> Dataset:
     walk = _Walk(root)
     walk.folder("")
-    split_folders = _split_folders(root)
+    return _arranged(os.path.basename(root) or "data", walk, lambda rel: _subfolders(os.path.join(root, rel)))
+
+
+def _remote(url: str, path_column: str, label_column: str) -> Dataset:
+    """Folder or table at a URL. Of a folder the names are listed; of a table, which is copied here first, the files are not
+    looked for before they are read."""
+    name = url.rpartition("/")[2]
+    if not remote.is_folder(url):
+        root = url.rpartition("/")[0]
+        with tempfile.TemporaryDirectory() as folder:
+            copy = os.path.join(folder, name)
+            with open(copy, "wb") as file:
+                file.write(remote.read(url, _MOST_TABLE))
+            find = partial(remote.below, root)
+            table = tables.read(
+                copy, path_column=path_column, label_column=label_column, allow_outside=False, find=find
+            )
+        return _dataset(os.path.splitext(name)[0], root, table.rows, table.skipped, table.metadata)
+    files = remote.files(url)
+    if any(f.startswith("img_emb/") for f in files) and any(f.startswith("metadata/") for f in files):
+        raise InputError(f"{url} is a clip-retrieval folder; copy it here, that kind is read from a disk.")
+    walk, folders = _Walk(url), set[str]()
+    for rel in files:
+        parts = rel.split("/")
+        folders.update("/".join(parts[:k]) for k in range(1, len(parts)))
+        if not any(map(_is_clutter, parts)):
+            walk.file(rel)
+    return _arranged(name or "data", walk, lambda rel: [n for n in _below(rel, folders) if not _is_clutter(n)])
+
+
+def _below(rel: str, folders: Iterable[str]) -> list[str]:
+    return [f.rpartition("/")[2] for f in folders if f.rpartition("/")[0] == rel.rstrip("/")]
+
+
+def _arranged(name: str, walk: _Walk, subfolders: Subfolders) -> Dataset:
+    """The data set of what a walk found: folders are classes, or splits of them."""
+    split_folders = _split_folders(subfolders)
     rows: list[tables.Row] = []
     for id in walk.images:
         parts, split = id.split("/"), ""
@@ -161,31 +217,31 @@ def _folder(root: str) -> Dataset:
         # The same letters can be stored composed or not: one class all the same.
         label = unicodedata.normalize("NFC", parts[0]) if len(parts) > 1 else None
         rows.append(tables.Row(id, label, split))
-    _note_empty(walk, split_folders)
-    return _dataset(os.path.basename(root) or "data", root, rows, walk.skipped, None)
+    _note_empty(walk, split_folders, subfolders)
+    return _dataset(name, walk.root, rows, walk.skipped, None)
 
 
 def _subfolders(folder: str) -> list[str]:
     return [n for n in _names(folder) if not _is_clutter(n) and os.path.isdir(os.path.join(folder, n))]
 
 
-def _split_folders(root: str) -> set[str]:
-    """The folders of `root` that are splits; none if they are classes that happen to be called so.
+def _split_folders(subfolders: Subfolders) -> set[str]:
+    """The folders that are splits; none if they are classes that happen to be called so.
 
     They are splits if all folders are called so, or if one of them holds folders (the classes) itself.
     """
-    folders = _subfolders(root)
+    folders = subfolders("")
     named = {n for n in folders if n.lower() in SPLITS}
-    if len(named) == len(folders) or any(_subfolders(os.path.join(root, n)) for n in named):
+    if len(named) == len(folders) or any(subfolders(n) for n in named):
         return named
     return set()
 
 
-def _note_empty(walk: _Walk, split_folders: set[str]) -> None:
+def _note_empty(walk: _Walk, split_folders: set[str], subfolders: Subfolders) -> None:
     parents = [f"{s}/" for s in sorted(split_folders)] or [""]
     told = tuple(s.id for s in walk.skipped)
     for parent in parents:
-        for name in sorted(_subfolders(os.path.join(walk.root, parent))):
+        for name in sorted(subfolders(parent)):
             below = f"{parent}{name}"
             if not any(id == below or id.startswith(f"{below}/") for id in (*walk.images, *told)):
                 walk.skip(below, "a class folder without images")

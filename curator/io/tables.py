@@ -6,7 +6,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -37,11 +37,16 @@ class Table:
     metadata: pd.DataFrame
 
 
-def read(path: str, *, path_column: str, label_column: str, allow_outside: bool) -> Table:
+Find = Callable[[str], tuple[str, str]]
+"""(id, reason) of a path as the table has it; the reason is "" if the file can be used."""
+
+
+def read(path: str, *, path_column: str, label_column: str, allow_outside: bool, find: Find | None = None) -> Table:
     """The rows of the table at `path` whose files exist; relative paths start at the table's own folder.
 
     Files outside that folder (also through a link) are skipped unless `allow_outside`; URLs are never followed. A path
-    listed twice counts once, with the label that sorts first. An empty label (or NaN) is unlabelled.
+    listed twice counts once, with the label that sorts first. An empty label (or NaN) is unlabelled. `find` says where
+    files lie that are not beside the table.
 
     Raises: InputError if it cannot be read or has no such column; DataError if it has no row.
     """
@@ -56,13 +61,13 @@ def read(path: str, *, path_column: str, label_column: str, allow_outside: bool)
     has_split = "split" in frame and "split" not in (path_column, label_column)
 
     root = os.path.dirname(path)
-    place = _Places(root, allow_outside)
+    find = find or _Places(root, allow_outside).find
     found: list[tuple[Row, int]] = []
     skipped: list[Skipped] = []
     labels = map(_name, frame[label_column]) if has_label else iter([""] * len(frame))
     splits = map(_name, frame["split"]) if has_split else iter([""] * len(frame))
     for i, (raw, label, split) in enumerate(zip(frame[path_column], labels, splits, strict=True)):
-        id, reason = place.find(str(raw)) if _name(raw) else (f"row {i + 1}", "no path in this row")
+        id, reason = find(str(raw)) if _name(raw) else (f"row {i + 1}", "no path in this row")
         if reason:
             skipped.append(Skipped(id, reason))
         else:
