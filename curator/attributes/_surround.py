@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
+from numpy.typing import NDArray
 
 from curator.types import Mask, Photo
 
@@ -10,6 +13,7 @@ BAND = 0.2
 """Width of the outer band as a fraction of each side, taken for surround where nothing has told object from surround."""
 LEAST = 0.05
 """Fraction of the picture that a surround must have to be measured; an object that fills more leaves only the band."""
+_last = threading.local()
 
 
 def band(height: int, width: int) -> Mask:
@@ -24,10 +28,27 @@ def band(height: int, width: int) -> Mask:
     return mask
 
 
-def surround(photo: Photo) -> Mask:
-    """The pixels (h, w) of the analysis picture that show no object: a white sheep does not make a bright photograph."""
+def surround(photo: Photo) -> tuple[Mask, NDArray[np.uint8]]:
+    """The pixels of the analysis picture that show no object: a white sheep does not make a bright photograph.
+
+    The mask (h, w), and the pixels (n, 3) under it. Several families ask for the same photo in turn: the last is kept.
+    """
+    if getattr(_last, "photo", None) is not photo:
+        mask = _mask(photo)
+        _last.photo, _last.found = photo, (mask, photo.pixels[mask])
+    found: tuple[Mask, NDArray[np.uint8]] = _last.found
+    return found
+
+
+def _mask(photo: Photo) -> Mask:
     if photo.foreground is not None:
         mask = np.asarray(photo.foreground < 0.5, np.bool_)
         if mask.mean() >= LEAST:
             return mask
     return band(*photo.pixels.shape[:2])
+
+
+def grey(photo: Photo) -> NDArray[np.float32]:
+    """The mean of the three channels (h, w), 0..255."""
+    r, g, b = (photo.pixels[..., k].astype(np.float32) for k in range(3))
+    return np.asarray((r + g + b) / 3, np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from curator.attributes import PhotoFamily, Value
-from curator.attributes._surround import surround
+from curator.attributes._surround import grey, surround
 from curator.attributes.colour import NAMES, name_map, shares
 from curator.types import Column, Photo
 
@@ -14,13 +14,13 @@ ENOUGH = 0.3
 
 
 def _measure(photo: Photo) -> dict[str, Value]:
-    mask = surround(photo)
-    share = shares(name_map(photo.pixels)[mask])
-    grey = photo.pixels.astype(np.float32).mean(-1)
-    across = np.abs(np.diff(grey, axis=1, append=grey[:, -1:]))
+    mask, around = surround(photo)
+    share = shares(name_map(around))
+    levels = grey(photo)
+    across = np.abs(np.diff(levels, axis=1, append=levels[:, -1:]))
     return {
         "background.colour": "|".join(NAMES[k] for k in np.argsort(-share, kind="stable") if share[k] >= ENOUGH),
-        "background.brightness": float(grey[mask].mean() / 255),
+        "background.brightness": float(levels[mask].mean() / 255),
         "background.texture": float(across[mask].mean() / 255),
     }
 

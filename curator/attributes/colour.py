@@ -21,8 +21,12 @@ _HUES = (
     (361, "red"),
 )
 """Upper ends of the hue ranges, in degrees. Grass under a camera lies at 60-110, its yellowest tufts at 57."""
+_INDEX = {name: k for k, name in enumerate(NAMES)}
+_OF_HUE = np.array([_INDEX[name] for _, name in _HUES], np.uint8)
 _NORM = 12
 """Minkowski norm of the light's colour: the bright parts of a scene say more of the light than its lawn does."""
+_POWERS = (np.arange(256, dtype=np.float32) / 255 + 1 / 255) ** _NORM
+"""Each of the 256 levels to that power: looked up, since raising every pixel costs as much as decoding the picture."""
 
 
 def name_map(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -35,25 +39,26 @@ def name_map(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     >>> [NAMES[k] for k in name_map(np.array([[[60, 120, 40], [250, 250, 250], [120, 80, 50]]], np.uint8))[0]]
     ['green', 'white', 'brown']
     """
-    rgb = pixels.astype(np.float32) / 255
-    value = rgb.max(-1)
-    chroma = value - rgb.min(-1)
+    # Channel by channel and by comparisons: the same numbers as `%`, searchsorted and isin give, in an eighth of the time.
+    r, g, b = (np.ascontiguousarray(pixels[..., k]).astype(np.float32) / 255 for k in range(3))
+    value = np.maximum(np.maximum(r, g), b)
+    chroma = value - np.minimum(np.minimum(r, g), b)
     saturation = chroma / np.maximum(value, 1e-6)
-    r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     safe = np.maximum(chroma, 1e-6)
-    hue = np.where(value == r, (g - b) / safe % 6, np.where(value == g, (b - r) / safe + 2, (r - g) / safe + 4)) * 60
-    out = np.zeros(value.shape, np.uint8)
-    upper = np.array([h for h, _ in _HUES])
-    of_range = np.array([NAMES.index(name) for _, name in _HUES], np.uint8)
-    out[...] = of_range[np.minimum(np.searchsorted(upper, hue, side="right"), len(_HUES) - 1)]
-    warm = np.isin(out, [NAMES.index(n) for n in ("red", "orange", "yellow")])
-    out[warm & ((value < 0.62) | (saturation < 0.45)) & ~((out == NAMES.index("red")) & (saturation > 0.55))] = (
-        NAMES.index("brown")
-    )
+    of_red = (g - b) / safe
+    of_red = np.where(of_red < 0, of_red + 6, of_red)
+    hue = np.where(value == r, of_red, np.where(value == g, (b - r) / safe + 2, (r - g) / safe + 4)) * 60
+    at = np.zeros(value.shape, np.uint8)
+    for upper, _ in _HUES[:-1]:
+        at += hue >= upper
+    out = _OF_HUE[at]
+    red = out == _INDEX["red"]
+    warm = red | (out == _INDEX["orange"]) | (out == _INDEX["yellow"])
+    out[warm & ((value < 0.62) | (saturation < 0.45)) & ~(red & (saturation > 0.55))] = _INDEX["brown"]
     pale = (saturation < 0.14) | (chroma < 0.06)
-    out[pale] = NAMES.index("grey")
-    out[pale & (value > 0.85)] = NAMES.index("white")
-    out[value < 0.12] = NAMES.index("black")
+    out[pale] = _INDEX["grey"]
+    out[pale & (value > 0.85)] = _INDEX["white"]
+    out[value < 0.12] = _INDEX["black"]
     return out
 
 
@@ -62,14 +67,14 @@ def shares(names: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.bincount(names.ravel(), minlength=len(NAMES)) / max(names.size, 1)
 
 
-def _warmth(rgb: NDArray[np.float32]) -> float:
+def _warmth(pixels: NDArray[np.uint8]) -> float:
     """log2 of red over blue in the light that fell on the pixels (n, 3), by shades of grey.
 
     On six development sets of photographs the AUC of a colour cast is 0.96, that of the pixels' median colour 0.81: it tells
     a lawn. Cut in two, it agrees with the cast as 0.90 (phi); with p = 6 as 0.72.
     Source: Finlayson and Trezzi (2004), with p = 12 for their 6.
     """
-    light = ((rgb / 255 + 1 / 255) ** _NORM).mean(0)
+    light = _POWERS[pixels].mean(0)
     return float(np.log2(light[0] / light[2]) / _NORM)
 
 
@@ -79,19 +84,25 @@ def saturation(rgb: NDArray[np.float32]) -> float:
     >>> saturation(np.array([[200, 100, 100], [100, 100, 100]], np.float32)).__round__(2)
     0.33
     """
-    most = rgb.max(-1)
-    return float((most - rgb.min(-1)).sum() / max(most.sum(), 1.0))
+    most, spread = _most_and_spread(rgb)
+    return float(spread.sum() / max(most.sum(), 1.0))
+
+
+def _most_and_spread(rgb: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The brightest channel of pixels (..., 3), and by how much it is brighter than the darkest."""
+    r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]  # a maximum along an axis of three takes ten times as long
+    most = np.maximum(np.maximum(r, g), b)
+    return most, most - np.minimum(np.minimum(r, g), b)
 
 
 def _measure(photo: Photo) -> dict[str, Value]:
-    mask = surround(photo)
-    share = shares(name_map(photo.pixels)[mask])
-    rgb = photo.pixels.astype(np.float32)
-    spread = rgb.max(-1) - rgb.min(-1)
+    _, around = surround(photo)
+    share = shares(name_map(around))
+    _, spread = _most_and_spread(photo.pixels.astype(np.float32))
     return {
         "colour.dominant": NAMES[int(share.argmax())],
-        "colour.saturation": saturation(rgb[mask]),
-        "colour.warmth": _warmth(rgb[mask]),
+        "colour.saturation": saturation(around.astype(np.float32)),
+        "colour.warmth": _warmth(around),
         # JPEG chroma noise leaves a true grey picture with a spread of a few levels.
         "colour.grey": bool(np.quantile(spread, 0.99) <= 8),
     }

@@ -23,11 +23,12 @@ def contrast(luma: NDArray[np.float32]) -> float:
 
 
 def _measure(photo: Photo) -> dict[str, Value]:
-    around = photo.pixels[surround(photo)].astype(np.float32) / 255
+    around = surround(photo)[1].astype(np.float32) / 255
     luma = np.asarray(around @ _LUMA, np.float32)
+    brightest = np.maximum(np.maximum(around[:, 0], around[:, 1]), around[:, 2])
     return {
         "light.brightness": float(luma.mean()),
-        "light.highlights": float(np.quantile(around.max(-1), 0.98)),
+        "light.highlights": float(np.quantile(brightest, 0.98)),
         "light.contrast": contrast(luma),
     }
 

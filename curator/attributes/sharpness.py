@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from curator.attributes import PhotoFamily, Value
-from curator.attributes._surround import surround
+from curator.attributes._surround import grey, surround
 from curator.types import Column, Mask, Photo
 
 _BLUR = 1.0
@@ -50,7 +50,7 @@ def detail(grey: NDArray[np.float32], where: Mask | None = None) -> float | None
 
 def _measure(photo: Photo) -> dict[str, Value]:
     # On the analysis picture, so that size does not decide.
-    return {"sharpness.detail": detail(photo.pixels.astype(np.float32).mean(-1), surround(photo))}
+    return {"sharpness.detail": detail(grey(photo), surround(photo)[0])}
 
 
 FAMILY = PhotoFamily(
