@@ -151,9 +151,10 @@ def _write(
     """The files of the contract; run.json last, since it says that the others are there."""
     from curator.report import compared, terminal
     from curator.report import json as files
+    from curator.writing import write_whole
 
     save("audit.json", content, out)
-    run.measures.frame.to_parquet(out / "measures.parquet")
+    write_whole(out / "measures.parquet", run.measures.frame.to_parquet)
     report = write_report(run, out, comparison=changes)
     console = common.console(record=True)
     terminal.print_audit(run, console)

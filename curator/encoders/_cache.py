@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,26 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from curator.types import Floats
+from curator.writing import write_whole
 
 log = logging.getLogger("curator")
 
 
-def write_whole(path: Path, write: Callable[[str], object]) -> None:
-    """Have `write` fill a temporary file beside `path` and put it in place. Raises OSError when the disk refuses."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=f".part{path.suffix}")
-    os.close(handle)
-    try:
-        write(name)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
 def try_to_write(path: Path, write: Callable[[str], object]) -> None:
-    """`write_whole`, but a cache that cannot be written costs the next run time and never stops this one."""
+    """Have `write` fill a file of the cache; one that cannot be written costs the next run time and never stops this one."""
     try:
-        write_whole(path, write)
+        write_whole(path, lambda part: write(str(part)))
     except OSError as error:
         log.warning("%s cannot be written (%s); the next run will do this work again.", path, error)
 

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from curator.encoders import _cache, _torch
+from curator.encoders import _torch
 from curator.types import Floats, Preprocessing
+from curator.writing import write_whole
 
 log = logging.getLogger("curator")
 
@@ -113,7 +114,7 @@ def export(module: Any, path: Path, outputs: tuple[str, ...], size: int) -> None
         if not agreement >= PARITY:
             raise ValueError(f"the export disagrees with torch: cosine {agreement:.6f}, {PARITY} needed")
 
-    _cache.write_whole(path, write)
+    write_whole(path, lambda part: write(str(part)))
 
 
 def parity(module: Any, path: Path, outputs: tuple[str, ...], size: int) -> float:

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from curator.writing import write_whole
 
 # A spreadsheet runs a cell that begins with one of these; a cell that already looks guarded is guarded once more, so
 # that `unguarded` gives back exactly what was there.
@@ -68,14 +69,8 @@ def dump(obj: Any, path: str | os.PathLike[str]) -> None:
 
 def write_text(text: str, path: str | os.PathLike[str]) -> None:
     """Write the text as UTF-8, all of it or nothing: a reader never sees half a file; makes the folder."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        part.write_bytes(text.encode("utf-8", "backslashreplace"))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    content = text.encode("utf-8", "backslashreplace")
+    write_whole(path, lambda part: part.write_bytes(content))
 
 
 def guarded(cell: str) -> str:
