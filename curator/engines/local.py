@@ -1,4 +1,4 @@
-"""Embed a data set on this machine: threads read and decode ahead, the encoder takes batches, the store keeps them."""
+"""Embed a data set on this machine: decoded ahead in processes of their own, batches to the encoder, all to the store."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from curator import foreground, patches
+from curator.engines import workers
 from curator.errors import CuratorError, DataError
 from curator.io import images
 from curator.io.store import Store
@@ -155,7 +156,7 @@ class _Run:
         """(key, photo), or (key, reason)."""
         key, content = claimed
         try:
-            return key, images.decode_bytes(content, self.preprocessing)
+            return key, workers.shared().decode(content, key, self.preprocessing)
         except DataError as error:
             return key, str(error)
 

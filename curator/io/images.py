@@ -14,7 +14,7 @@ import stat
 import threading
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import numpy as np
@@ -58,7 +58,7 @@ _RESAMPLING = {
 }
 _MAX_RESIZED_ASPECT = 16
 _BLOCK_PIXELS = 1 << 22
-_one_large = threading.Lock()
+_one_large: AbstractContextManager[object] = threading.Lock()
 
 
 def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
@@ -174,8 +174,22 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def decode_bytes(data: bytes, preprocessing: Preprocessing) -> Photo:
-    """Decode an image file's content.
+def take_turns(turn: AbstractContextManager[object]) -> None:
+    """Decode pictures above `LARGE_PIXELS` inside `turn`: a lock that several processes share."""
+    global _one_large
+    _one_large = turn
+
+
+def warm() -> None:
+    """Import what decoding needs later on, before a process is forked."""
+    _formats()
+    _phash(Image.new("RGB", (8, 8)))
+
+
+def decode_bytes(
+    data: bytes, preprocessing: Preprocessing, *, known_sha256: str = "", on_size: Callable[[int], None] | None = None
+) -> Photo:
+    """Decode an image file's content. `known_sha256` saves making it; `on_size` is told the pixels there are, beforehand.
 
     The first frame, turned as EXIF says, alpha over white, as 8-bit RGB. 16-bit values are divided by 257, the same for
     every picture so that brightness stays comparable; floats in 0..1 are times 255, in 0..255 taken as they are, others
@@ -191,6 +205,8 @@ def decode_bytes(data: bytes, preprocessing: Preprocessing) -> Photo:
         if not data:
             raise DataError("0 bytes")
         opened = _open(data)
+        if on_size:
+            on_size(opened.width * opened.height)
         large = opened.width * opened.height > LARGE_PIXELS
         with opened, _one_large if large else nullcontext():
             mode = opened.mode  # loading may change it
@@ -203,7 +219,7 @@ def decode_bytes(data: bytes, preprocessing: Preprocessing) -> Photo:
                 width=rgb.width,
                 height=rgb.height,
                 n_bytes=len(data),
-                sha256=sha256(data),
+                sha256=known_sha256 or sha256(data),
                 jpeg_quality=headers.jpeg_quality(opened),
                 camera=headers.camera(opened),
                 date=headers.date(opened),

@@ -1,0 +1,229 @@
+"""Decode in processes of their own: a decoder that crashes, hangs or eats the memory takes one picture with it, not the run.
+
+No `multiprocessing`: it runs the user's script again in every worker, and forks or pickles what must be neither. The
+template of the workers is a plain interpreter that is told on its command line what to do.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from curator.errors import DataError
+from curator.io import images
+from curator.types import Photo, Preprocessing
+
+SECONDS = 5.0
+"""Processor time that one picture may take to decode; a picture of over 24 megapixels more, in proportion. The slowest kind
+that is common, JPEG 2000, decodes 24 megapixels in about 3 s."""
+MEMORY = 4 << 30
+"""Bytes of address space that decoding one picture may take, beside the program itself. The largest picture allowed, 120
+megapixels with an alpha channel, needs about 3 GB."""
+_TRIES = 2
+"""A worker that dies may have been killed for the memory that others took; a second worker tries once more."""
+_LINE_BYTES = 1 << 20
+
+_log = logging.getLogger("curator")
+
+
+class Workers:
+    """As many worker processes as there are threads that decode at once. They wait between runs and end with this process.
+
+    Safe in threads. Where processes cannot be had (Windows, no descriptors left), pictures are decoded in this one.
+    """
+
+    def __init__(self, seconds: float = SECONDS, memory: int = MEMORY) -> None:
+        self._seconds, self._memory = seconds, memory
+        self._template: _Template | None = None
+        self._lock = threading.Lock()
+        self._idle: list[_Worker] = []
+        self._without = os.name != "posix"
+        self.n_died = 0
+        self.busy: set[int] = set()
+        """Process ids of the workers that have a picture in their hands."""
+
+    def decode(self, content: bytes, sha256: str, preprocessing: Preprocessing) -> Photo:
+        """`images.decode_bytes` in another process.
+
+        Raises: DataError with a short reason, also when its worker died, was too slow or needed too much memory.
+        """
+        request = {"preprocessing": asdict(preprocessing), "sha256": sha256}
+        reason = ""
+        for _ in range(_TRIES):
+            worker = self._take()
+            if worker is None:
+                return images.decode_bytes(content, preprocessing, known_sha256=sha256)
+            self.busy.add(worker.pid)
+            try:
+                answer = worker.ask(request, content)
+            finally:
+                self.busy.discard(worker.pid)
+            if answer is not None:
+                with self._lock:
+                    self._idle.append(worker)
+                photo: Photo = _far_side().photo_of(*answer)
+                return photo
+            status = self._bury(worker)
+            reason, again = self._why(status)
+            if not again:
+                break
+        raise DataError(reason)
+
+    def close(self) -> None:
+        """End the workers. The next picture would start new ones."""
+        with self._lock:
+            for worker in self._idle:
+                worker.line.close()
+            self._idle = []
+            template, self._template = self._template, None
+        if template:
+            template.close()
+
+    def _take(self) -> _Worker | None:
+        """An idle worker that lives, or a new one; None where there can be none."""
+        with self._lock:
+            while self._idle:
+                worker = self._idle.pop()
+                if not select.select([worker.line], [], [], 0)[0]:
+                    return worker
+                worker.line.close()  # it died while it had nothing to do
+                if self._template:
+                    self._template.bury(worker.pid)
+            if self._without:
+                return None
+            for _ in range(_TRIES):  # the template itself may have been killed
+                try:
+                    self._template = self._template or _Template(self._seconds, self._memory)
+                    return self._template.fork()
+                except (OSError, EOFError) as error:
+                    template, self._template = self._template, None
+                    if template:
+                        template.close()
+                    problem = error
+            self._without = True
+        _log.warning("pictures are decoded in this process, since no other can be started (%s).", problem)
+        return None
+
+    def _bury(self, worker: _Worker) -> int:
+        worker.line.close()
+        with self._lock:
+            self.n_died += 1
+            return self._template.bury(worker.pid) if self._template else 0
+
+    def _why(self, status: int) -> tuple[str, bool]:
+        """What to say of a worker that ended so, and whether another may try."""
+        number = os.WTERMSIG(status) if status < _far_side().GONE and os.WIFSIGNALED(status) else 0
+        if number in (signal.SIGPROF, signal.SIGALRM):
+            return f"takes more than {self._seconds:g} s to decode", False
+        if number == signal.SIGKILL:
+            return "its decoder was killed twice (is the memory full?)", True
+        name = signal.Signals(number).name if number else "no signal"
+        return f"its decoder crashed twice ({name})", True
+
+
+@cache
+def _far_side() -> Any:
+    from curator.io import isolated  # not before it is needed: Windows lacks what it imports
+
+    return isolated
+
+
+class _Worker:
+    """This side of one worker."""
+
+    def __init__(self, pid: int, line: socket.socket) -> None:
+        self.pid, self.line = pid, line
+
+    def ask(self, request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], memoryview] | None:
+        """Its answer; None if it died."""
+        try:
+            _far_side().send(self.line, request, [memoryview(content)])
+            answer: tuple[dict[str, Any], memoryview] | None = _far_side().receive(self.line)
+        except OSError:  # it hung up while we spoke, or never answered
+            return None
+        return answer
+
+
+class _Template:
+    """The process that forks the workers."""
+
+    def __init__(self, seconds: float, memory: int) -> None:
+        near, far = socket.socketpair()
+        with far:
+            places = [place for place in sys.path if isinstance(place, str)]
+            code = (
+                f"import sys; sys.path[:] = {places!r}; "
+                f"from curator.io.isolated import serve; serve({far.fileno()}, {memory}, {seconds})"
+            )
+            # A session of its own: Ctrl-C is for this process, which then tells the others. One thread: it forks.
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                pass_fds=[far.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # libtiff and libjpeg talk
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                start_new_session=True,
+            )
+        self._orders = near
+
+    def fork(self) -> _Worker:
+        near, far = socket.socketpair()
+        try:
+            for end in (near, far):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LINE_BYTES)
+            near.settimeout(_far_side().PATIENCE_SECONDS + 10)
+            socket.send_fds(self._orders, [_far_side().ORDER.pack(_far_side().FORK, 0)], [far.fileno()])
+            return _Worker(self._answer(), near)
+        except BaseException:
+            near.close()
+            raise
+        finally:
+            far.close()
+
+    def bury(self, pid: int) -> int:
+        """How a worker that hung up ended: its wait status."""
+        try:
+            self._orders.sendall(_far_side().ORDER.pack(_far_side().BURY, pid))
+            return self._answer()
+        except (OSError, EOFError):
+            return int(_far_side().GONE)
+
+    def close(self) -> None:
+        self._orders.close()
+        try:
+            self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _answer(self) -> int:
+        size = _far_side().ANSWER.size
+        data = self._orders.recv(size, socket.MSG_WAITALL)
+        if len(data) < size:
+            raise EOFError("the decoding processes ended")
+        return int(_far_side().ANSWER.unpack(data)[0])
+
+
+_shared: tuple[int, Workers] | None = None
+_making = threading.Lock()
+
+
+def shared() -> Workers:
+    """The workers of this process, which later runs use again."""
+    global _shared
+    with _making:
+        if _shared is None or _shared[0] != os.getpid():  # after a fork they are the parent's
+            _shared = os.getpid(), Workers()
+            atexit.register(_shared[1].close)
+        return _shared[1]
