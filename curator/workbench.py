@@ -15,6 +15,7 @@ from curator import __version__, attributes, encoders, patches
 from curator.config import Settings
 from curator.engines import local
 from curator.errors import DataError
+from curator.io import images
 from curator.io.scan import scan
 from curator.io.store import Store
 from curator.types import Dataset, Embedded, Encoder, Eye, Measures
@@ -91,7 +92,11 @@ class Workbench:
         eye = encoders.eye_of(self.encoder, cache=self.cache, jobs=self.jobs)
         borrowed = eye is not None and eye.info.fingerprint != self.encoder.info.fingerprint
         sight = local.Sight(eye, self._patches(eye), borrowed) if eye else None
-        measured = attributes.fingerprint() + (f" seen by {eye.info.fingerprint} {patches.VERSION}" if eye else "")
+        measured = (
+            f"decoded {images.DECODING} "
+            + attributes.fingerprint()
+            + (f" seen by {eye.info.fingerprint} {patches.VERSION}" if eye else "")
+        )
         store = Store.for_(self.cache, self.encoder.info.fingerprint, measured)
         name = f"reading {dataset.name}"
         out = local.run(
@@ -109,7 +114,7 @@ class Workbench:
 
     def _patches(self, eye: Eye) -> Store:
         # What is seen depends on how the encoder cuts its input, whichever eye looks at it.
-        key = f"{eye.info.fingerprint} {self.encoder.info.preprocessing} {patches.VERSION}"
+        key = f"{eye.info.fingerprint} {self.encoder.info.preprocessing} {patches.VERSION} decoded {images.DECODING}"
         name = hashlib.sha256(key.encode()).hexdigest()[:24]
         return Store(self.cache / "patches" / name, np.uint8)
 

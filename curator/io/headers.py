@@ -19,6 +19,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+QUARTERS = frozenset(_TURNS[k] for k in (5, 6, 7, 8))
+"""The turns that make a wide picture a tall one."""
 
 # The luminance table of the JPEG standard (ITU-T T.81, table K.1), in reading order.
 _LUMINANCE = np.array(

@@ -39,6 +39,13 @@ MAX_BYTES = 1 << 30
 ANALYSIS_SIDE = 256
 """Longest side of the analysis picture, in pixels."""
 
+SPARE = 2
+"""A large JPEG is decoded at a fraction of its size (its cosine transform is undone for the lowest frequencies alone), but at
+no less than this many times the sides that the encoder's input and the analysis picture have."""
+
+DECODING = 2
+"""Version of how files become pictures, which is part of what stored results are known by: raise it when pixels change."""
+
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "MPO", "PPM", "TGA", "ICO", "DIB")
 
 # fmt: off
@@ -61,8 +68,12 @@ _BLOCK_PIXELS = 1 << 22
 _one_large: AbstractContextManager[object] = threading.Lock()
 
 
-def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+def prepare(
+    image: Image.Image, preprocessing: Preprocessing, shape: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
     """The encoder's input (size, size, 3) uint8, before scaling to 0..1 and normalisation.
+
+    `shape` is the width and height as stored, where `image` was decoded smaller.
 
     Equal, pixel for pixel, to what `open_clip.image_transform` hands to `ToTensor` for the same RGB image: the same
     rounding of sizes and the same crop offsets as torchvision. Pictures more than 16 times as long as wide are resized
@@ -72,21 +83,34 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint
     resample = _RESAMPLING[p.interpolation]
     if image.mode != "RGB":
         image = image.convert("RGB")
-    w, h = image.size
-    if p.mode == "squash":
-        target = (p.resize_to, p.resize_to)
-    elif p.mode == "longest":
-        ratio = max(w, h) / p.resize_to
-        target = (max(1, round(w / ratio)), max(1, round(h / ratio)))
-    else:
-        short = p.resize_to
-        target = (short, int(short * h / w)) if w <= h else (int(short * w / h), short)
+    target = _target(*(shape or image.size), p)
     fill = p.fill if p.mode == "longest" else 0
     if max(target) > _MAX_RESIZED_ASPECT * max(p.resize_to, p.size):
         return _resize_middle(image, target, p.size, resample, fill)
     if image.size != target:
         image = image.resize(target, resample)
     return np.array(_crop_or_pad(image, p.size, fill))
+
+
+def _target(w: int, h: int, p: Preprocessing) -> tuple[int, int]:
+    """The size to which a picture is resized before the middle is cut out."""
+    if p.mode == "squash":
+        return p.resize_to, p.resize_to
+    if p.mode == "longest":
+        ratio = max(w, h) / p.resize_to
+        return max(1, round(w / ratio)), max(1, round(h / ratio))
+    short = p.resize_to
+    return (short, int(short * h / w)) if w <= h else (int(short * w / h), short)
+
+
+def _draft(image: Image.Image, preprocessing: Preprocessing) -> None:
+    """Have a JPEG decoded at 1/2, 1/4 or 1/8 of its size, where that leaves `SPARE` times the pixels a side that are needed."""
+    w, h = image.size
+    if image.format not in ("JPEG", "MPO"):
+        return
+    # EXIF may turn it a quarter; what is needed is asked for both ways round.
+    needs = [_target(w, h, preprocessing), _target(h, w, preprocessing)[::-1], _shrunk(w, h, ANALYSIS_SIDE)]
+    image.draft(image.mode, (max(n[0] for n in needs) * SPARE, max(n[1] for n in needs) * SPARE))
 
 
 def fit(inputs: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -195,7 +219,8 @@ def decode_bytes(
     every picture so that brightness stays comparable; floats in 0..1 are times 255, in 0..255 taken as they are, others
     stretched from their own minimum to their maximum. The analysis picture's longest side is at most 256 pixels (a mean
     over areas, never made larger): enough for backgrounds, colours and borders, small enough that the attributes cost
-    less than the decode. `phash` is the DCT hash of that picture. Positions (GPS) are never read.
+    less than the decode. A JPEG much larger than needed is decoded at a fraction of its size (`SPARE`). `phash` is the
+    DCT hash of the analysis picture. Positions (GPS) are never read.
 
     Raises: DataError with a short reason, for whatever is wrong; nothing else.
     """
@@ -210,14 +235,18 @@ def decode_bytes(
         large = opened.width * opened.height > LARGE_PIXELS
         with opened, _one_large if large else nullcontext():
             mode = opened.mode  # loading may change it
+            width, height = opened.size
+            _draft(opened, preprocessing)
             opened.load()
             rgb = _upright(opened, _rgb(opened))
-            pixels = _shrink(rgb, ANALYSIS_SIDE)
+            if headers.turn(opened) in headers.QUARTERS:
+                width, height = height, width
+            pixels = _shrink(rgb, ANALYSIS_SIDE, (width, height))
             facts = FileFacts(
                 format=str(opened.format),
                 mode=mode,
-                width=rgb.width,
-                height=rgb.height,
+                width=width,
+                height=height,
                 n_bytes=len(data),
                 sha256=known_sha256 or sha256(data),
                 jpeg_quality=headers.jpeg_quality(opened),
@@ -225,7 +254,7 @@ def decode_bytes(
                 date=headers.date(opened),
                 n_frames=headers.n_frames(opened),
             )
-            return Photo(facts, np.asarray(pixels), prepare(rgb, preprocessing), _phash(pixels))
+            return Photo(facts, np.asarray(pixels), prepare(rgb, preprocessing, (width, height)), _phash(pixels))
     except DataError:
         raise
     except Exception as error:
@@ -347,12 +376,16 @@ def _upright(opened: Image.Image, rgb: Image.Image) -> Image.Image:
     return rgb if turn is None else rgb.transpose(turn)
 
 
-def _shrink(image: Image.Image, side: int) -> Image.Image:
-    longest = max(image.size)
-    if longest <= side:
-        return image
-    w, h = (max(1, round(s * side / longest)) for s in image.size)
-    return image.resize((w, h), Image.Resampling.BOX)
+def _shrunk(w: int, h: int, side: int) -> tuple[int, int]:
+    """The size of a picture whose longest side is at most `side`."""
+    longest = max(w, h)
+    return (w, h) if longest <= side else (max(1, round(w * side / longest)), max(1, round(h * side / longest)))
+
+
+def _shrink(image: Image.Image, side: int, shape: tuple[int, int] | None = None) -> Image.Image:
+    """The picture, whose size as stored is `shape`, with its longest side at most `side`: means over areas."""
+    target = _shrunk(*(shape or image.size), side)
+    return image if image.size == target else image.resize(target, Image.Resampling.BOX)
 
 
 def _phash(pixels: Image.Image) -> int:

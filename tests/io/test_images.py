@@ -375,3 +375,47 @@ def test_damaged_bytes_give_a_picture_or_a_short_reason_and_nothing_else(data, k
     else:
         assert photo.input.shape == (32, 32, 3)
         assert max(photo.pixels.shape[:2]) <= images.ANALYSIS_SIDE
+
+
+def photograph(width: int, height: int) -> Image.Image:
+    """Soft shapes and some grain: like a photograph, its JPEG has most of its strength in the low frequencies."""
+    rng = np.random.default_rng(width)
+    small = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
+    pixels = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC), np.float32)
+    return Image.fromarray((pixels + rng.normal(0, 3, pixels.shape)).clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
+@pytest.mark.parametrize(
+    ("size", "orientation", "stored"), [((1600, 1200), 1, (800, 600)), ((1200, 1700), 6, (600, 850))]
+)
+def test_a_large_jpeg_is_decoded_smaller_and_says_and_shows_the_same(mode, size, orientation, stored):
+    prep = Preprocessing(64, 72, mode)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(photograph(*size), "JPEG", quality=90, exif=exif)
+    opened = Image.open(io.BytesIO(data))
+    images._draft(opened, Preprocessing(224, 256, mode))
+    assert opened.size == (stored if mode != "squash" or min(size) >= 1024 else size)
+    photo = images.decode_bytes(data, prep)
+    whole = Image.open(io.BytesIO(data)).convert("RGB")
+    whole = whole if orientation == 1 else whole.transpose(Image.Transpose.ROTATE_270)
+    assert (photo.facts.width, photo.facts.height) == whole.size
+    assert (photo.facts.mode, photo.facts.jpeg_quality) == ("RGB", 90)
+    plain = np.asarray(images._shrink(whole, 256)).astype(int)
+    assert photo.pixels.shape == plain.shape
+    assert np.abs(photo.pixels - plain).mean() < 1.5
+    difference = np.abs(photo.input - images.prepare(whole, prep).astype(int))
+    assert difference.mean() < 0.7
+    assert np.quantile(difference, 0.99) <= 3
+
+
+@pytest.mark.parametrize(("width", "height"), [(500, 375), (1023, 1023), (300, 4000)])
+def test_a_jpeg_that_is_not_much_larger_than_needed_is_decoded_whole(width, height):
+    """To the last bit what it was before large ones were decoded smaller."""
+    prep = Preprocessing(224, 256)
+    data = encoded(photograph(width, height), "JPEG", quality=92)
+    photo, whole = images.decode_bytes(data, prep), Image.open(io.BytesIO(data))
+    whole.load()
+    assert np.array_equal(photo.input, images.prepare(whole, prep))
+    assert np.array_equal(photo.pixels, np.asarray(images._shrink(whole, 256)))
