@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curator.types import Floats, Mask, Patches
+from curator.types import Floats, Mask, Patches, PlaceFeatures
 from curator.vectors import unit
 
 CANDIDATE_BITS = 20
@@ -144,7 +144,7 @@ def _agreement(
 
 
 def _laid(
-    grids: NDArray[Any], i: NDArray[np.intp], j: NDArray[np.intp], turned: Mask, window: Window
+    grids: NDArray[Any] | PlaceFeatures, i: NDArray[np.intp], j: NDArray[np.intp], turned: Mask, window: Window
 ) -> tuple[Floats, Floats]:
     return _through(window, grids[i].astype(np.float32)), _turned(grids[j].astype(np.float32), turned)
 

@@ -14,7 +14,6 @@ from curator.types import Floats, Ids, Mask, PackedRows, Patches
 VERSION = f"1.{FOREGROUND}"  # raise it when the packed bytes change
 IN_MEMORY = 2**28
 """Bytes of features that are held in memory: those of some 12,000 pictures. More stay on the disk until they are asked for."""
-_BLOCK = 1024
 _EXTRA = 5  # bytes beside the features of a place: foreground, three of colour, texture
 
 
@@ -56,24 +55,25 @@ def read(ids: Ids, rows: PackedRows, grid: int, eye: str) -> tuple[Mask, Patches
     """
     n = len(rows)
     found = np.zeros(n, np.bool_)
-    parts: list[NDArray[np.uint8]] = []
+    parts: tuple[NDArray[np.uint8], ...] = ()
     whole: NDArray[np.int8] | None = None
+    d = 0
     for at, block in rows.blocks():
         places = block.reshape(len(block), grid, grid, -1)
         d = places.shape[3] - _EXTRA
         if not parts:
-            parts = [np.zeros((n, grid, grid, *more), np.uint8) for more in ((), (3,), ())]
+            parts = tuple(np.zeros((n, grid, grid, *more), np.uint8) for more in ((), (3,), ()))
             if n * grid * grid * d <= IN_MEMORY:
                 whole = np.zeros((n, grid, grid, d), np.int8)
-        for part, columns in zip(parts, (d, slice(d + 1, d + 4), d + 4), strict=True):
-            part[at] = places[..., columns]
+        likely, colour, texture = parts
+        likely[at], colour[at], texture[at] = places[..., d], places[..., d + 1 : d + 4], places[..., d + 4]
         if whole is not None:
             whole[at] = places[..., :d].view(np.int8)
         found[at] = True
     if not found.all() or not parts:
         return found, None
     features = _Features(rows, (n, grid, grid, d)) if whole is None else whole
-    return found, Patches(ids, features, *parts, eye=eye)
+    return found, Patches(ids, features, likely, colour, texture, eye)
 
 
 class _Features:

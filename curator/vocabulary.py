@@ -48,8 +48,10 @@ def learn(patches: Patches, seed: int, n_words: int = N_WORDS) -> Vocabulary:
     each = max(1, min(places, _SAMPLE // max(n, 1)))
     rows = rng.permutation(n)[:_SAMPLE]
     picks = np.argsort(rng.random((len(rows), places)), axis=1)[:, :each]
-    flat = patches.features.reshape(n, places, -1)
-    sample = flat[rows[:, None], picks].reshape(len(rows) * each, -1).astype(np.float32) / 127
+    sample = np.concatenate(
+        [_picked(patches, rows[k : k + _BLOCK], picks[k : k + _BLOCK]) for k in range(0, max(len(rows), 1), _BLOCK)]
+    ).astype(np.float32)
+    sample /= 127
     weights = _weights(patches, rows, picks)
     mean = np.average(sample, axis=0, weights=weights).astype(np.float32)
     centred = (sample - mean).astype(np.float64)
@@ -69,12 +71,18 @@ def learn(patches: Patches, seed: int, n_words: int = N_WORDS) -> Vocabulary:
     return Vocabulary(mean.astype(np.float32), axes.astype(np.float32), centres.astype(np.float32))
 
 
+def _picked(patches: Patches, rows: NDArray[np.intp], picks: NDArray[np.intp]) -> NDArray[np.int8]:
+    """The features (r * e, d) at the places `picks` (r, e) of the images `rows` (r,)."""
+    features = patches.features[rows].reshape(len(rows), patches.grid**2, -1)
+    return features[np.arange(len(rows))[:, None], picks].reshape(picks.size, -1)
+
+
 def _weights(patches: Patches, rows: NDArray[np.intp], picks: NDArray[np.intp]) -> NDArray[np.float64]:
     """How often each patch of the sample counts: `picks` (r, e) are places of the images `rows` (r,) -> (r * e,)."""
-    n, g = len(patches), patches.grid
+    g = patches.grid
     y, x = np.mgrid[:g, :g]
     near = (np.minimum(np.minimum(y, x), g - 1 - np.maximum(y, x)) < BY_THE_EDGE).ravel()
-    odd = patches.on_object.reshape(n, g * g)[rows[:, None], picks]
+    odd = patches.on_object_of(rows).reshape(len(rows), g * g)[np.arange(len(rows))[:, None], picks]
     return np.where(odd & near[picks], ODD, 1.0).ravel()
 
 
@@ -96,7 +104,11 @@ def counts(words: NDArray[np.uint8], where: Mask, n_words: int) -> NDArray[np.in
     >>> counts(np.array([[[0, 1], [1, 2]]], np.uint8), np.array([[[True, True], [True, False]]]), 3).tolist()
     [[1, 2, 0]]
     """
-    n = len(words)
-    slot = words.reshape(n, -1).astype(np.int64) + n_words * np.arange(n)[:, None]
-    tally = np.bincount(slot[where.reshape(n, -1)], minlength=n * n_words)
-    return tally.reshape(n, n_words).astype(np.int32)
+    out = np.empty((len(words), n_words), np.int32)
+    for start in range(0, len(words), _BLOCK):
+        block = words[start : start + _BLOCK]
+        n = len(block)
+        slot = block.reshape(n, -1).astype(np.int64) + n_words * np.arange(n)[:, None]
+        tally = np.bincount(slot[where[start : start + n].reshape(n, -1)], minlength=n * n_words)
+        out[start : start + n] = tally.reshape(n, n_words)
+    return out

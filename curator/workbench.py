@@ -97,7 +97,7 @@ class Workbench:
             + attributes.fingerprint()
             + (f" seen by {eye.info.fingerprint} {patches.VERSION}" if eye else "")
         )
-        store = Store.for_(self.cache, self.encoder.info.fingerprint, measured)
+        store = Store.for_(self.cache, self.encoder.info.fingerprint, measured, self.encoder.info.name)
         name = f"reading {dataset.name}"
         out = local.run(
             dataset, self.encoder, attributes.measure, store,
@@ -115,8 +115,7 @@ class Workbench:
     def _patches(self, eye: Eye) -> Store:
         # What is seen depends on how the encoder cuts its input, whichever eye looks at it.
         key = f"{eye.info.fingerprint} {self.encoder.info.preprocessing} {patches.VERSION} decoded {images.DECODING}"
-        name = hashlib.sha256(key.encode()).hexdigest()[:24]
-        return Store(self.cache / "patches" / name, np.uint8)
+        return Store.of_patches(self.cache, key, eye.info.name)
 
     def measures(self, embedded: Embedded, reference: Embedded | None = None) -> Measures:
         """All attributes, read by the thresholds of `reference`."""

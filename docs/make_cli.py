@@ -93,7 +93,7 @@ def page() -> str:
             out.append(_table(own, ctx) + "\n")
         if shared:
             out.append("Also takes the [common flags](#common-flags).\n\n")
-    out.append("## Common flags\n\nEvery command but `verify` and `doctor` takes these.\n\n")
+    out.append("## Common flags\n\nEvery command but `cache`, `verify` and `doctor` takes these.\n\n")
     out.append(_table(common, ctx))
     return "".join(out).replace("\n\n\n", "\n\n")
 

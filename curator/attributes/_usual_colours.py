@@ -54,8 +54,13 @@ def seen(patches: Patches) -> Floats:
 
     The product of two such roots is the Bhattacharyya coefficient: 1 for the colours expected, 0 for none of them.
     """
-    names = np.concatenate([name_map(patches.colour[k : k + CHUNK]) for k in range(0, max(len(patches), 1), CHUNK)])
-    # A picture that is all object has nothing else to show; then its places count alike.
-    free = 1.001 - patches.foreground.astype(np.float32) / 255
-    found = np.stack([(free * (names == colour)).sum((1, 2)) for colour in range(len(NAMES))], axis=1)
+    found = np.concatenate([_areas(patches, k) for k in range(0, max(len(patches), 1), CHUNK)])
     return np.asarray(np.sqrt(found / found.sum(1, keepdims=True)), np.float32)
+
+
+def _areas(patches: Patches, start: int) -> Floats:
+    """How much (b, 11) of what is not the object has each colour, in `CHUNK` images from the one at `start` on."""
+    names = name_map(patches.colour[start : start + CHUNK])
+    # A picture that is all object has nothing else to show; then its places count alike.
+    free = 1.001 - patches.foreground[start : start + CHUNK].astype(np.float32) / 255
+    return np.stack([(free * (names == colour)).sum((1, 2)) for colour in range(len(NAMES))], axis=1)

@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "Write balanced, leak-free splits.",
     "browse": "Open the FiftyOne App on the audited set.",
     "embed": "Embed DATA into the cache, nothing else.",
+    "cache": "List what is kept of embedded images, or remove it.",
     "verify": "Audit again what an audit.json is about, and compare.",
     "selftest": "Plant shortcuts in copies of DATA, and see if they are found.",
     "doctor": "Say what works here, and how to mend the rest.",

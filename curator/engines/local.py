@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
 
@@ -18,8 +19,10 @@ from curator import foreground, patches
 from curator.engines import workers
 from curator.errors import CuratorError, DataError
 from curator.io import images
+from curator.io.keys import Index
 from curator.io.store import Store
 from curator.types import Dataset, Embedded, Embeddings, Encoder, Eye, Floats, Patches, Photo, Preprocessing
+from curator.vectors import unit
 
 FLUSH_IMAGES = 256
 FLUSH_SECONDS = 5.0
@@ -27,6 +30,10 @@ FLUSH_SECONDS = 5.0
 
 MAX_JOBS = 16
 """Threads that decode by default, at most: beyond this memory grows and disks do not get faster."""
+
+_BLOCK = 4096
+_MEASURED_BEHIND = 1
+"""Batches that may wait for their measures while the encoder has the next: enough to keep both busy."""
 
 _PROGRESS_SECONDS = 0.1
 _FACT = "file."  # marks the columns of FileFacts in the store's rows; what measure() returns is marked _MEASURE
@@ -63,17 +70,26 @@ def run(
     Raises: DataError if no image can be read; CuratorError if the store cannot be written.
     """
     start = time.monotonic()
+    rows: Sequence[int] = range(len(dataset))
     jobs = jobs if jobs > 0 else min(MAX_JOBS, _n_processors())
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="decode")
-    work = _Run(dataset, encoder, measure, store, on_progress, sight, pool)
+    measuring = ThreadPoolExecutor(jobs, thread_name_prefix="measure")
+    work = _Run(dataset, encoder, measure, store, on_progress, sight, measuring)
     try:
-        loaded = _ahead(pool, work.load, range(len(dataset)), 2 * jobs)
-        decoded = _ahead(pool, work.decode, work.claim(loaded), batch_size + jobs)
-        for key, result in decoded:
-            work.take(key, result, batch_size)
-        work.encode()
+        while rows:
+            loaded = _ahead(pool, work.load, rows, 2 * jobs)
+            decoded = _ahead(pool, work.decode, work.claim(loaded), batch_size + jobs)
+            for key, result in decoded:
+                work.take(key, result, batch_size)
+            work.encode()
+            work.settle()
+            work.flush()
+            rows = work.lost()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+        with suppress(Exception):  # the one on its way out is the one to be told of
+            work.settle()
+        measuring.shutdown(wait=False, cancel_futures=True)
         work.flush()
     return work.result(start)
 
@@ -97,9 +113,29 @@ class _Finished:
     row: dict[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A batch that the encoder is done with, while other threads measure it."""
+
+    keys: list[str]
+    vectors: Floats
+    packed: Future[NDArray[np.uint8]] | None
+    rows: list[Future[dict[str, object] | str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What was read back: the images left out by row, with the reason, and what is stored of the others, in their order."""
+
+    reasons: Mapping[int, str]
+    vectors: NDArray[np.float16]
+    frame: pd.DataFrame
+    patches: Patches | None
+
+
 @dataclass(slots=True)
 class _Run:
-    """One run's books. Only `load` and `decode` are called from other threads, and they change nothing."""
+    """One run's books. Only `load`, `decode` and `row` are called from other threads, and they change nothing."""
 
     dataset: Dataset
     encoder: Encoder
@@ -107,13 +143,16 @@ class _Run:
     store: Store
     on_progress: Callable[[int, int], None] | None
     sight: Sight | None
-    pool: ThreadPoolExecutor
-    stored: frozenset[str] = frozenset()
+    measuring: ThreadPoolExecutor
+    stored: tuple[Index, ...] = ()
+    gone: set[str] = field(default_factory=set)  # was stored, and was damaged when it was read back
+    kept: _Kept | None = None
     claimed: set[str] = field(default_factory=set)
     keys: dict[int, str] = field(default_factory=dict)  # row -> content
     unread: dict[int, str] = field(default_factory=dict)  # row -> reason
     bad: dict[str, str] = field(default_factory=dict)  # content -> reason
     batch: list[tuple[str, Photo]] = field(default_factory=list)
+    seen: deque[_Seen] = field(default_factory=deque)
     finished: list[_Finished] = field(default_factory=list)
     n_new: int = 0
     n_waiting: int = 0
@@ -121,9 +160,7 @@ class _Run:
     told_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.stored = self.store.keys()
-        if self.sight:
-            self.stored &= self.sight.store.keys()
+        self.stored = tuple(store.index() for store in ([self.store, self.sight.store] if self.sight else [self.store]))
         self.flushed_at = time.monotonic()
 
     @property
@@ -137,7 +174,10 @@ class _Run:
         except DataError as error:
             return i, "", str(error)
         key = images.sha256(content)
-        return i, key, b"" if key in self.stored else content
+        return i, key, b"" if self.is_stored(key) else content
+
+    def is_stored(self, key: str) -> bool:
+        return key not in self.gone and all(key in index for index in self.stored)
 
     def claim(self, loaded: Iterable[tuple[int, str, bytes | str]]) -> Iterator[tuple[str, bytes]]:
         """The contents that are new, each once, in the order of the data set."""
@@ -160,8 +200,14 @@ class _Run:
         except DataError as error:
             return key, str(error)
 
-    def row(self, photo: Photo) -> dict[str, object] | str:
-        """What is known of a photo, by column of the store; or the reason why it cannot be measured."""
+    def row(self, photo: Photo, likely: Floats | None) -> dict[str, object] | str:
+        """What is known of a photo, by column of the store; or the reason why it cannot be measured.
+
+        `likely` (g, g) is the probability of the object at each place of the encoder's input.
+        """
+        if likely is not None:
+            height, width = photo.pixels.shape[:2]
+            photo = replace(photo, foreground=foreground.spread(likely, height, width, self.preprocessing))
         row: dict[str, object] = {_FACT + f.name: getattr(photo.facts, f.name) for f in fields(photo.facts)}
         row[_FACT + "phash"] = photo.phash
         try:
@@ -180,42 +226,47 @@ class _Run:
             self.encode()
 
     def encode(self) -> None:
-        """Embed and measure the batch, and store what is finished when it is time."""
+        """Embed the batch and have it measured meanwhile; store what is finished when it is time."""
         batch, self.batch = self.batch, []
         if batch:
-            vectors, packed, photos = self._see([photo for _, photo in batch])
-            for (key, _), vector, patches, row in zip(
-                batch, vectors, packed, self.pool.map(self.row, photos), strict=True
-            ):
-                if isinstance(row, str):
-                    self.bad[key] = row
-                elif np.isfinite(vector).all():
-                    self.finished.append(_Finished(key, vector, patches, row))
-                else:
-                    self.bad[key] = "the encoder gave no finite vector"
-            self.n_waiting -= len(batch)
+            self.seen.append(self._see([key for key, _ in batch], [photo for _, photo in batch]))
+        self.settle(_MEASURED_BEHIND)
         if len(self.finished) >= FLUSH_IMAGES or time.monotonic() - self.flushed_at > FLUSH_SECONDS:
             self.flush()
         self.tell()
 
-    def _see(self, photos: list[Photo]) -> tuple[Floats, Sequence[NDArray[np.uint8] | None], list[Photo]]:
-        """Vectors of the photos (and of their surround), their packed patches, and the photos with their foreground."""
+    def _see(self, keys: list[str], photos: list[Photo]) -> _Seen:
+        """Vectors of the photos, and side by side with them those of their surround, so that one row holds both."""
         inputs = np.stack([photo.input for photo in photos])
         if self.sight is None:
-            return self.encoder.encode(inputs), [None] * len(photos), photos
+            rows = [self.measuring.submit(self.row, photo, None) for photo in photos]
+            return _Seen(keys, self.encoder.encode(inputs), None, rows)
         eye = self.sight.eye
         fitted = images.fit(inputs, eye.input_size)
         vectors, features = eye.look(fitted)
+        likely = foreground.foreground(features)
+        packed = self.measuring.submit(patches.pack, fitted, features, likely)
+        rows = [self.measuring.submit(self.row, photo, map_) for photo, map_ in zip(photos, likely, strict=True)]
         if self.sight.borrowed:
             vectors = self.encoder.encode(inputs)
-        likely = foreground.foreground(features)
-        # Side by side, so that one row of the store holds both.
         vectors = np.hstack([vectors, self.encoder.encode(foreground.cover(inputs, likely))])
-        seen = [
-            replace(p, foreground=foreground.spread(map_, p.pixels.shape[0], p.pixels.shape[1], self.preprocessing))
-            for p, map_ in zip(photos, likely, strict=True)
-        ]
-        return vectors, list(patches.pack(fitted, features)), seen
+        return _Seen(keys, vectors, packed, rows)
+
+    def settle(self, behind: int = 0) -> None:
+        """Take over what was measured, of all batches but the last `behind`."""
+        while len(self.seen) > behind:
+            batch = self.seen[0]
+            rows = [row.result() for row in batch.rows]
+            packed = batch.packed.result() if batch.packed else [None] * len(rows)
+            self.seen.popleft()
+            for key, vector, patches_, row in zip(batch.keys, batch.vectors, packed, rows, strict=True):
+                if isinstance(row, str):
+                    self.bad[key] = row
+                elif np.isfinite(vector).all():
+                    self.finished.append(_Finished(key, vector, patches_, row))
+                else:
+                    self.bad[key] = "the encoder gave no finite vector"
+            self.n_waiting -= len(rows)
 
     def flush(self) -> None:
         """Store what is finished."""
@@ -237,44 +288,59 @@ class _Run:
             self.told_at = time.monotonic()
             self.on_progress(len(self.keys) + len(self.unread) - self.n_waiting, len(self.dataset))
 
+    def lost(self) -> list[int]:
+        """Read everything back, in the order of the data set, and say which rows are to be embedded once more: those of
+        images that counted as stored and turn out to be damaged."""
+        reasons = {i: self.bad[key] for i, key in self.keys.items() if key in self.bad} | self.unread
+        rows = [i for i in sorted(self.keys) if i not in reasons]
+        keys = [self.keys[i] for i in rows]
+        found, vectors, frame = self.store.read(keys)
+        seen: Patches | None = None
+        if self.sight and len(keys):
+            eye, packed = self.sight.eye, self.sight.store.gather(keys)
+            there, seen = patches.read(self.dataset.ids[rows], packed, eye.grid, eye.info.fingerprint)
+            found &= there
+        lost = [i for i, there in zip(rows, found, strict=True) if not there]
+        gone = {self.keys[i] for i in lost}
+        if gone & self.gone:
+            raise CuratorError(f"the cache {self.store.folder} lost {len(gone)} images just stored. Run again.")
+        self.gone |= gone
+        self.claimed -= gone
+        self.kept = None if lost else _Kept(reasons, vectors, frame, seen)
+        return lost
+
     def result(self, start: float) -> Embedded:
         """Everything in the order of the data set, all of it from the store: old and new rows cannot differ in form."""
-        reasons = {i: self.bad[key] for i, key in self.keys.items() if key in self.bad} | self.unread
-        failed = {str(self.dataset.ids[i]): reasons[i] for i in sorted(reasons)}
+        kept = self.kept or _Kept(self.unread, np.zeros((0, 0), np.float32), pd.DataFrame(), None)
+        failed = {str(self.dataset.ids[i]): kept.reasons[i] for i in sorted(kept.reasons)}
         dataset = self.dataset.without(failed)
         self.tell(last=True)
         if not len(dataset):
             why = "; ".join(f"{id!r}: {reason}" for id, reason in list(failed.items())[:3])
             raise DataError(f"none of the {len(self.dataset)} images of {self.dataset.name} can be read ({why}).")
-        keys = [key for i, key in sorted(self.keys.items()) if i not in reasons]
-        found, vectors, frame = self.store.read(keys)
-        if not found.all():
-            raise CuratorError(
-                f"the cache {self.store.folder} lost {int((~found).sum())} images just stored. Run again."
-            )
-        frame.index = pd.Index(dataset.ids, name="id")
+        kept.frame.index = pd.Index(dataset.ids, name="id")
         return Embedded(
             dataset=dataset,
-            embeddings=self._embeddings(dataset, vectors),
-            rows=_part(frame, _MEASURE),
-            facts=_part(frame, _FACT),
+            embeddings=self._embeddings(dataset, kept.vectors),
+            rows=_part(kept.frame, _MEASURE),
+            facts=_part(kept.frame, _FACT),
             n_new=self.n_new,
             seconds=time.monotonic() - start,
-            patches=self._patches(dataset, keys),
+            patches=kept.patches,
         )
 
-    def _embeddings(self, dataset: Dataset, stored: Floats) -> Embeddings:
+    def _embeddings(self, dataset: Dataset, stored: NDArray[np.float16]) -> Embeddings:
         d = self.encoder.info.dim
-        surround = stored[:, d:] if self.sight else None
-        return Embeddings(dataset.ids, stored[:, :d], self.encoder.info, surround)
+        surround = _unit(stored[:, d:]) if self.sight else None
+        return Embeddings(dataset.ids, _unit(stored[:, :d]), self.encoder.info, surround)
 
-    def _patches(self, dataset: Dataset, keys: list[str]) -> Patches | None:
-        if self.sight is None:
-            return None
-        found, packed, _ = self.sight.store.read(keys)
-        if not found.all():
-            raise CuratorError(f"the cache {self.sight.store.folder} lost images just stored. Run again.")
-        return patches.unpack(dataset.ids, packed, self.sight.eye.grid, self.sight.eye.info.fingerprint)
+
+def _unit(stored: NDArray[np.float16]) -> Floats:
+    """Stored vectors in full precision, of unit norm again, some at a time."""
+    out = np.empty(stored.shape, np.float32)
+    for start in range(0, len(stored), _BLOCK):
+        out[start : start + _BLOCK] = unit(stored[start : start + _BLOCK])
+    return out
 
 
 def _part(frame: pd.DataFrame, mark: str) -> pd.DataFrame:

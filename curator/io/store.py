@@ -1,93 +1,172 @@
 """What was computed of images, kept on disk by the content they were computed of.
 
-A store is a folder of shards that are written once and never changed. A shard is NAME.npy (vectors) and NAME.parquet
-(key and row of each), and NAME is the checksum of both, so a damaged shard gives itself away and two processes cannot
-write different things under one name. The .parquet is moved into place last and is what readers look for: nobody sees
-half a shard, and a crash leaves at most a file that the next open removes once it is an hour old.
+A store is a folder of shards (`curator.io.shards`) that are written once and never changed, and may hold more than memory
+does: a read looks up its keys, opens the shards that hold them one after another by memory map, and copies those rows.
+Any number of processes may read and append at once, and any of them may be killed at any moment: nobody sees half a shard,
+and what a crash leaves is removed by the next open.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
+import json
 import logging
 import os
 import time
-import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from curator.errors import CuratorError
+from curator.io import merging, shards
+from curator.io.keys import Index, Keys, as_keys, as_text
+from curator.io.shards import Damaged, Vectors
 from curator.types import Mask
-
-MAX_SHARDS = 64
-"""Above this many shards a read writes them as one: opening a shard costs milliseconds, whatever it holds."""
+from curator.writing import sweep, write_whole
 
 STALE_SECONDS = 3600.0
-"""Leftovers of a crash are removed at this age; a younger one may belong to a process that is writing it now."""
+"""Vectors without their .parquet are removed at this age; younger ones may belong to a process that is about to move it."""
 
 PATIENCE_SECONDS = 60.0
 """How long a read waits for other processes to stop moving shards; they need well under a second."""
 
-Vectors = NDArray[Any]
-"""(n, d), of the dtype of the store."""
-_KEY = "__key__"
+ABOUT = "store.json"
+FORMAT = "curator.store/2"
 _log = logging.getLogger(__name__)
 
 
-class Store:
-    """Vectors and rows under a key each. Any number of processes may read and append at once.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of what was asked for: `at` (b,) positions among the keys, their `vectors` (b, d), and their rows with the key."""
 
-    Every read checks every shard: a damaged one is logged, removed, and its images count as not stored. Cost, on
-    two slow processors: about 5 ms for a shard, and 1 s for 64,000 rows of 512 numbers.
+    at: NDArray[np.intp]
+    vectors: Vectors
+    rows: pa.Table
+
+
+class Store:
+    """Vectors and rows under a key each, the SHA-256 of an image's content. Any number of processes may use it at once.
+
+    What is read is checked: a damaged vector or shard is logged and removed, and its images count as not stored.
     """
 
-    def __init__(self, folder: Path, dtype: type[np.float32] | type[np.uint8] = np.float32) -> None:
-        """Open or make the store of vectors of one `dtype`.
+    def __init__(self, folder: Path, dtype: type[np.float16] | type[np.uint8] = np.float16, about: str = "") -> None:
+        """Open or make the store of vectors of one `dtype`; `about` tells people whose they are.
 
         Raises: CuratorError naming --cache if the folder cannot be written to.
         """
         self.folder = folder
-        self.dtype = dtype
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self._index: Index | None = None
+        self._touched: set[str] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._sweep()
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise PermissionError("no permission to write")
+            self._describe(about)
+            merging.compact(folder, folder / ABOUT)
         except OSError as error:
             raise _unwritable(folder, error) from None
 
     @classmethod
-    def for_(cls, cache: Path, encoder_fingerprint: str, measures_fingerprint: str) -> Self:
+    def for_(cls, cache: Path, encoder_fingerprint: str, measures_fingerprint: str, about: str = "") -> Self:
         """The store in `cache` of what this encoder and these measures compute; another of either has another store."""
-        name = hashlib.sha256(f"{encoder_fingerprint}\n{measures_fingerprint}".encode()).hexdigest()[:24]
-        return cls(cache / "store" / name)
+        return cls(_folder(cache / "store", f"{encoder_fingerprint}\n{measures_fingerprint}"), np.float16, about)
+
+    @classmethod
+    def of_patches(cls, cache: Path, fingerprint: str, about: str = "") -> Self:
+        """The store in `cache` of patches that were packed as the fingerprint says."""
+        return cls(_folder(cache / "patches", fingerprint), np.uint8, about)
+
+    def __len__(self) -> int:
+        """How many keys there are."""
+        return len(self.index())
 
     def keys(self) -> frozenset[str]:
-        """Every key that can be read."""
-        return frozenset(key for table, _ in self._load() for key in table.column(_KEY).to_pylist())
+        """Every key: for a few, as each takes a hundred bytes. See `index`."""
+        return frozenset(as_text(self.index().keys))
+
+    def index(self) -> Index:
+        """All keys that are there now. Only key columns are read, and only if a shard has come or gone.
+
+        Raises: CuratorError if other processes keep changing the store.
+        """
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < give_up:
+            names = merging.names(self.folder)
+            if self._index is not None and self._index.names == names:
+                return self._index
+            found = self._read_index(names)
+            if found is not None:
+                self._index = found
+                return found
+            time.sleep(0.01)
+        raise self._restless()
 
     def read(self, keys: Sequence[str]) -> tuple[Mask, Vectors, pd.DataFrame]:
         """What is stored of `keys` (repeats allowed), in their order.
 
-        Returns the mask (n,) of the keys found; their vectors (n_found, d), (0, 0) if none; and their rows (index = key).
+        Returns the mask (n,) of the keys found; their vectors (n_found, d) of the store's dtype, (0, 0) if none; and
+        their rows (index = key).
         """
-        shards = self._load()
-        where = {key: at for at, key in enumerate(k for t, _ in shards for k in t.column(_KEY).to_pylist())}
-        found = np.asarray([key in where for key in keys], dtype=np.bool_)
+        found = np.zeros(len(keys), np.bool_)
+        parts: list[tuple[NDArray[np.intp], pa.Table]] = []
+        vectors = np.zeros((0, 0), self.dtype)
+        for part in self.scan(keys, rows=True):
+            if not parts:
+                vectors = np.zeros((len(keys), part.vectors.shape[1]), self.dtype)
+            vectors[part.at] = part.vectors
+            found[part.at] = True
+            parts.append((part.at, part.rows))
         if not found.any():
             return found, np.zeros((0, 0), self.dtype), pd.DataFrame()
-        take = np.asarray([where[key] for key in keys if key in where], dtype=np.int64)
-        vectors = _stack([v for _, v in shards])[take]
-        rows = _concat([t for t, _ in shards]).take(pa.array(take)).to_pandas()
-        return found, vectors, rows.set_index(_KEY).rename_axis(index=None)
+        order = np.argsort(np.concatenate([at for at, _ in parts]))
+        table = merging.concat([table for _, table in parts]).take(pa.array(order))
+        rows = table.drop_columns([shards.KEY]).to_pandas()
+        rows.index = pd.Index([key for key, there in zip(keys, found, strict=True) if there], dtype=object)
+        return found, vectors if found.all() else vectors[found], rows
+
+    def scan(self, keys: Sequence[str] | Keys, *, rows: bool = False) -> Iterator[Part]:
+        """What is sound of `keys`, in the order in which it lies on the disk, some 16 MB at a time.
+
+        With `rows`, all columns of the rows come with it, else the key alone.
+        """
+        wanted = as_keys(keys)
+        left = np.arange(len(wanted))
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while len(left):
+            index = self.index()
+            at = index.find(wanted[left])
+            left, at = left[at >= 0], at[at >= 0]
+            order = np.lexsort((index.row[at], index.shard[at]))
+            left, at = left[order], at[order]
+            gone: list[NDArray[np.intp]] = []
+            cuts = np.flatnonzero(np.diff(index.shard[at])) + 1
+            for mine, here in zip(np.split(left, cuts), np.split(at, cuts), strict=True):
+                if not len(mine):
+                    continue
+                name = index.names[index.shard[here[0]]]
+                try:
+                    yield from self._scan_shard(name, wanted, mine, index.row[here], rows)
+                except FileNotFoundError:  # merged by another process meanwhile: look again where they are
+                    gone.append(mine)
+                except Damaged as error:
+                    merging.drop(self.folder, name, str(error))
+            left = np.concatenate(gone) if gone else left[:0]
+            if len(left) and time.monotonic() > give_up:
+                raise self._restless()
+
+    def gather(self, keys: Sequence[str] | Keys) -> Rows:
+        """The vectors of keys, read when they are asked for."""
+        return Rows(self, as_keys(keys))
 
     def append(self, keys: Sequence[str], vectors: Vectors, rows: pd.DataFrame) -> None:
         """Store the rows of `vectors` (n, d) and of `rows` (n, any columns of plain values) under `keys` (n,).
@@ -96,135 +175,128 @@ class Store:
         """
         if not len(keys) == len(vectors) == len(rows):
             raise ValueError(f"{len(keys)} keys, {len(vectors)} vectors and {len(rows)} rows to store")
-        if len(keys):
-            self._write(_table(keys, rows), np.asarray(vectors, dtype=self.dtype))
-
-    def _load(self) -> list[tuple[pa.Table, Vectors]]:
-        """All sound shards of one form, in an order that does not depend on the directory's; compacts if many."""
-        shards = self._sound_shards()
-        # One store has one form, unless code changed without a new fingerprint; then the latest is right.
-        for name, shard in shards:
-            if _form(shard) != _form(shards[0][1]):
-                self._drop(name, "of another form")
-        shards = [(name, shard) for name, shard in shards if _form(shard) == _form(shards[0][1])]
-        shards.sort(key=lambda s: s[0])
-        if len(shards) <= MAX_SHARDS:
-            return [shard for _, shard in shards]
-        table, vectors = _concat([t for _, (t, _) in shards]), _stack([v for _, (_, v) in shards])
-        merged = self._write(table, vectors)
-        for name, _ in shards:
-            if name != merged:
-                self._remove(name)
-        return [(table, vectors)]
-
-    def _sound_shards(self) -> list[tuple[str, tuple[pa.Table, Vectors]]]:
-        """Every shard of one listing, latest first. A shard that another process compacts meanwhile: list again."""
-        read: dict[str, tuple[pa.Table, Vectors] | None] = {}
-        give_up = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < give_up:
-            try:
-                names = self._names()
-                for name in names:
-                    if name not in read:
-                        read[name] = self._shard(name)
-                return [(name, shard) for name in names if (shard := read[name]) is not None]
-            except FileNotFoundError:
-                time.sleep(0.01)
-        raise CuratorError(f"the cache {self.folder} keeps changing. Let the other curator finish, or give --cache.")
-
-    def _names(self) -> list[str]:
-        """The shards, latest first."""
-        found = [(path.stat().st_mtime_ns, path.stem) for path in self.folder.glob("*.parquet")]
-        return [name for _, name in sorted(found, reverse=True)]
-
-    def _shard(self, name: str) -> tuple[pa.Table, Vectors] | None:
-        """One shard, None if it is damaged. Raises: FileNotFoundError if it is gone."""
-        table_bytes = (self.folder / f"{name}.parquet").read_bytes()
+        if not len(keys):
+            return
+        kept = np.ascontiguousarray(vectors, dtype=self.dtype)
+        table = shards.make_table(as_keys(keys), shards.checksums(kept), rows)
         try:
-            vector_bytes = (self.folder / f"{name}.npy").read_bytes()
-        except FileNotFoundError:
-            if not (self.folder / f"{name}.parquet").exists():
-                raise
-            self._drop(name, "without its vectors")
-            return None
-        if _checksum(vector_bytes, table_bytes) != name:
-            self._drop(name, "damaged")
-            return None
-        return pq.read_table(io.BytesIO(table_bytes)), np.load(io.BytesIO(vector_bytes), allow_pickle=False)
-
-    def _drop(self, name: str, why: str) -> None:
-        _log.warning("dropped a part of the cache that is %s (%s); its images are computed again", why, name)
-        self._remove(name)
-
-    def _remove(self, name: str) -> None:
-        for suffix in (".parquet", ".npy"):  # in this order: without its .parquet it is not there
-            try:
-                (self.folder / f"{name}{suffix}").unlink(missing_ok=True)
-            except OSError as error:
-                _log.warning("cannot remove %s%s from the cache: %s", name, suffix, error.strerror)
-
-    def _write(self, table: pa.Table, vectors: Vectors) -> str:
-        npy, parquet = io.BytesIO(), io.BytesIO()
-        np.save(npy, np.ascontiguousarray(vectors), allow_pickle=False)
-        pq.write_table(table, parquet, compression="zstd")
-        name = _checksum(npy.getvalue(), parquet.getvalue())
-        try:
-            for suffix, content in ((".npy", npy), (".parquet", parquet)):
-                self._place(f"{name}{suffix}", content.getvalue())
+            shards.write(self.folder, table, [kept], kept.shape[1], self.dtype)
+            merging.compact(self.folder, self.folder / ABOUT)
         except OSError as error:
             raise _unwritable(self.folder, error) from None
-        return name
 
-    def _place(self, name: str, content: bytes) -> None:
-        temporary = self.folder / f".tmp-{uuid.uuid4().hex}"
-        try:
-            with open(temporary, "xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.folder / name)
-        except BaseException:  # also Ctrl-C: leave nothing behind
-            temporary.unlink(missing_ok=True)
-            raise
+    def _read_index(self, names: Sequence[str]) -> Index | None:
+        """The index of these shards; None if one is gone meanwhile, or had to be dropped."""
+        keys, forms = [], []
+        for name in names:
+            try:
+                found, form = shards.read_keys(self.folder, name)
+            except FileNotFoundError:
+                return None
+            except Damaged as error:
+                merging.drop(self.folder, name, str(error))
+                return None
+            keys.append(found)
+            forms.append(form)
+        if len(set(forms)) > 1:
+            merging.drop_other_forms(self.folder, names, forms)
+            return None
+        return Index.of(names, keys)
+
+    def _scan_shard(
+        self, name: str, wanted: Keys, mine: NDArray[np.intp], rows: NDArray[np.int32], with_rows: bool
+    ) -> Iterator[Part]:
+        """The sound ones of these `rows` of a shard, which should have the keys `mine` (positions in `wanted`)."""
+        table, form = shards.read_table(self.folder, name, None if with_rows else [shards.KEY, shards.CRC])
+        vectors = shards.map_vectors(self.folder, name, form)
+        self._touch(name)
+        crc = table.column(shards.CRC).to_numpy()
+        is_right = shards.keys_of(table)[rows] == wanted[mine]
+        table = table.drop_columns([shards.CRC])
+        n_hurt = 0
+        for start in range(0, len(mine), merging.step(vectors)):
+            part = slice(start, start + merging.step(vectors))
+            block = vectors[rows[part]]
+            sound = (shards.checksums(block) == crc[rows[part]]) & is_right[part]
+            n_hurt += int((~sound).sum())
+            yield Part(mine[part][sound], block[sound], table.take(pa.array(rows[part][sound])))
+        if n_hurt:
+            _log.warning("%d vectors of the cache are damaged (%s); their images are computed again", n_hurt, name)
+            merging.rewrite(self.folder, [name])
+
+    def _describe(self, about: str) -> None:
+        """Say in the folder what it is, and that it was used now."""
+        content = json.dumps({"schema": FORMAT, "dtype": self.dtype.name, "about": about}).encode()
+        path = self.folder / ABOUT
+        if not path.exists() or (about and path.read_bytes() != content):
+            write_whole(path, lambda part: part.write_bytes(content))
+        with suppress(PermissionError):  # another user's, in a cache that a group shares
+            os.utime(path)
+
+    def _touch(self, name: str) -> None:
+        """Note, once, that a shard was used: `curator cache prune` removes what was not."""
+        if name not in self._touched:
+            self._touched.add(name)
+            with suppress(PermissionError):
+                os.utime(self.folder / f"{name}.parquet")
 
     def _sweep(self) -> None:
-        """Remove what a crash left: temporary files, and vectors whose .parquet never came."""
-        for path in self._leftovers():
+        """Remove what a crash left: unfinished files, and vectors whose .parquet never came."""
+        sweep(self.folder)
+        for path in self.folder.glob("shard-*.npy"):
+            if path.with_suffix(".parquet").exists():
+                continue
             try:
                 if time.time() - path.stat().st_mtime > STALE_SECONDS:
                     path.unlink()
             except OSError:  # another process was quicker
                 continue
 
-    def _leftovers(self) -> Iterator[Path]:
-        yield from self.folder.glob(".tmp-*")
-        yield from (p for p in self.folder.glob("*.npy") if not p.with_suffix(".parquet").exists())
+    def _restless(self) -> CuratorError:
+        return CuratorError(f"the cache {self.folder} keeps changing. Let the other curator finish, or give --cache.")
 
 
-def _table(keys: Sequence[str], rows: pd.DataFrame) -> pa.Table:
-    if not len(rows.columns):  # without a column Arrow forgets how many rows there are
-        return pa.table({_KEY: pa.array(list(keys), pa.string())})
-    table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
-    return table.add_column(0, _KEY, pa.array(list(keys), pa.string()))
+class Rows:
+    """The vectors of some keys in their order, read from the store when they are asked for."""
+
+    def __init__(self, store: Store, keys: Keys) -> None:
+        self._store, self._keys = store, keys
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __getitem__(self, rows: Any) -> Vectors:
+        """(m, d) for a slice or an array of m positions.
+
+        Raises: CuratorError if the store has lost some of them since they were found in it.
+        """
+        keys = self._keys[rows]
+        out, n = np.zeros((0, 0), self._store.dtype), 0
+        for at, vectors in Rows(self._store, keys).blocks():
+            if not n:
+                out = np.zeros((len(keys), vectors.shape[1]), self._store.dtype)
+            out[at] = vectors
+            n += len(at)
+        if n < len(keys):
+            raise CuratorError(f"the cache {self._store.folder} lost {len(keys) - n} images just stored. Run again.")
+        return out
+
+    def blocks(self) -> Iterator[tuple[NDArray[np.intp], Vectors]]:
+        """All that are sound, some 16 MB at a time, in the order in which they lie on the disk: positions and vectors."""
+        for part in self._store.scan(self._keys):
+            yield part.at, part.vectors
+
+    def take(self, rows: Any) -> Rows:
+        """Some of them, still unread."""
+        return Rows(self._store, self._keys[rows])
 
 
-def _concat(tables: list[pa.Table]) -> pa.Table:
-    # A column without a value in one shard has no type there; "permissive" takes it from the others.
-    return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
-
-
-def _stack(vectors: list[Vectors]) -> Vectors:
-    return vectors[0] if len(vectors) == 1 else np.concatenate(vectors)
-
-
-def _form(shard: tuple[pa.Table, Vectors]) -> tuple[tuple[str, ...], int]:
-    return tuple(shard[0].column_names), shard[1].shape[1]
-
-
-def _checksum(vectors: bytes, table: bytes) -> str:
-    digest = hashlib.sha256(vectors)
-    digest.update(table)
-    return digest.hexdigest()[:40]
+def _folder(parent: Path, fingerprint: str) -> Path:
+    """The folder of one store. What an earlier version kept of the same lies beside it, and is not read."""
+    old = parent / hashlib.sha256(fingerprint.encode()).hexdigest()[:24]
+    if old.is_dir():
+        _log.info("%s is of an earlier version and is not read; `curator cache prune` removes it", old)
+    return parent / hashlib.sha256(f"{FORMAT}\n{fingerprint}".encode()).hexdigest()[:24]
 
 
 def _unwritable(folder: Path, error: OSError) -> CuratorError:

@@ -26,6 +26,7 @@ _MOST = 6
 """Classes that are left out in turn to learn how strangers look; the largest ones."""
 _LARGEST = 3000
 """Images that this is learnt from, at most."""
+_BLOCK = 512
 _RARE = 0.05
 """Share of its class that a picture must look as much like their class as, where there are too few classes to leave one out."""
 
@@ -97,9 +98,11 @@ def object_view(patches: Patches) -> Floats:
     textures better than kinds.
     """
     out = np.empty((len(patches), patches.features.shape[3]), np.float32)
-    for i, here in enumerate(patches.on_object):
-        places = patches.features[i][here] if here.any() else patches.features[i].reshape(-1, out.shape[1])
-        out[i] = places.mean(0, dtype=np.float32)
+    for start in range(0, len(patches), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        for i, (features, here) in enumerate(zip(patches.features[block], patches.on_object_of(block), strict=True)):
+            places = features[here] if here.any() else features.reshape(-1, out.shape[1])
+            out[start + i] = places.mean(0, dtype=np.float32)
     return unit(out)
 
 

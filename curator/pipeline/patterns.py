@@ -28,17 +28,19 @@ def illustrate(
     embedded: Embedded,
     labels: Ints,
     table: Indicators,
+    whole: Embedded | None = None,
 ) -> dict[str, tuple[SharedPattern, ...]]:
     """The patterns with up to `N_EXAMPLES` pictures each, and the box in them where the pattern lies.
 
-    `labels` (n,) and `table` are those of `embedded`. A word's box is the window with most
+    `labels` (n,) and `table` are those of `embedded`, which may be a part of the `whole` set that the words were learnt
+    from. A word's box is the window with most
     places of it; that of a colour or a prompt about the surroundings (or the object) the rectangle that holds most of
     them and least else; what is said of the picture or its file has the whole picture. Pictures are typical ones among
     those that show most of it.
 
     Error: a place is a fourteenth of the input, and sees some of its neighbours: a box is a place off at times.
     """
-    spelt = words.spelling(embedded, embedded)
+    spelt = words.spelling(embedded, whole or embedded)
     measured = set(zip(table.attribute, table.value_names, strict=True))
     out = {}
     for name, patterns in shared.items():
@@ -91,7 +93,7 @@ def shown(
     """
     if patches is None or pattern.kind not in ("object", "context"):
         return None
-    likely = patches.on_object[rows]
+    likely = patches.on_object_of(rows)
     if _is_word(pattern):
         if spelt is None:
             return None

@@ -58,10 +58,16 @@ from curator.types.data import (
     Measures as Measures,
 )
 from curator.types.data import (
+    PackedRows as PackedRows,
+)
+from curator.types.data import (
     Patches as Patches,
 )
 from curator.types.data import (
     Photo as Photo,
+)
+from curator.types.data import (
+    PlaceFeatures as PlaceFeatures,
 )
 from curator.types.data import (
     Preprocessing as Preprocessing,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, Self
 
@@ -230,17 +230,53 @@ class Embeddings:
         return replace(self, ids=self.ids[idx], vectors=self.vectors[idx], surround=surround)
 
 
+class PlaceFeatures(Protocol):
+    """(n, g, g, d) int8 like an array, which may lie on the disk: what is asked for is read then."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> NDArray[np.int8]:
+        """(m, g, g, d) for a slice or an array of m positions."""
+        ...
+
+    def take(self, indices: Any, /, axis: Literal[0] = 0) -> Any:
+        """Some of them, where they are."""
+        ...
+
+
+class PackedRows(Protocol):
+    """Rows of bytes (n, b) that lie on the disk: what is asked for is read then."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> NDArray[np.uint8]:
+        """(m, b) for a slice or an array of m positions."""
+        ...
+
+    def take(self, rows: Any, /) -> Self:
+        """Some of them, unread."""
+        ...
+
+    def blocks(self) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
+        """All that are sound, some at a time and in any order: positions and rows."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Patches:
     """What is seen at each of g x g places of every encoder's input.
 
-    `features` (n, g, g, d) int8 are unit vectors times 127; `foreground` (n, g, g) uint8 is the probability times 255 that
-    the object is there; `colour` (n, g, g, 3) uint8 the mean RGB and `texture` (n, g, g) uint8 the mean step between
-    neighbouring pixels, in grey levels. `eye` is the fingerprint of what saw them.
+    `features` (n, g, g, d) int8 are unit vectors times 127; they may lie on the disk, so ask for few at a time. `foreground`
+    (n, g, g) uint8 is the probability times 255 that the object is there; `colour` (n, g, g, 3) uint8 the mean RGB and
+    `texture` (n, g, g) uint8 the mean step between neighbouring pixels, in grey levels. `eye` is the fingerprint of what saw
+    them.
     """
 
     ids: Ids
-    features: NDArray[np.int8]
+    features: NDArray[np.int8] | PlaceFeatures
     foreground: NDArray[np.uint8]
     colour: NDArray[np.uint8]
     texture: NDArray[np.uint8]
@@ -263,14 +299,19 @@ class Patches:
     @property
     def on_object(self) -> Mask:
         """The places (n, g, g) that more likely than not hold some of the object."""
-        return np.asarray(self.foreground >= 128, np.bool_)
+        return self.on_object_of(slice(None))
+
+    def on_object_of(self, rows: Any) -> Mask:
+        """`on_object` of a slice or an array of m positions: (m, g, g)."""
+        return np.asarray(self.foreground[rows] >= 128, np.bool_)
 
     def take(self, indices: NDArray[Any] | Sequence[int]) -> Self:
         idx = np.asarray(indices)
+        idx = np.flatnonzero(idx) if idx.dtype == np.bool_ else idx
         return replace(
             self,
             ids=self.ids[idx],
-            features=self.features[idx],
+            features=self.features.take(idx, axis=0),
             foreground=self.foreground[idx],
             colour=self.colour[idx],
             texture=self.texture[idx],

@@ -62,7 +62,7 @@ def test_ctrl_c_keeps_what_was_embedded(tmp_path):
     store = Store(folder)
     kept = len(store.keys())
     assert 12 <= kept < N
-    assert not list(folder.glob(".tmp-*"))
+    assert not list(folder.glob("*.part*"))
     encoder = encoders.resolve("pixels", cache=folder)[0]
     out = local.run(scan(str(data)), encoder, lambda photo: {"mean": float(photo.pixels.mean())}, store)
     assert (out.n_new, len(out.dataset)) == (N - kept, N)
