@@ -149,7 +149,7 @@ def read_settings(path: Path | None) -> Settings:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
         raise InputError(f"cannot read the settings {path}: {e.strerror}; check --config.") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+    except (ValueError, RecursionError) as e:  # not UTF-8, not TOML, a number of thousands of digits
         raise InputError(f"{path} is not valid TOML ({e}); see docs/concepts.md for an example.") from e
     return settings_of(tables, str(path))
 

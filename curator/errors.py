@@ -5,9 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST, _KEPT = 1500, 700
+"""Characters of a message, and of either end of one that is cut: a cell of a table or a list of names can be a megabyte."""
+
 
 class CuratorError(Exception):
-    """An error the user can act on: one line that says what was found, what is needed and what to do."""
+    """An error the user can act on: one line that says what was found, what is needed and what to do.
+
+    >>> len(str(CuratorError("x" * 1_000_000)))
+    1403
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message if len(message) <= _LONGEST else f"{message[:_KEPT]}...{message[-_KEPT:]}")
 
 
 class InputError(CuratorError):

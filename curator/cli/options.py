@@ -212,12 +212,13 @@ def emit(content: dict[str, Any], common: Common) -> None:
 
 
 def write_report(run: AuditRun, out: Path, **more: Any) -> Path:
-    """Write report.html, with the forecast that lies beside it if it is of the same data; `more` goes to
-    `curator.report.html.render`.
+    """Write report.html, with the forecast that lies beside it, and the plan and the proof of the one that is there, if they
+    are of the same data; `more` goes to `curator.report.html.render`.
     """
     from curator.io.images import thumbnail
     from curator.pipeline.sighting import sights
-    from curator.report.html import MAP_SIDE, render
+    from curator.report.html import MAP_SIDE, MAX_BYTES, render
+    from curator.report.keeping import kept
     from curator.report.serialise import write_text
 
     position = {str(i): k for k, i in enumerate(run.dataset.ids)}
@@ -238,8 +239,18 @@ def write_report(run: AuditRun, out: Path, **more: Any) -> Path:
             forecast=_forecast_of(run, out),
             **more,
         )
+        page, said = kept(page, _text_of(out / "report.html"), MAX_BYTES)
         write_text(page, out / "report.html")
+    if said and not _is_quiet():
+        click.echo(said, err=True)
     return out / "report.html"
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
 
 
 def _is_quiet() -> bool:
@@ -250,13 +261,12 @@ def _is_quiet() -> bool:
 
 def _forecast_of(run: AuditRun, out: Path) -> Forecast | None:
     """What an earlier `curator forecast` wrote of the same data, if it did."""
-    import json
-
+    from curator.io.jsonfile import read_json
     from curator.report.outlook import read_forecast
 
     try:
-        content = json.loads((out / "forecast.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = read_json(out / "forecast.json")
+    except (OSError, ValueError):
         return None
     found = read_forecast(content) if isinstance(content, dict) else None
     return found if found and found.fingerprint == run.fingerprint else None

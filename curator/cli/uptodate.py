@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curator.io import remote
+from curator.io.jsonfile import read_json
 
 if TYPE_CHECKING:
     from curator.types import Dataset
@@ -83,12 +83,12 @@ def finished(inputs: str, out: Path, needs_text: bool) -> tuple[dict[str, Any], 
     The run comes back as this run would have been: nothing embedded.
     """
     try:
-        run = json.loads((out / "run.json").read_text(encoding="utf-8"))
+        run = read_json(out / "run.json")
         if run["inputs"] != inputs or (needs_text and not run["printed"]):
             return None
         if any(_sha256(str(out / name)).hex() != kept for name, kept in run["outputs"].items()):
             return None
         this = {"n_new": 0, "seconds": 0.0, "images_per_second": None, "reused": True}
-        return json.loads((out / "audit.json").read_text(encoding="utf-8")), {**run, **this}
+        return read_json(out / "audit.json"), {**run, **this}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # no earlier run, or not one of this version's: audit

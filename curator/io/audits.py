@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from curator.errors import InputError
+from curator.io.jsonfile import read_json
 
 _NUMBER = (int, float)
-_DIGITS = 19
-"""No count or seed has more; arithmetic on a number of a thousand digits fails where nobody expects it."""
-_DEEPEST = 30
-"""audit.json is a dozen levels deep."""
 # What is relied on, as docs/schema/audit.json has it. A list of one stands for a list of such things; a key with "?" may be
-# missing, or null.
+# missing, or null; "*" stands for every key.
 _FINDING: dict[str, Any] = {
-    "id": str, "class": str, "attribute": str, "value": str, "severity": ("low", "medium", "high"), "sentence": str,
+    "id": str, "class": str, "attribute": str, "value": str, "kind": str, "severity": ("low", "medium", "high"), "sentence": str,
     "effect": (*_NUMBER, None), "p": (*_NUMBER, None), "q": (*_NUMBER, None), "example_ids": [str],
     "counterexample_ids": [str], "same_as": [str], "effect_ci?": [_NUMBER], "share_in_class?": _NUMBER,
     "share_elsewhere?": _NUMBER, "reliance?": {"gap?": _NUMBER}, "intended?": str,
 }  # fmt: skip
 _FORM: dict[str, Any] = {
-    "dataset": {"root": str, "n_images": int, "classes": dict, "splits": dict, "fingerprint": str},
+    "dataset": {"root": str, "n_images": int, "classes": {"*": int}, "splits": {"*": int}, "fingerprint": str},
     "encoder": {"name": str, "kind": str, "fingerprint": str},
     "settings": dict,
     "expected_false_findings?": _NUMBER,
@@ -46,10 +42,9 @@ def read_audit(path: Path, what: str) -> dict[str, Any]:
         InputError: it cannot be read, is no JSON, or is no audit.json.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse, parse_int=_integer)
-        _refuse_depth(content)
-    except (OSError, ValueError, RecursionError) as e:
-        why = e.strerror if isinstance(e, OSError) else "too deep" if isinstance(e, RecursionError) else str(e)
+        content = read_json(path)
+    except (OSError, ValueError) as e:
+        why = e.strerror if isinstance(e, OSError) else str(e)
         raise InputError(f"cannot read {what} {path} ({why}); give an audit.json that `curator audit` wrote.") from e
     if not isinstance(content, dict) or content.get("schema") != "curator.audit/1":
         raise InputError(
@@ -61,34 +56,12 @@ def read_audit(path: Path, what: str) -> dict[str, Any]:
     return content
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > _DIGITS:
-        raise ValueError(f"a number of {len(digits)} digits")
-    return int(digits)
-
-
-def _refuse_depth(content: Any) -> None:
-    level = [content]
-    for _ in range(_DEEPEST):
-        level = [
-            inner
-            for value in level
-            if isinstance(value, dict | list)
-            for inner in (value.values() if isinstance(value, dict) else value)
-        ]
-    if level:
-        raise ValueError("too deep")
-
-
 def _first_wrong(value: Any, form: Any, at: str) -> str:
     """What is not as `form` says, in a few words; "" where all is."""
     if isinstance(form, dict):
         if not isinstance(value, dict):
             return f"{at} is no object"
+        form = dict.fromkeys(value, form["*"]) if "*" in form else form
         for key, inner in form.items():
             optional, key = key.endswith("?"), key.removesuffix("?")
             name = f"{at}.{key}" if at else key

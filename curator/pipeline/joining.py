@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from curator.errors import InputError
-from curator.report.serialise import unguarded
+from curator.io.jsonfile import read_json
+from curator.pipeline.returned import read_rows
 from curator.reviewing import REJECT
 from curator.synthesizing import is_synthetic
 from curator.types import Dataset
@@ -108,7 +108,7 @@ def _rows(plan: Path) -> list[dict[str, str]]:
     """The rows of a plan with absolute paths; paths of a table are relative to its folder, as in DATA."""
     try:
         if plan.suffix.lower() == ".json":
-            content = json.loads(plan.read_text(encoding="utf-8"))
+            content = read_json(plan)
             rows = [{**row, "path": row["path"]} for row in content["images"]]
             rows = [{k: str(v) for k, v in row.items()} for row in rows]
             if content.get("removals"):
@@ -116,8 +116,7 @@ def _rows(plan: Path) -> list[dict[str, str]]:
                     f"{plan} leaves images out, and does not say where they lie; give the recommendation.csv."
                 )
         else:
-            table = pd.read_csv(plan, dtype=str, keep_default_na=False).to_dict("records")
-            rows = [{str(k): unguarded(str(v)) for k, v in row.items()} for row in table]
+            rows = read_rows(plan)[1]
         return [
             {**row, "path": os.path.abspath(plan.absolute().parent / row["path"]), "label": row["label"],
              "decision": row.get("decision", "").strip().casefold()}

@@ -6,11 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from curator.errors import InputError
+from curator.pipeline.returned import read_rows
 from curator.pipeline.shortcuts import named
-from curator.report.serialise import unguarded
 from curator.reviewing import REJECT
 from curator.types import AuditRun, Embedded, Finding
 
@@ -39,23 +37,22 @@ def read_plan(plan: Path, pool: Embedded) -> Wanted:
         InputError: no such table, or it names an image that the pool does not have.
     """
     try:
-        table = pd.read_csv(plan, dtype=str, keep_default_na=False)
+        columns, rows = read_rows(plan)
     except (OSError, ValueError) as e:
         raise InputError(
             f"cannot read the plan {plan} ({e}); give the recommendation.csv that `curator recommend` wrote."
         ) from e
-    if not {"path", "label"} <= set(table.columns):
+    if not {"path", "label"} <= set(columns):
         raise InputError(
             f"{plan} has no columns path and label; give the recommendation.csv that `curator recommend` wrote."
         )
-    if "action" in table.columns and (table["action"] == "drop").any():
+    if any(row.get("action") == "drop" for row in rows):
         raise InputError(
             f"{plan} leaves images of the data out, and validate proves what is added; make the plan with --mode add."
         )
     by_path = {os.path.realpath(pool.dataset.path(i)): i for i in range(len(pool.dataset))}
     lines = []
-    for record in table.to_dict("records"):
-        said = {str(name): unguarded(str(cell)) for name, cell in record.items()}
+    for said in rows:
         if said.get("decision", "").strip().casefold() == REJECT:
             continue
         row = by_path.get(os.path.realpath(said["path"]))

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from curator.errors import InputError
 from curator.pipeline.candidates import class_indices
+from curator.pipeline.returned import read_rows
 from curator.planning import CellKey, Target
 from curator.recommending import Pool
-from curator.report.serialise import guarded, unguarded, write_text
+from curator.report.serialise import guarded, write_text
 from curator.reviewing import ACCEPT, DECISIONS, REJECT, Review
 from curator.types import Cell, Dataset, Ints, Mask, Recommendation
 
@@ -33,23 +33,23 @@ def read_review(path: str | Path) -> Review:
         InputError: no such table, or another word in `decision`.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        columns, rows = read_rows(path)
     except (OSError, ValueError) as e:
         raise InputError(
             f"cannot read the review {path} ({e}); give a recommendation.csv with a column decision."
         ) from e
-    if not {"path", "decision"} <= set(table.columns):
+    if not {"path", "decision"} <= set(columns):
         raise InputError(
             f"{path} has no columns path and decision; add a column decision with {' or '.join(DECISIONS)} to "
             "recommendation.csv."
         )
     accepted: dict[str, str] = {}
     rejected: set[str] = set()
-    for k, record in enumerate(table.to_dict("records"), start=2):
-        word = str(record["decision"]).strip().casefold()
-        place = os.path.realpath(unguarded(str(record["path"])))
+    for k, record in enumerate(rows, start=2):
+        word = record["decision"].strip().casefold()
+        place = os.path.realpath(record["path"])
         if word == ACCEPT:
-            accepted[place] = unguarded(str(record.get("label", "")))
+            accepted[place] = record.get("label", "")
         elif word == REJECT:
             rejected.add(place)
         elif word:
@@ -89,10 +89,10 @@ def keep(review: Review, out: Path) -> None:
 
 def _has_decisions(path: Path) -> bool:
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        _, rows = read_rows(path)
     except (OSError, ValueError):
         return False  # whatever it is, nobody has decided on anything in it
-    return "decision" in table.columns and bool((table["decision"].str.strip() != "").any())
+    return any(row.get("decision", "").strip() for row in rows)
 
 
 @dataclass(frozen=True, slots=True)

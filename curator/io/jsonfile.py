@@ -1,0 +1,59 @@
+"""JSON files that come from outside, read once for all: what would fail later, where nobody expects it, is refused here."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, NoReturn
+
+_DIGITS = 19
+"""No count or seed has more; arithmetic on a number of a thousand digits fails where nobody expects it."""
+_DEEPEST = 30
+"""audit.json, the deepest of curator's files, is a dozen levels deep."""
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; all numbers in it are finite, and it is no deeper than curator's own files are.
+
+    Raises:
+        OSError: it cannot be read. ValueError: it is no such JSON, with the reason.
+    """
+    try:
+        content = json.loads(
+            path.read_text(encoding="utf-8"), parse_constant=_refuse, parse_int=_integer, parse_float=_number
+        )
+    except RecursionError:
+        raise ValueError("too deep") from None
+    _refuse_depth(content)
+    return content
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _number(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:_DIGITS]} is too large")
+    return number
+
+
+def _refuse_depth(content: Any) -> None:
+    level = [content]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+    if level:
+        raise ValueError("too deep")
