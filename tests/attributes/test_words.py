@@ -9,7 +9,8 @@ import pytest
 from photos import Texts, embedded
 from scipy.stats import fisher_exact
 
-from curator.attributes import FAMILIES, concepts
+from curator import vocabulary
+from curator.attributes import FAMILIES, concepts, words
 from curator.attributes.words import _names, spelling
 from curator.config import AuditSettings, Settings
 from curator.types import Embedded, Measures, Patches
@@ -66,6 +67,42 @@ def test_a_planted_patch_of_the_surround_is_a_word_with_its_presence_its_looks_a
     np.testing.assert_array_equal(out.frame[column.name].to_numpy(bool), HAS)
     assert (column.kind, column.form, column.absence) == ("context", "flag", False)
     assert column.phrase.startswith("show green, fine texture, lower half")
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_of_many_pictures_a_sample_is_learnt_from_and_all_are_read(monkeypatch, on_disk):
+    these = data(*scene(HAS))
+    monkeypatch.setattr(words, "MOST_LEARNT", N // 2)
+    words._learn.cache_clear()
+    learnt: list[int] = []
+    real = vocabulary.learn
+    monkeypatch.setattr(vocabulary, "learn", lambda patches, seed: learnt.append(len(patches)) or real(patches, seed))
+    if on_disk:
+        these = replace(these, patches=replace(these.patches, features=Afar(these.patches.features)))
+    out = derive(these)
+    column = out.column(word_at(these, 0, 9, 3))
+    np.testing.assert_array_equal(out.frame[column.name].to_numpy(bool), HAS)
+    assert column.phrase.startswith("show green, fine texture, lower half")
+    pool = data(*scene(~HAS, seed=1))
+    np.testing.assert_array_equal(derive(pool, reference=these).frame[column.name].to_numpy(bool), ~HAS)
+    assert set(learnt) == {N // 2}
+
+
+class Afar:
+    """Features that are handed out some at a time, as those on the disk are."""
+
+    def __init__(self, features: np.ndarray) -> None:
+        self._features, self.shape = features, features.shape
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    def __getitem__(self, rows) -> np.ndarray:
+        assert len(self._features[rows]) <= max(N // 2, 512)
+        return self._features[rows]
+
+    def take(self, rows, axis=0) -> Afar:
+        return Afar(self._features[rows])
 
 
 def test_what_lies_on_the_object_is_the_objects():
