@@ -162,7 +162,9 @@ def _write(
         terminal.print_lines(["", "Since the earlier audit:", *compared.lines(changes)], console)
     console.print(f"\nReport: {report.resolve()}", soft_wrap=True, markup=False)
     kept = uptodate.record(inputs, out, _FILES, console.export_text(styles=True))
-    save("run.json", {**files.run_json(run, command="audit", started=started, out=str(out), files=_FILES), **kept}, out)
+    # What is compared is worked out anew each time, so `kept` need not say what it was.
+    names = (*_FILES, *([] if changes is None else [compared.NAME]), "run.json")
+    save("run.json", {**files.run_json(run, command="audit", started=started, out=str(out), files=names), **kept}, out)
 
 
 def _for_ci(content: dict[str, Any], out: Path, fail_on: str | None, before: dict[str, Any] | None) -> None:
