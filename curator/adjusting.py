@@ -10,6 +10,7 @@ from curator import stats
 from curator.association import Hit
 from curator.folding import Ties
 from curator.indicators import Indicators
+from curator.tallies import Tallies
 from curator.types import Adjusted, Ints
 
 _TIED = 0.1
@@ -29,23 +30,25 @@ def adjust(found: Sequence[Hit], indicators: Indicators, labels: Ints) -> list[A
     Error: as `stats.stratified_difference` and `stats.cochran_mantel_haenszel`; what no attribute measures is not held
     still. Source: Mantel and Haenszel (1959); Greenland and Robins (1985); Sato (1989).
     """
-    ties = Ties(list(found), indicators, labels) if found else None
+    tallies = Tallies(indicators, labels)
+    ties = Ties(list(found), indicators, labels, tallies) if found else None
     out: list[Adjusted | None] = []
     for hit in found:
         others = [h for h in found if h.class_idx == hit.class_idx and h.indicator != hit.indicator]
         strength = {h.indicator: abs(ties.of(hit, h)) if ties else 0.0 for h in others}
         tied = sorted((v for v in strength if strength[v] >= _TIED), key=lambda v: (-round(strength[v], 9), v))[:_MOST]
-        out.append(_within(hit, tied, indicators, labels) if tied else None)
+        out.append(_within(hit, tied, indicators, tallies) if tied else None)
     return out
 
 
-def _within(hit: Hit, held: list[int], indicators: Indicators, labels: Ints) -> Adjusted:
-    usable = (labels >= 0) & indicators.known[:, [hit.indicator, *held]].all(axis=1)
-    stratum = indicators.values[usable][:, held] @ (1 << np.arange(len(held)))
-    value, inside = indicators.values[usable, hit.indicator], labels[usable] == hit.class_idx
-    n_strata = 1 << len(held)
-    k1, n1 = (np.bincount(stratum[m], minlength=n_strata) for m in (inside & value, inside))
-    k2, n2 = (np.bincount(stratum[m], minlength=n_strata) for m in (~inside & value, ~inside))
+def _within(hit: Hit, held: list[int], indicators: Indicators, tallies: Tallies) -> Adjusted:
+    value, known = tallies.column(hit.indicator)
+    strata = [(value, known)]
+    for v in held:
+        has, measured = tallies.column(v)
+        strata = [(k & of & measured, n & of & measured) for of in (~has, has) for k, n in strata]
+    with_, all_ = ([tallies.split(bits, hit.class_idx) for bits in column] for column in zip(*strata, strict=True))
+    (k1, k2), (n1, n2) = (np.array(counts).T for counts in (with_, all_))
     names = tuple(f"{indicators.attribute[v]}={indicators.value_names[v]}" for v in held)
     effect, low, high = stats.stratified_difference(k1, n1, k2, n2)
     if np.isnan(effect):

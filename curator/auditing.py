@@ -177,7 +177,7 @@ def audit(
     n_rows = max(int(labels.max(initial=-1)) + 1, len(classes))
     table = count(indicators, labels, n_rows)
     present = int((np.bincount(labels[labels >= 0], minlength=n_rows) > 0).sum())
-    shared = shared_patterns(indicators, labels, classes)
+    shared = shared_patterns(indicators, labels, classes, table)
     if present < 2:
         return Audit(_descriptions(indicators, table, classes, where), "too few images to tell", None, 0, shared)
     tests = exact_tests(table, len(classes), indicators, settings)

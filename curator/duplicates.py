@@ -10,15 +10,18 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from curator import likeness
+from curator import hashes, likeness
 from curator.config import DuplicateSettings
+from curator.hashes import Pairs, hamming
 from curator.types import DuplicateGroup, Embeddings, Ids, Patches
-from curator.vectors import blocks_above
+from curator.types.results import Recall
+from curator.vectors import EXACT_UP_TO, cosines, near_pairs, pairs_of
 
-Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
 Evidence = Literal["exact", "perceptual", "embedding"]
 _MANY = 5_000_000
 """Pairs kept before they are thinned: twenty thousand pictures of one wall would be two hundred million."""
+SAMPLED = 2000
+"""Images whose pairs are looked for among all others to see how many the index has found."""
 
 
 def exact_pairs(sha256: Sequence[str]) -> Pairs:
@@ -37,29 +40,53 @@ def exact_pairs(sha256: Sequence[str]) -> Pairs:
     return np.array(i, np.intp), np.array(j, np.intp)
 
 
-def hamming(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """How many of 64 bits differ, pair by pair.
-
-    >>> hamming(np.array([7, 8], np.uint64), np.array([5, 8], np.uint64)).tolist()
-    [1, 0]
-    """
-    return np.bitwise_count(np.bitwise_xor(a, b)).astype(np.int64)
-
-
-def pairs(phash: NDArray[np.uint64], embeddings: Embeddings, settings: DuplicateSettings) -> tuple[Pairs, Pairs]:
+def pairs(
+    phash: NDArray[np.uint64] | None, embeddings: Embeddings, settings: DuplicateSettings, seed: int = 0
+) -> tuple[Pairs, Pairs]:
     """Perceptual and embedding pairs: all of them, or of very many enough to connect the same images.
 
     A perceptual hash sees light and dark in 8 x 8 waves and nothing else, so two skies over two lawns agree; a match
-    counts only where the embeddings agree to `confirm` as well.
+    counts only where the embeddings agree to `confirm` as well. Without hashes (`phash` None) there are no perceptual ones.
+
+    Above `vectors.EXACT_UP_TO` images the embeddings are asked for by `vectors.near_pairs`, which may miss some, and hashes
+    by `hashes.near`, which does not; the settings' `hamming` and cosines hold for every pair that is found.
     """
+    vectors = embeddings.vectors
+    low = min(settings.confirm, settings.cosine) if phash is not None else settings.cosine
+    look, close = _Edges(len(vectors)), _Edges(len(vectors))
+    for i, j, cosine in near_pairs(vectors, low, np.random.default_rng(seed)):
+        if phash is not None:
+            agrees = (hamming(phash[i], phash[j]) <= settings.hamming) & (cosine >= settings.confirm)
+            look.add(i[agrees], j[agrees])
+        enough = cosine >= settings.cosine
+        close.add(i[enough], j[enough])
+    if phash is not None and len(phash) > EXACT_UP_TO:
+        for i, j in hashes.near(phash, settings.hamming):
+            enough = cosines(vectors, i, j) >= settings.confirm
+            look.add(i[enough], j[enough])
+    return look.all(), close.all()
+
+
+def recall(
+    found: Sequence[DuplicateGroup], ids: Ids, phash: NDArray[np.uint64] | None, embeddings: Embeddings,
+    settings: DuplicateSettings, seed: int = 0,
+) -> Recall | None:  # fmt: skip
+    """Of the pairs that a seeded sample of images really has, how many are in one of the groups; None where all were compared.
+
+    Error: binomial; a set with few duplicates has few pairs to count, and says so by their number.
+    """
+    if len(ids) <= EXACT_UP_TO:
+        return None
+    rows = np.sort(np.random.default_rng(seed).permutation(len(ids))[:SAMPLED])
     low = min(settings.confirm, settings.cosine)
-    look, near = _Edges(len(phash)), _Edges(len(phash))
-    for i, j, cosine in blocks_above(embeddings.vectors, low):
-        agrees = (hamming(phash[i], phash[j]) <= settings.hamming) & (cosine >= settings.confirm)
-        look.add(i[agrees], j[agrees])
-        close = cosine >= settings.cosine
-        near.add(i[close], j[close])
-    return look.all(), near.all()
+    i, j, cosine = pairs_of(rows, embeddings.vectors, low)
+    real = cosine >= settings.cosine
+    if phash is not None:
+        real |= (hamming(phash[i], phash[j]) <= settings.hamming) & (cosine >= settings.confirm)
+    i, j = i[real], j[real]
+    group = {id: k for k, g in enumerate(found) for id in g.ids}
+    joined = sum(group.get(str(a), -1) == group.get(str(b), -2) for a, b in zip(ids[i], ids[j], strict=True))
+    return Recall(len(rows), len(i), joined)
 
 
 class _Edges:
@@ -91,10 +118,11 @@ class _Edges:
 def groups(
     ids: Ids,
     sha256: Sequence[str],
-    phash: NDArray[np.uint64],
+    phash: NDArray[np.uint64] | None,
     embeddings: Embeddings,
     settings: DuplicateSettings,
     patches: Patches | None = None,
+    seed: int = 0,
 ) -> tuple[DuplicateGroup, ...]:
     """Groups of images that show the same picture, each with the strongest evidence that joins all of it.
 
@@ -102,8 +130,8 @@ def groups(
     they count as perceptual. Transitive: a group may hold two images that only a third connects. Sorted by first id.
     """
     n = len(ids)
-    look, near = pairs(phash, embeddings, settings)
-    if patches is not None:
+    look, near = pairs(phash, embeddings, settings, seed)
+    if patches is not None and phash is not None:
         one, other = likeness.alike(phash, embeddings.vectors, patches)
         look = np.concatenate([look[0], one]), np.concatenate([look[1], other])
     kinds: tuple[Evidence, ...] = ("exact", "perceptual", "embedding")
@@ -113,9 +141,11 @@ def groups(
         edges = np.concatenate([edges[0], i]), np.concatenate([edges[1], j])
         graph = coo_matrix((np.ones(len(edges[0]), np.int8), edges), shape=(n, n))
         _, component = connected_components(graph, directed=False)
-        order = np.argsort(component, kind="stable")
+        # Only rows that belong with others: a million groups of one would take longer than finding the rest.
+        several = np.flatnonzero((np.bincount(component, minlength=1) > 1)[component])
+        order = several[np.argsort(component[several], kind="stable")]
         parts = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
-        together = {tuple(int(x) for x in sorted(part)) for part in parts if len(part) > 1}
+        together = {tuple(part.tolist()) for part in parts if len(part)}
         found = {rows: found.get(rows, kind) for rows in together}
     return tuple(DuplicateGroup(kind, tuple(str(ids[r]) for r in rows)) for rows, kind in sorted(found.items()))
 

@@ -42,6 +42,11 @@ class Indicators:
     def attribute(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.columns)
 
+    def take(self, rows: NDArray[np.intp]) -> Indicators:
+        """The same values of these images only, in this order."""
+        readings = {v: r[rows] for v, r in self.readings.items()}
+        return replace(self, ids=self.ids[rows], values=self.values[rows], known=self.known[rows], readings=readings)
+
     def index(self, attribute: str, value: str) -> int:
         """The position of one value.
 

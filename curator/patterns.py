@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from curator.association import Table, count
 from curator.indicators import Indicators
 from curator.types import Column, Ints, Mask, SharedPattern
 
@@ -23,6 +24,8 @@ _SAME = 0.95
 """Two patterns are one when they agree on this fraction of the class's images, and their lack goes together too."""
 _TIED = 0.5
 """... by this correlation within the class: of two things that nearly all images have, most images have both anyway."""
+_LARGEST = 30_000
+"""Images of a class that two patterns are compared on, at most, evenly from all of them: agreement is then known to 0.003."""
 _NUMBERED = re.compile(r" \(\d+\)$")
 
 
@@ -44,19 +47,21 @@ class _Candidate:
 
 
 def shared_patterns(
-    indicators: Indicators, labels: Ints, classes: tuple[str, ...]
+    indicators: Indicators, labels: Ints, classes: tuple[str, ...], table: Table | None = None
 ) -> Mapping[str, tuple[SharedPattern, ...]]:
     """Per class, what most of its images share: on the object, around it, then of the picture as a whole.
 
     On each side what sets the class apart comes first. Of two patterns that the same images have, or that are called the
     same, the stronger is kept. Where nothing on the object or around it sets the class apart, the most common is
-    named all the same. Examples and boxes are added by the caller, who has the pictures.
+    named all the same. Examples and boxes are added by the caller, who has the pictures. `table` are the counts, if the
+    caller has them.
 
     Error: shares are of the values as measured; of a few images a share of 60 % comes about by chance.
     """
     out: dict[str, tuple[SharedPattern, ...]] = {}
+    table = table or count(indicators, labels, max(int(labels.max(initial=-1)) + 1, len(classes)))
     for c, name in enumerate(classes):
-        found = _candidates(indicators, labels == c, (labels >= 0) & (labels != c))
+        found = _candidates(indicators, table, c)
         kept = [
             *_pick([x for x in found if x.side == "object"], indicators, labels == c, PER_SIDE, AS_ELSEWHERE),
             *_pick([x for x in found if x.side == "context"], indicators, labels == c, PER_SIDE, AS_ELSEWHERE),
@@ -78,20 +83,20 @@ def shared_patterns(
     return out
 
 
-def _candidates(indicators: Indicators, inside: Mask, outside: Mask) -> list[_Candidate]:
+def _candidates(indicators: Indicators, table: Table, c: int) -> list[_Candidate]:
     out = []
+    other_with, other_known = table.elsewhere
     for v, column in enumerate(indicators.columns):
-        known, has = indicators.known[:, v], indicators.values[:, v]
+        n, n_others = int(table.known[c, v]), int(other_known[c, v])
         in_place = column.kind in ("object", "context")
         # A lack has no place in a picture. A number's cut is half of all images by construction.
         lack = column.form == "flag" and indicators.value_names[v] == "no"
-        if column.form == "number" or (in_place and lack) or not (inside & known).any():
+        if column.form == "number" or (in_place and lack) or not n:
             continue
-        share = float(has[inside & known].mean())
+        share = int(table.with_[c, v]) / n
         if share < MOST:
             continue
-        others = outside & known
-        elsewhere = float(has[others].mean()) if others.any() else None
+        elsewhere = int(other_with[c, v]) / n_others if n_others else None
         lift = share - (elsewhere or 0.0) - column.bias
         out.append(_Candidate(v, column, column.kind if in_place else "whole", share, elsewhere, lift))
     return sorted(out, key=lambda x: x.rank)
@@ -113,7 +118,8 @@ def _unnumbered(position: int, indicators: Indicators) -> str:
 def _same(one: _Candidate, other: _Candidate, indicators: Indicators, inside: Mask) -> bool:
     if _unnumbered(one.position, indicators) == _unnumbered(other.position, indicators):
         return True
-    usable = inside & indicators.known[:, one.position] & indicators.known[:, other.position]
+    usable = np.flatnonzero(inside & indicators.known[:, one.position] & indicators.known[:, other.position])
+    usable = usable[:: -(-len(usable) // _LARGEST)] if len(usable) > _LARGEST else usable
     a, b = indicators.values[usable, one.position], indicators.values[usable, other.position]
     if not len(a) or (a == b).mean() < _SAME or a.all() or b.all():
         return False

@@ -28,7 +28,14 @@ def accuracy_gap(
     Error: with under 10 breaking images the interval is wide and a little too narrow. A gap may also come from breaking
     images that are hard for another reason.
     """
-    said = probabilities.argmax(1) == class_idx
+    return gap(probabilities.argmax(1), labels, class_idx, value, rng)
+
+
+def gap(
+    predicted: NDArray[np.integer], labels: Ints, class_idx: int, value: Mask, rng: np.random.Generator
+) -> Reliance | None:
+    """`accuracy_gap` of classes that were predicted (n,) once for all findings."""
+    said = predicted == class_idx
     inside = labels == class_idx
     right = said == inside
     sides = []
@@ -38,12 +45,12 @@ def accuracy_gap(
             sides.append(cells)
     if not sides:
         return None
-    gap = float(np.mean([a.mean() - b.mean() for a, b in sides]))
+    middle = float(np.mean([a.mean() - b.mean() for a, b in sides]))
     draws = np.mean([_mean_draws(a, rng) - _mean_draws(b, rng) for a, b in sides], axis=0)
     breaking = int((inside & ~value).sum() + (~inside & value).sum())
     low, high = stats.percentile_interval(draws)
     # The draws are drawn towards the middle, the estimate is not: the interval is made to hold it.
-    return Reliance(gap, (min(low, gap), max(high, gap)), breaking)
+    return Reliance(middle, (min(low, middle), max(high, middle)), breaking)
 
 
 def _mean_draws(right: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float64]:

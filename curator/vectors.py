@@ -10,6 +10,23 @@ from numpy.typing import NDArray
 
 from curator.types import Floats
 
+EXACT_UP_TO = 30_000
+"""Rows up to which all pairs are compared: 10 processor seconds at 512 dimensions. Above, `near_pairs` asks an index."""
+NEIGHBOURS = 16
+"""Neighbours that the index is asked for. A row with more of them is joined to the others through those."""
+_AXES = 64
+"""Principal axes that the index holds. Lengths only shrink on them, so that no near pair is lost by leaving out the others, and
+it is 8 times as fast as 512 and takes an eighth of the memory."""
+_CELLS_PER_ROOT = 2
+"""Cells of the index per square root of the rows: about as much work to choose the cells as to look through them."""
+_PROBED = 16
+"""Cells that are looked through for each row. Of the planted pairs of benchmarks/speed/audit_scale.py 8 find all; see
+`duplicates.recall` for what is found in the data at hand."""
+_TRAINING = 64
+"""Rows per cell that the cells are learnt from."""
+_AXES_FROM = 20_000
+"""Rows that the axes are learnt from."""
+
 _BLOCK = 2048
 """Rows compared at a time, at most."""
 _ENTRIES = 1 << 23
@@ -53,6 +70,80 @@ def pairs_above(vectors: Floats, threshold: float) -> tuple[NDArray[np.intp], ND
         return none, none, np.zeros(0, np.float32)
     rows, columns, values = (np.concatenate(part) for part in zip(*blocks, strict=True))
     return rows, columns, values.astype(np.float32)
+
+
+def near_pairs(
+    vectors: Floats, threshold: float, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], Floats]]:
+    """Pairs i < j of unit rows with cosine >= threshold, some rows at a time: (i, j, cosine).
+
+    All of them up to `EXACT_UP_TO` rows. Above, those among the `NEIGHBOURS` nearest of each row that an inverted-file index
+    finds; each is verified on the whole vectors, so that none is wrong, and some may be missing or come twice.
+
+    Error: `duplicates.recall` says how many of them are found.
+    Source: Sivic and Zisserman (2003), inverted files; Johnson et al. (2019), faiss.
+    """
+    if len(vectors) <= EXACT_UP_TO:
+        yield from blocks_above(vectors, threshold)
+        return
+    import faiss  # not above: most sets are small, and it takes half a second and 60 MB to load
+
+    n = len(vectors)
+    short = _shortened(vectors, rng)
+    n_cells = int(_CELLS_PER_ROOT * n**0.5)
+    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(short.shape[1]), short.shape[1], n_cells)
+    index.cp.niter, index.cp.max_points_per_centroid = 8, _TRAINING
+    index.train(short[np.sort(rng.permutation(n)[: _TRAINING * n_cells])])
+    for start in range(0, n, _BLOCK):
+        index.add(short[start : start + _BLOCK])
+    index.nprobe = _PROBED
+    step = 8 * _BLOCK
+    for start in range(0, n, step):
+        _, found = index.search(short[start : start + step], NEIGHBOURS + 1)
+        i = np.repeat(np.arange(start, start + len(found)), found.shape[1])
+        j = found.ravel().astype(np.intp)
+        real = (j >= 0) & (i != j)
+        i, j = np.minimum(i, j)[real], np.maximum(i, j)[real]
+        cosine = cosines(vectors, i, j)
+        close = cosine >= threshold
+        yield i[close], j[close], cosine[close]
+
+
+def _shortened(vectors: Floats, rng: np.random.Generator) -> Floats:
+    """The rows (n, d) on their `_AXES` principal axes, learnt from some of them."""
+    if vectors.shape[1] <= _AXES:
+        return np.ascontiguousarray(vectors, np.float32)
+    some = vectors[np.sort(rng.permutation(len(vectors))[:_AXES_FROM])]
+    axes = np.linalg.eigh(some.T @ some)[1][:, -_AXES:]
+    out = np.empty((len(vectors), _AXES), np.float32)
+    for start in range(0, len(vectors), _BLOCK):
+        out[start : start + _BLOCK] = vectors[start : start + _BLOCK] @ axes
+    return out
+
+
+def cosines(vectors: Floats, i: NDArray[np.intp], j: NDArray[np.intp]) -> Floats:
+    """Cosine (p,) of each pair of unit rows."""
+    out = np.empty(len(i), np.float32)
+    for start in range(0, len(i), _BLOCK * 4):
+        part = slice(start, start + _BLOCK * 4)
+        out[part] = np.einsum("pd,pd->p", vectors[i[part]], vectors[j[part]])
+    return out
+
+
+def pairs_of(
+    rows: NDArray[np.intp], vectors: Floats, threshold: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+    """Every pair of one of `rows` with any other row, cosine >= threshold, by comparing them all: (row, other, cosine)."""
+    parts = []
+    for start in range(0, len(vectors), _ENTRIES // max(1, len(rows))):
+        block = vectors[rows] @ vectors[start : start + _ENTRIES // max(1, len(rows))].T
+        k, j = np.nonzero(block >= threshold)
+        other = j + start
+        keep = other != rows[k]
+        parts.append((rows[k[keep]], other[keep], block[k[keep], j[keep]]))
+    none = np.zeros(0, np.intp)
+    i, j, cosine = (np.concatenate(column) for column in zip(*parts, strict=True)) if parts else (none, none, none)
+    return i, j, np.asarray(cosine, np.float32)
 
 
 def nearest(queries: Floats, vectors: Floats, k: int = 1) -> tuple[NDArray[np.intp], Floats]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from curator import auditing, indicators, stats
+from curator import auditing, folding, indicators, stats
 from curator.association import count, exact_tests
 from curator.config import AuditSettings
 from curator.folding import Ties
@@ -85,7 +85,7 @@ def test_a_flawless_lawn_swallows_its_own_other_names():
     assert {"colour.dominant=green", "metadata.scene=lawn"} <= set(found[0].same_as)
 
 
-def test_ties_are_the_association_within_classes():
+def test_ties_are_the_association_within_classes(monkeypatch):
     rng = np.random.default_rng(3)
     labels = np.repeat(np.arange(3), 50).astype(np.int32)
     a = rng.random(150) < np.array([0.2, 0.5, 0.8])[labels]
@@ -97,7 +97,26 @@ def test_ties_are_the_association_within_classes():
 
     pair = [Hit(0, found.index("x.a", "yes"), 0, 0, 0, (0, 0)), Hit(0, found.index("x.b", "yes"), 0, 0, 0, (0, 0))]
     assert tests.p.shape[0] == 3
-    assert Ties(pair, found, labels).of(*pair) == pytest.approx(stats.association_within(a, b, labels), abs=1e-5)
+    expected = stats.association_within(a, b, labels)
+    assert Ties(pair, found, labels).of(*pair) == pytest.approx(expected, abs=1e-5)
+    monkeypatch.setattr(folding, "_AT_ONCE", 100)
+    assert Ties(pair, found, labels).of(*pair) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_large_set_is_folded_as_a_small_one_is(monkeypatch):
+    rng = np.random.default_rng(5)
+    labels = rng.integers(-1, 4, 600).astype(np.int32)
+    grass = rng.random(600) < np.where(labels == 0, 0.9, 0.2)
+    columns = {
+        "background__colour": ("category", "context", np.where(grass, "green", "grey")),
+        "colour__dominant": ("category", "image", np.where(grass ^ (rng.random(600) < 0.1), "green", "white")),
+        "metadata__site": ("category", "metadata", np.where(rng.random(600) < 0.1, None, np.where(grass, "a", "b"))),
+        "light__brightness": ("number", "image", np.where(labels == 2, 200, 100) + rng.normal(size=600)),
+    }
+    small = audit(labels, table(labels, **columns))
+    monkeypatch.setattr(folding, "_AT_ONCE", 100)
+    assert len(small) >= 2
+    assert audit(labels, table(labels, **columns)) == small
 
 
 def test_shares_of_sparse_values_say_of_how_many_images_they_are():

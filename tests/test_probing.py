@@ -127,3 +127,57 @@ def test_each_image_is_asked_of_the_probe_that_has_not_seen_it():
     assert (fit.probabilities[~rows] == 0).all()
     with pytest.raises(DataError, match="took no part"):
         fit.predict_rows(vectors[:1], np.array([0]))
+
+
+def test_a_large_cross_fit_agrees_with_scikit_learns(monkeypatch):
+    """Same images, both ways: accuracies within half a point, probabilities alike, folds of the same kind."""
+    vectors, labels = clusters(np.random.default_rng(4), (1500, 900, 600, 30), 24, apart=0.7)
+    theirs = probing.cross_fit(vectors, labels, 4, 0.1, seed=1)
+    monkeypatch.setattr(probing, "LARGE", 1000)
+    ours = probing.cross_fit(vectors, labels, 4, 0.1, seed=1)
+    assert (theirs.fold == ours.fold).all()
+    right = [(fit.probabilities.argmax(1) == labels).mean() for fit in (theirs, ours)]
+    assert abs(right[0] - right[1]) < 0.005
+    assert abs(ours.probabilities - theirs.probabilities).mean() < 0.005
+    np.testing.assert_allclose(ours.predict_rows(vectors[:50], np.arange(50)), ours.probabilities[:50], atol=1e-6)
+
+
+def test_a_probe_of_a_sample_asks_every_image_and_learns_from_none_twice(monkeypatch):
+    vectors, labels = clusters(np.random.default_rng(5), (3000, 2000, 60), 24, apart=0.7)
+    whole = probing.cross_fit(vectors, labels, 3, 0.1, seed=0)
+    monkeypatch.setattr(probing, "LARGE", 1000)
+    monkeypatch.setattr(probing, "SAMPLED", 1500)
+    rows = np.ones(len(labels), bool)
+    rows[::7] = False
+    some = probing.cross_fit(vectors, labels, 3, 0.1, seed=0, rows=rows)
+    assert ((some.fold >= 0) == rows).all()
+    np.testing.assert_allclose(some.probabilities[rows].sum(1), 1, atol=1e-6)
+    assert not some.probabilities[~rows].any()
+    right = [(fit.probabilities.argmax(1) == labels)[rows].mean() for fit in (whole, some)]
+    assert abs(right[0] - right[1]) < 0.02
+
+
+def test_what_a_large_probe_says_of_random_labels_is_chance(monkeypatch):
+    """Leakage between folds would show: labels that mean nothing must not be known."""
+    rng = np.random.default_rng(6)
+    vectors, labels = rng.normal(size=(2000, 40)).astype(np.float32), rng.integers(0, 4, 2000).astype(np.int32)
+    monkeypatch.setattr(probing, "LARGE", 500)
+    monkeypatch.setattr(probing, "SAMPLED", 700)
+    right = (probing.cross_fit(vectors, labels, 4, 1.0, seed=0).probabilities.argmax(1) == labels).mean()
+    assert 0.21 < right < 0.29  # 0.25 +- 4 standard errors
+
+
+def test_a_sample_keeps_small_classes_and_shares():
+    labels = np.repeat(np.arange(3), (9000, 900, 20)).astype(np.int32)
+    rows = probing.sampled(labels, np.random.default_rng(0), 990)
+    assert np.bincount(labels[rows]).tolist() == [899, 90, 20]
+    assert len(np.unique(rows)) == len(rows)
+
+
+def test_a_large_probe_with_weights_is_the_small_one(monkeypatch):
+    vectors, labels = clusters(np.random.default_rng(7), (500, 300), 12, apart=0.4)
+    weights = np.where(np.arange(800) % 3 == 0, 2.0, 0.5)
+    small = Probe.fit(vectors, labels, 2, 0.1, weights)
+    monkeypatch.setattr(probing, "LARGE", 100)
+    large = Probe.fit(vectors, labels, 2, 0.1, weights)
+    assert abs(small.probabilities(vectors) - large.probabilities(vectors)).max() < 0.02

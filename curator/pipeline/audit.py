@@ -10,9 +10,9 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from curator import auditing, clustering, duplicates, indicators, intended, probing
+from curator import auditing, clustering, duplicates, indicators, intended, probing, stats
 from curator.indicators import Indicators
-from curator.pipeline import evidence, patterns
+from curator.pipeline import evidence, patterns, sampling
 from curator.probing import CrossFit
 from curator.synthesizing import is_synthetic
 from curator.types import (
@@ -26,6 +26,7 @@ from curator.types import (
     LabelError,
     Measures,
 )
+from curator.types.results import Recall
 from curator.workbench import Workbench, fingerprint, one_class, versions
 
 _FITS = 0.15
@@ -63,13 +64,12 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
             f"Findings are about the {int((labels >= 0).sum())} images of the train split, as a network would see them."
         )
     table = indicators.build(measures, settings.audit.cuts)
-    groups = duplicates.groups(
-        data.ids,
-        list(embedded.facts["sha256"]),
-        embedded.facts["phash"].to_numpy(np.uint64),
-        embedded.embeddings,
-        settings.duplicates,
-    )
+    # Embeddings that came without their pictures have neither; see `io.clip_retrieval`.
+    hashes = embedded.facts["phash"].to_numpy(np.uint64) if "phash" in embedded.facts else None
+    keys = list(embedded.facts["sha256"]) if "sha256" in embedded.facts else []
+    groups = duplicates.groups(data.ids, keys, hashes, embedded.embeddings, settings.duplicates, seed=bench.seed)
+    recall = duplicates.recall(groups, data.ids, hashes, embedded.embeddings, settings.duplicates, bench.seed)
+    notes += _sampled(len(data), recall)
     found = _test(embedded, labels, measures, table, bench, pool, _pictures(data.ids, groups))
     cross = evidence.cross_fit(embedded, labels, bench)
     sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))
@@ -79,8 +79,9 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
             f"Too small for a probe (under {evidence.SMALLEST} images), so without reliance or label checks: "
             f"{', '.join(small)}."
         )
-    found = evidence.gather(found, embedded, labels, table, measures, cross, bench)
-    shared = patterns.illustrate(found.shared_patterns, embedded, labels, table)
+    part = sampling.part(found.findings, embedded, labels, table, measures, cross, bench.rng("part"))
+    found = evidence.gather(found, embedded, labels, table, measures, cross, bench, part)
+    shared = patterns.illustrate(found.shared_patterns, part.embedded, part.labels, part.table, embedded)
     found = replace(found, shared_patterns=shared)
     found, said = intended.accept(found, settings.audit.intended)
     notes += said
@@ -104,7 +105,26 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
         notes=tuple(notes),
         facts=embedded.facts,
         patches=embedded.patches,
+        recall=recall,
     )
+
+
+def _sampled(n: int, recall: Recall | None) -> list[str]:
+    """What a reader must know of a set too large for everything to be asked of every image."""
+    if recall is None:
+        return []
+    said = "none of them has one"
+    if recall.n_pairs:
+        low, high = stats.wilson(recall.n_found, recall.n_pairs)
+        said = (
+            f"{recall.n_found} of their {recall.n_pairs} pairs are found, "
+            f"{recall.n_found / recall.n_pairs:.0%} [{100 * float(low):.0f}, {100 * float(high):.0f}]"
+        )
+    return [
+        f"Of {n:,} images not every pair is compared: duplicates are looked for by an index, and each is checked. "
+        f"Of {recall.n_sampled:,} images compared with all others, {said}.",
+        "Counts and tests are of all images; clusters, probes and examples are of a seeded sample, see docs/limits.md.",
+    ]
 
 
 def _pictures(ids: Ids, groups: tuple[DuplicateGroup, ...]) -> Ints:

@@ -48,12 +48,13 @@ def surest(
     return rows[order]
 
 
-def seen(embedded: Embedded) -> Floats:
+def seen(embedded: Embedded, whole: Embedded | None = None) -> Floats:
     """What the surroundings look like (n, d): the vector of the picture without its object, and beside it, weighing as much,
     the square roots of the shares that the visual words have in them (a mark in the corner leaves the vector nearly as it
-    was, but not the words). The vector of the whole picture where nothing tells the object from its surroundings."""
+    was, but not the words). The vector of the whole picture where nothing tells the object from its surroundings.
+    The words are those of `whole`, which these images are a part of."""
     vectors, around = embedded.embeddings.vectors, embedded.embeddings.surround
-    spelt = words.spelling(embedded, embedded)
+    spelt = words.spelling(embedded, whole or embedded)
     if around is None or spelt is None or embedded.patches is None:
         return vectors if around is None else around
     counts = vocabulary.counts(spelt, ~embedded.patches.on_object, int(spelt.max(initial=0)) + 1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from curator import auditing, clustering, probing, reliance
 from curator.indicators import Indicators
-from curator.pipeline import conflicting, intervening
+from curator.pipeline import conflicting, intervening, sampling
+from curator.pipeline.sampling import Part
 from curator.probing import CrossFit
-from curator.types import Audit, Embedded, Finding, Floats, Ints, Measures
+from curator.types import Audit, Embedded, Finding, Floats, Ints, Mask, Measures
 from curator.workbench import Workbench
 
 PROBE_C = 0.1
@@ -36,19 +38,30 @@ def gather(
     measures: Measures,
     cross: CrossFit,
     bench: Workbench,
+    part: Part | None = None,
 ) -> Audit:
-    """The findings with pictures to look at and with reliance, judged by both, worst first."""
+    """The findings with pictures to look at and with reliance, judged by both, worst first.
+
+    The gap is that of all images; pictures to look at and to edit are of `part` (default: of the images that
+    `sampling.part` takes).
+    """
     settings = bench.settings.audit
+    if part is None:
+        part = sampling.part(audit.findings, embedded, labels, table, measures, cross, bench.rng("part"))
+    predicted = cross.probabilities.argmax(1)
     to_edit = [f.id for f in audit.findings if f.kind != "object"][: settings.n_edited]
     found = []
-    around = conflicting.seen(embedded) if audit.findings else embedded.embeddings.vectors  # once for all findings
+    # Once for all findings.
+    around = conflicting.seen(part.embedded, embedded) if audit.findings else embedded.embeddings.vectors
     for i, finding in enumerate(audit.findings):
         bench.progress("looking at findings", i, len(audit.findings))
         if not _is_measured(finding, table):
             found.append(finding)  # a cut that only the pool's numbers have
             continue
-        finding = _with_pictures(finding, embedded, labels, table, measures, around, bench)
-        finding = _with_reliance(finding, embedded, labels, table, cross, bench, edit=finding.id in to_edit)
+        finding = _with_pictures(finding, part, around, bench)
+        finding = _with_gap(finding, embedded, labels, table, cross.fold >= 0, predicted, bench)
+        if finding.id in to_edit and finding.effect is not None:
+            finding = _with_edits(finding, part, bench)
         found.append(auditing.judged(finding, settings))
     bench.progress("looking at findings", len(found), len(found))
     if audit.verdict != "too few images to tell":
@@ -62,40 +75,37 @@ def _is_measured(finding: Finding, table: Indicators) -> bool:
     return (finding.attribute, finding.value) in set(zip(table.attribute, table.value_names, strict=True))
 
 
-def _with_pictures(
-    finding: Finding,
-    embedded: Embedded,
-    labels: Ints,
-    table: Indicators,
-    measures: Measures,
-    around: Floats,
-    bench: Workbench,
-) -> Finding:
+def _with_pictures(finding: Finding, part: Part, around: Floats, bench: Workbench) -> Finding:
     """Typical images that follow the rule; and those that break it, the surest first."""
+    embedded, labels, table = part.embedded, part.labels, part.table
     with_, without = auditing.members(finding, table, labels, embedded.dataset.classes)
     ids, n = embedded.dataset.ids, bench.settings.audit.n_examples
     rows = np.flatnonzero(with_)
     typical = rows[clustering.medoids(embedded.embeddings.vectors[rows], n)]
-    breaking = conflicting.surest(finding, np.flatnonzero(without), embedded, labels, table, measures, around, bench)[
-        :n
-    ]
+    breaking = conflicting.surest(
+        finding, np.flatnonzero(without), embedded, labels, table, part.measures, around, bench
+    )[:n]
     return auditing.with_examples(finding, tuple(map(str, ids[typical])), tuple(map(str, ids[breaking])))
 
 
-def _with_reliance(
-    finding: Finding, embedded: Embedded, labels: Ints, table: Indicators, cross: CrossFit, bench: Workbench, *, edit: bool
+def _with_gap(
+    finding: Finding, embedded: Embedded, labels: Ints, table: Indicators, examined: Mask, predicted: NDArray[np.intp],
+    bench: Workbench,
 ) -> Finding:  # fmt: skip
     class_idx = embedded.dataset.classes.index(finding.class_name)
-    examined = cross.fold >= 0
     if finding.effect is None or not examined[labels == class_idx].any():
         return finding
     v = table.index(finding.attribute, finding.value)
     used = examined & table.known[:, v]
-    gap = reliance.accuracy_gap(
-        cross.probabilities[used], labels[used], class_idx, table.values[used, v], bench.rng(f"reliance {finding.id}")
-    )
-    finding = replace(finding, reliance=gap)
-    if not edit:
+    rng = bench.rng(f"reliance {finding.id}")
+    return replace(finding, reliance=reliance.gap(predicted[used], labels[used], class_idx, table.values[used, v], rng))
+
+
+def _with_edits(finding: Finding, part: Part, bench: Workbench) -> Finding:
+    class_idx = part.embedded.dataset.classes.index(finding.class_name)
+    if not (part.cross.fold >= 0)[part.labels == class_idx].any():
         return finding
-    changed = intervening.by_editing(finding, embedded, labels, table.values[:, v], table.known[:, v], cross, bench)
+    v = part.table.index(finding.attribute, finding.value)
+    values, known = part.table.values[:, v], part.table.known[:, v]
+    changed = intervening.by_editing(finding, part.embedded, part.labels, values, known, part.cross, bench)
     return replace(finding, reliance=changed)

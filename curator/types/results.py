@@ -37,6 +37,15 @@ class DuplicateGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """How many duplicates an approximate search has found: of `n_pairs` that `n_sampled` images really have, `n_found`."""
+
+    n_sampled: int
+    n_pairs: int
+    n_found: int
+
+
+@dataclass(frozen=True, slots=True)
 class LabelError:
     """An image whose label the probe doubts; `score` 0..1, higher = more doubtful."""
 
@@ -192,7 +201,8 @@ class AuditRun:
 
     `leaks` are groups of duplicates that lie in more than one split. `notes` are sentences the user must see (the encoder
     that stood in for another, what that loses). `n_new` images were embedded in `seconds`. `patches` are what visual words were
-    learnt from, so that a pool or a test set can be read by the same words.
+    learnt from, so that a pool or a test set can be read by the same words. `recall` is of the duplicates, None where all pairs
+    were compared.
     """
 
     dataset: Dataset
@@ -213,6 +223,7 @@ class AuditRun:
     notes: tuple[str, ...] = ()
     facts: pd.DataFrame = field(default_factory=pd.DataFrame)
     patches: Patches | None = None
+    recall: Recall | None = None
 
     @property
     def verdict(self) -> Verdict:

@@ -1,0 +1,110 @@
+"""Perceptual hashes of 64 bits: how many bits differ, and which pairs differ in few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
+_PARTS, _BITS = 4, 16
+_AT_ONCE = 1 << 22
+"""Candidate pairs looked at together: 32 MB of hashes on each side."""
+MOST_ALIKE = 50
+"""Rows of one and the same hash that are compared with others. Where more share it (a thousand blank pages), the rest are left
+to what their embeddings say."""
+_FULLEST = 4096
+"""Different hashes that agree in a quarter, above which that quarter tells nothing; the other three still do."""
+
+
+def hamming(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """How many of 64 bits differ, pair by pair.
+
+    >>> hamming(np.array([7, 8], np.uint64), np.array([5, 8], np.uint64)).tolist()
+    [1, 0]
+    """
+    return np.bitwise_count(np.bitwise_xor(a, b)).astype(np.int64)
+
+
+def near(hashes: NDArray[np.uint64], most: int) -> Iterator[Pairs]:
+    """Every pair of rows whose hashes differ in at most `most` bits, some at a time: (i, j), a pair once or more often.
+
+    Of two hashes that differ in 6 bits of 64, one of the four quarters differs in one bit at most. So only rows are compared
+    that agree in a quarter, or all but. Time grows with n times the rows per quarter, not with n squared.
+
+    Error: none, but for the two limits above.
+    Source: Norouzi, Punjani and Fleet (2012), multi-index hashing.
+
+    >>> [[p.tolist() for p in pair] for pair in near(np.array([0, 7, 1 << 40], np.uint64), 1)]
+    [[[0], [2]]]
+    """
+    order = np.argsort(hashes, kind="stable")
+    different, first, counts = np.unique(hashes[order], return_index=True, return_counts=True)
+    counts = np.minimum(counts, MOST_ALIKE)
+    yield from _same(order, first, counts)
+    for part in range(_PARTS):
+        for a, b in _sharing(different, part, most // _PARTS):
+            close = hamming(different[a], different[b]) <= most
+            if close.any():
+                yield _spread(order, first, counts, a[close], b[close])
+
+
+def _quarter(hashes: NDArray[np.uint64], part: int) -> NDArray[np.intp]:
+    return ((hashes >> np.uint64(part * _BITS)) & np.uint64((1 << _BITS) - 1)).astype(np.intp)
+
+
+def _sharing(different: NDArray[np.uint64], part: int, flips: int) -> Iterator[Pairs]:
+    """Pairs of different hashes whose quarter `part` differs in at most `flips` bits."""
+    key = _quarter(different, part)
+    order = np.argsort(key, kind="stable")
+    size = np.bincount(key, minlength=1 << _BITS)
+    start = np.concatenate([[0], np.cumsum(size)])
+    size = np.where(size > _FULLEST, 0, size)
+    for flipped in range(flips + 1):
+        for bits in combinations(range(_BITS), flipped):
+            mask = sum(1 << bit for bit in bits)
+            own = key[order]
+            other = own ^ mask
+            # Of both orders of a pair one is enough: the smaller key asks, and within a key the earlier row.
+            begin = np.where(own == other, np.arange(len(order)) + 1, start[other])
+            n = np.where(own <= other, start[other] + size[other] - begin, 0)
+            n = np.where(size[own] > 0, np.maximum(n, 0), 0)
+            yield from _ranges(order, begin, n)
+
+
+def _ranges(order: NDArray[np.intp], begin: NDArray[np.intp], n: NDArray[np.intp]) -> Iterator[Pairs]:
+    """Each position paired with the `n` that follow `begin`, `_AT_ONCE` pairs together."""
+    asking = np.flatnonzero(n)
+    ends = np.cumsum(n[asking])
+    at = 0
+    while at < len(asking):
+        done = ends[at - 1] if at else 0
+        stop = max(at + 1, int(np.searchsorted(ends, done + _AT_ONCE, side="right")))
+        rows = asking[at:stop]
+        within = np.arange(int(n[rows].sum())) - np.repeat(np.cumsum(n[rows]) - n[rows], n[rows])
+        yield order[np.repeat(rows, n[rows])], order[np.repeat(begin[rows], n[rows]) + within]
+        at = stop
+
+
+def _same(order: NDArray[np.intp], first: NDArray[np.intp], counts: NDArray[np.intp]) -> Iterator[Pairs]:
+    """Rows with one and the same hash, the first of them with each other."""
+    for size in np.unique(counts[counts > 1]):
+        of = first[counts == size]
+        i, j = np.triu_indices(int(size), 1)
+        step = max(1, _AT_ONCE // len(i))
+        for start in range(0, len(of), step):
+            part = of[start : start + step, None]
+            yield order[part + i].ravel(), order[part + j].ravel()
+
+
+def _spread(
+    order: NDArray[np.intp], first: NDArray[np.intp], counts: NDArray[np.intp], a: NDArray[np.intp], b: NDArray[np.intp]
+) -> Pairs:
+    """Pairs of hashes as pairs of the rows that have them."""
+    n = counts[a] * counts[b]
+    which = np.repeat(np.arange(len(a)), n)
+    within = np.arange(len(which)) - np.repeat(np.cumsum(n) - n, n)
+    i, j = first[a][which] + within // counts[b][which], first[b][which] + within % counts[b][which]
+    return order[i], order[j]
