@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,10 +40,14 @@ class _Bench:
     c: float
     retest: Retest
     seeds: NDArray[np.float64]
+    tell: Callable[[int], None]
+    """Told how many probes were fitted."""
 
     def right(self, weights: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which test images the probe of each weighting (r, n) gets right, (r, n_test)."""
-        return self._asked(refit(self.data.vectors, self.data.labels, self.n_classes, self.c, weights))
+        fits = refit(self.data.vectors, self.data.labels, self.n_classes, self.c, weights)
+        self.tell(len(weights))
+        return self._asked(fits)
 
     def _asked(self, fits: Refits) -> NDArray[np.bool_]:
         return np.asarray(fits.predict(self.test.vectors) == self.test.labels)
@@ -76,24 +80,16 @@ class _Bench:
             row[:n_before] = balanced_subset(cells, rng, replace=i >= _SUBSETS)
         fits = refit(self.data.vectors, self.data.labels, self.n_classes, self.c, weights)
         seeds = np.arange(n * _SUBSETS_A_SEED).reshape(n, -1) + _SUBSETS
-        right = self._asked(_averaged(fits, [np.arange(_SUBSETS), *seeds]))
+        self.tell(len(weights))
+        right = self._asked(fits.averaged([np.arange(_SUBSETS), *seeds]))
         return self.retest.examine(right[0], right[1:])
-
-
-def _averaged(fits: Refits, sets: Sequence[NDArray[np.intp]]) -> Refits:
-    """One probe for each set of fits: their mean."""
-    return Refits(
-        np.stack([fits.coefficients[s].mean(0) for s in sets]),
-        np.stack([fits.intercepts[s].mean(0) for s in sets]),
-        np.array([fits.gap[s].max() for s in sets]),
-    )
 
 
 def compare(
     before: TrainingSet, recommended: TrainingSet, pool: TrainingSet, test: Holdout, classes: Sequence[str],
     *, class_idx: int, attribute: str, value: str, settings: ValidateSettings, rng: np.random.Generator, seed: int,
     batches: Sequence[int] = (), notes: Sequence[str] = (), oracle: bool = False,
-    others: Mapping[str, TrainingSet] | None = None,
+    others: Mapping[str, TrainingSet] | None = None, progress: Callable[[int, int], None] | None = None,
 ) -> ProbeReport:  # fmt: skip
     """The arms and their verdict. `recommended` are images to add to `before`; random sets of as many come from `pool`.
 
@@ -107,6 +103,7 @@ def compare(
     images that break it to be halved at least, to have fallen by more than its interval, and to be down to one whose interval
     holds 0; and a mean over groups that has not fallen. With `oracle`, an arm fills the emptiest cells from the pool.
     `others` are further images to add to `before`, each an arm of its own by its name; the verdict is not about them.
+    `progress(n_fitted, n_all)` counts probes.
 
     Error: a group of 20 images moves in steps of five points. The choice of the attribute is not covered.
     Source: Sagawa et al. (2020) for the worst group and the average by the training set's make-up; Efron (1979) and Rubin
@@ -138,7 +135,20 @@ def compare(
     seeds[:, n_before : n_before + n_added] = exponential(np.zeros(n_added, int), settings.n_seeds, rng)
     retest = Retest.of(test.groups, settings.n_bootstrap, settings.n_seeds, rng)
     c = choose_c(before, len(classes), settings.c_grid, seed)
-    bench = _Bench(data, test, len(classes), c, retest, seeds)
+    inner = [n for n in batches if 0 < n < n_added]
+    a_curve = 1 + len(sets) + 2 * min(_CURVE_SEEDS, settings.n_seeds)
+    n_arms = 1 + bool(n_added) + len(places)
+    n_fits = n_arms * (1 + settings.n_seeds) + len(inner) * a_curve + _SUBSETS + _SUBSETS_A_SEED * settings.n_seeds
+    n_fits += sum(len(many) + settings.n_seeds for many in (sets, best) if many)
+    n_fitted = 0
+
+    def tell(n: int) -> None:
+        nonlocal n_fitted
+        n_fitted += n
+        if progress:
+            progress(n_fitted, n_fits)
+
+    bench = _Bench(data, test, len(classes), c, retest, seeds, tell)
 
     def chosen(n: int) -> NDArray[np.bool_]:
         rows = np.zeros(len(data.labels), bool)

@@ -51,6 +51,14 @@ class Refits:
             out[k] = (vectors @ coefficients.T + intercepts).argmax(1)
         return out
 
+    def averaged(self, sets: Sequence[NDArray[np.intp]]) -> Refits:
+        """One probe for each set of them: their mean."""
+        return Refits(
+            np.stack([self.coefficients[s].mean(0) for s in sets]),
+            np.stack([self.intercepts[s].mean(0) for s in sets]),
+            np.array([self.gap[s].max() for s in sets]),
+        )
+
 
 def refit(
     vectors: Floats, labels: Ints, n_classes: int, c: ArrayLike, weights: ArrayLike, *, tolerance: float = TOLERANCE,

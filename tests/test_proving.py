@@ -255,3 +255,17 @@ def test_the_oracle_fills_the_emptiest_cells():
         assert worst["oracle"] > worst["random"] + 0.1
         assert abs(worst["oracle"] - worst["recommended"]) < 0.15
         assert report.arms["oracle"].n_train == 150
+
+
+@pytest.mark.parametrize(("n_added", "others"), [(30, 0), (30, 1), (0, 0)])
+def test_progress_counts_every_probe_that_is_fitted(n_added: int, others: int) -> None:
+    told: list[tuple[int, int]] = []
+    rng = np.random.default_rng(0)
+    more = {"synthetic": world(rng, 10, 0.5)} if others else {}
+    examine(
+        0, lambda pool, rng: any_ones(pool, rng)[:n_added], QUICK, oracle=True, others=more,
+        batches=(0, 10, 20, 30) if n_added else (0,), progress=lambda done, n: told.append((done, n)),
+    )  # fmt: skip
+    counts = [done for done, _ in told]
+    assert counts == sorted(set(counts))
+    assert {n for _, n in told} == {counts[-1]}  # it ends where it said it would

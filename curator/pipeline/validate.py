@@ -96,7 +96,7 @@ def validate(
         class_idx=first.class_idx, attribute=first.column.name, value=first.value, settings=bench.settings.validate,
         rng=bench.rng("validate"), seed=bench.seed, notes=list(dict.fromkeys([*notes, *said, *more])),
         batches=sorted({round(len(rows) * k / _BATCHES) for k in range(_BATCHES + 1)}), oracle=is_true,
-        others=others,
+        others=others, progress=lambda done, n: bench.progress("fitting probes", done, n),
     )  # fmt: skip
     recommendation = advice.recommendation if wanted is None else _as_recommendation(wanted, advice)
     return replace(advice, run=run, recommendation=recommendation), report
