@@ -90,8 +90,7 @@ class Workbench:
             DataError: more than `max_skipped` of the images could not be used.
         """
         eye = encoders.eye_of(self.encoder, cache=self.cache, jobs=self.jobs)
-        borrowed = eye is not None and eye.info.fingerprint != self.encoder.info.fingerprint
-        sight = local.Sight(eye, self._patches(eye), borrowed) if eye else None
+        sight = local.Sight(eye, self._patches(eye)) if eye else None
         measured = (
             f"decoded {images.DECODING} "
             + attributes.fingerprint()

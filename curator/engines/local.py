@@ -5,24 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-from curator import foreground, patches
-from curator.engines import workers
+from curator.engines import steps
+from curator.engines.steps import Finished, Kept, Measure, Seen, Shelf
+from curator.engines.steps import Sight as Sight
 from curator.errors import CuratorError, DataError
 from curator.io import images
 from curator.io.keys import Index
 from curator.io.store import Store
-from curator.types import Dataset, Embedded, Embeddings, Encoder, Eye, Floats, Patches, Photo, Preprocessing
-from curator.vectors import unit
+from curator.types import Dataset, Embedded, Encoder, Photo
 
 FLUSH_IMAGES = 256
 FLUSH_SECONDS = 5.0
@@ -31,15 +27,10 @@ FLUSH_SECONDS = 5.0
 MAX_JOBS = 16
 """Threads that decode by default, at most: beyond this memory grows and disks do not get faster."""
 
-_BLOCK = 4096
 _MEASURED_BEHIND = 1
 """Batches that may wait for their measures while the encoder has the next: enough to keep both busy."""
 
 _PROGRESS_SECONDS = 0.1
-_FACT = "file."  # marks the columns of FileFacts in the store's rows; what measure() returns is marked _MEASURE
-_MEASURE = "measure."
-
-Measure = Callable[[Photo], Mapping[str, object]]
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -74,7 +65,7 @@ def run(
     jobs = jobs if jobs > 0 else min(MAX_JOBS, _n_processors())
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="decode")
     measuring = ThreadPoolExecutor(jobs, thread_name_prefix="measure")
-    work = _Run(dataset, encoder, measure, store, on_progress, sight, measuring)
+    work = _Run(dataset, encoder, measure, Shelf(store, sight), on_progress, measuring)
     try:
         while rows:
             loaded = _ahead(pool, work.load, rows, 2 * jobs)
@@ -94,45 +85,6 @@ def run(
     return work.result(start)
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What sees the places of a picture, and where what it saw is kept. `borrowed`: the eye is not the encoder itself."""
-
-    eye: Eye
-    store: Store
-    borrowed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Finished:
-    """An image on its way to the store."""
-
-    key: str
-    vector: Floats
-    patches: NDArray[np.uint8] | None
-    row: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A batch that the encoder is done with, while other threads measure it."""
-
-    keys: list[str]
-    vectors: Floats
-    packed: Future[NDArray[np.uint8]] | None
-    rows: list[Future[dict[str, object] | str]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What was read back: the images left out by row, with the reason, and what is stored of the others, in their order."""
-
-    reasons: Mapping[int, str]
-    vectors: NDArray[np.float16]
-    frame: pd.DataFrame
-    patches: Patches | None
-
-
 @dataclass(slots=True)
 class _Run:
     """One run's books. Only `load`, `decode` and `row` are called from other threads, and they change nothing."""
@@ -140,32 +92,27 @@ class _Run:
     dataset: Dataset
     encoder: Encoder
     measure: Measure
-    store: Store
+    shelf: Shelf
     on_progress: Callable[[int, int], None] | None
-    sight: Sight | None
     measuring: ThreadPoolExecutor
     stored: tuple[Index, ...] = ()
     gone: set[str] = field(default_factory=set)  # was stored, and was damaged when it was read back
-    kept: _Kept | None = None
+    kept: Kept = field(default_factory=steps.nothing_kept)
     claimed: set[str] = field(default_factory=set)
     keys: dict[int, str] = field(default_factory=dict)  # row -> content
     unread: dict[int, str] = field(default_factory=dict)  # row -> reason
     bad: dict[str, str] = field(default_factory=dict)  # content -> reason
-    batch: list[tuple[str, Photo]] = field(default_factory=list)
-    seen: deque[_Seen] = field(default_factory=deque)
-    finished: list[_Finished] = field(default_factory=list)
+    batch: list[tuple[str, Photo | str]] = field(default_factory=list)
+    seen: deque[Seen] = field(default_factory=deque)
+    finished: list[Finished] = field(default_factory=list)
     n_new: int = 0
     n_waiting: int = 0
     flushed_at: float = 0.0
     told_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.stored = tuple(store.index() for store in ([self.store, self.sight.store] if self.sight else [self.store]))
+        self.stored = self.shelf.indexes()
         self.flushed_at = time.monotonic()
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        return self.encoder.info.preprocessing
 
     def load(self, i: int) -> tuple[int, str, bytes | str]:
         """(row, key, content), or (row, "", reason)."""
@@ -195,32 +142,10 @@ class _Run:
     def decode(self, claimed: tuple[str, bytes]) -> tuple[str, Photo | str]:
         """(key, photo), or (key, reason)."""
         key, content = claimed
-        try:
-            return key, workers.shared().decode(content, key, self.preprocessing)
-        except DataError as error:
-            return key, str(error)
-
-    def row(self, photo: Photo, likely: Floats | None) -> dict[str, object] | str:
-        """What is known of a photo, by column of the store; or the reason why it cannot be measured.
-
-        `likely` (g, g) is the probability of the object at each place of the encoder's input.
-        """
-        if likely is not None:
-            height, width = photo.pixels.shape[:2]
-            photo = replace(photo, foreground=foreground.spread(likely, height, width, self.preprocessing))
-        row: dict[str, object] = {_FACT + f.name: getattr(photo.facts, f.name) for f in fields(photo.facts)}
-        row[_FACT + "phash"] = photo.phash
-        try:
-            row.update({_MEASURE + name: value for name, value in self.measure(photo).items()})
-        except DataError as error:
-            return str(error)
-        return row
+        return key, steps.decode(content, key, self.encoder.info.preprocessing)
 
     def take(self, key: str, result: Photo | str, batch_size: int) -> None:
-        if isinstance(result, str):
-            self.bad[key] = result
-            self.n_waiting -= 1
-            return
+        # One that cannot be read has its place in the batch too: which images are together does not depend on it.
         self.batch.append((key, result))
         if len(self.batch) >= batch_size:
             self.encode()
@@ -229,58 +154,27 @@ class _Run:
         """Embed the batch and have it measured meanwhile; store what is finished when it is time."""
         batch, self.batch = self.batch, []
         if batch:
-            self.seen.append(self._see([key for key, _ in batch], [photo for _, photo in batch]))
+            eye = self.shelf.sight.eye if self.shelf.sight else None
+            self.seen.append(steps.see(batch, self.encoder, eye, self.measure, self.measuring))
         self.settle(_MEASURED_BEHIND)
         if len(self.finished) >= FLUSH_IMAGES or time.monotonic() - self.flushed_at > FLUSH_SECONDS:
             self.flush()
         self.tell()
 
-    def _see(self, keys: list[str], photos: list[Photo]) -> _Seen:
-        """Vectors of the photos, and side by side with them those of their surround, so that one row holds both."""
-        inputs = np.stack([photo.input for photo in photos])
-        if self.sight is None:
-            rows = [self.measuring.submit(self.row, photo, None) for photo in photos]
-            return _Seen(keys, self.encoder.encode(inputs), None, rows)
-        eye = self.sight.eye
-        fitted = images.fit(inputs, eye.input_size)
-        vectors, features = eye.look(fitted)
-        likely = foreground.foreground(features)
-        packed = self.measuring.submit(patches.pack, fitted, features, likely)
-        rows = [self.measuring.submit(self.row, photo, map_) for photo, map_ in zip(photos, likely, strict=True)]
-        if self.sight.borrowed:
-            vectors = self.encoder.encode(inputs)
-        vectors = np.hstack([vectors, self.encoder.encode(foreground.cover(inputs, likely))])
-        return _Seen(keys, vectors, packed, rows)
-
     def settle(self, behind: int = 0) -> None:
         """Take over what was measured, of all batches but the last `behind`."""
         while len(self.seen) > behind:
-            batch = self.seen[0]
-            rows = [row.result() for row in batch.rows]
-            packed = batch.packed.result() if batch.packed else [None] * len(rows)
+            done = steps.settle(self.seen[0])
             self.seen.popleft()
-            for key, vector, patches_, row in zip(batch.keys, batch.vectors, packed, rows, strict=True):
-                if isinstance(row, str):
-                    self.bad[key] = row
-                elif np.isfinite(vector).all():
-                    self.finished.append(_Finished(key, vector, patches_, row))
-                else:
-                    self.bad[key] = "the encoder gave no finite vector"
-            self.n_waiting -= len(rows)
+            self.bad.update({f.key: f.reason for f in done if f.reason})
+            self.finished += [f for f in done if not f.reason]
+            self.n_waiting -= len(done)
 
     def flush(self) -> None:
         """Store what is finished."""
-        finished = self.finished
-        if finished:
-            rows = pd.DataFrame([f.row for f in finished])
-            rows[_FACT + "phash"] = np.asarray([f.row[_FACT + "phash"] for f in finished], dtype=np.uint64)
-            keys = [f.key for f in finished]
-            if self.sight:  # first: a key counts as stored when both stores have it
-                packed = np.stack([f.patches for f in finished if f.patches is not None])
-                self.sight.store.append(keys, packed, pd.DataFrame(index=range(len(keys))))
-            self.store.append(keys, np.stack([f.vector for f in finished]), rows)
-            self.n_new += len(finished)
-            self.finished = []  # only now: an interrupt in the middle leaves them to be stored again
+        self.shelf.keep(self.finished)
+        self.n_new += len(self.finished)
+        self.finished = []  # only now: an interrupt in the middle leaves them to be stored again
         self.flushed_at = time.monotonic()
 
     def tell(self, last: bool = False) -> None:
@@ -292,60 +186,23 @@ class _Run:
         """Read everything back, in the order of the data set, and say which rows are to be embedded once more: those of
         images that counted as stored and turn out to be damaged."""
         reasons = {i: self.bad[key] for i, key in self.keys.items() if key in self.bad} | self.unread
-        rows = [i for i in sorted(self.keys) if i not in reasons]
-        keys = [self.keys[i] for i in rows]
-        found, vectors, frame = self.store.read(keys)
-        seen: Patches | None = None
-        if self.sight and len(keys):
-            eye, packed = self.sight.eye, self.sight.store.gather(keys)
-            there, seen = patches.read(self.dataset.ids[rows], packed, eye.grid, eye.info.fingerprint)
-            found &= there
-        lost = [i for i, there in zip(rows, found, strict=True) if not there]
-        gone = {self.keys[i] for i in lost}
+        found = self.shelf.read(self.dataset, self.keys, reasons)
+        if isinstance(found, Kept):
+            self.kept = found
+            return []
+        gone = {self.keys[i] for i in found}
         if gone & self.gone:
-            raise CuratorError(f"the cache {self.store.folder} lost {len(gone)} images just stored. Run again.")
+            raise CuratorError(f"the cache {self.shelf.store.folder} lost {len(gone)} images just stored. Run again.")
         self.gone |= gone
         self.claimed -= gone
-        self.kept = None if lost else _Kept(reasons, vectors, frame, seen)
-        return lost
+        return found
 
     def result(self, start: float) -> Embedded:
-        """Everything in the order of the data set, all of it from the store: old and new rows cannot differ in form."""
-        kept = self.kept or _Kept(self.unread, np.zeros((0, 0), np.float32), pd.DataFrame(), None)
-        failed = {str(self.dataset.ids[i]): kept.reasons[i] for i in sorted(kept.reasons)}
-        dataset = self.dataset.without(failed)
         self.tell(last=True)
-        if not len(dataset):
-            why = "; ".join(f"{id!r}: {reason}" for id, reason in list(failed.items())[:3])
-            raise DataError(f"none of the {len(self.dataset)} images of {self.dataset.name} can be read ({why}).")
-        kept.frame.index = pd.Index(dataset.ids, name="id")
-        return Embedded(
-            dataset=dataset,
-            embeddings=self._embeddings(dataset, kept.vectors),
-            rows=_part(kept.frame, _MEASURE),
-            facts=_part(kept.frame, _FACT),
-            n_new=self.n_new,
-            seconds=time.monotonic() - start,
-            patches=kept.patches,
+        has_surround = self.shelf.sight is not None
+        return steps.embedded(
+            self.dataset, self.kept, self.encoder.info, has_surround, self.n_new, time.monotonic() - start
         )
-
-    def _embeddings(self, dataset: Dataset, stored: NDArray[np.float16]) -> Embeddings:
-        d = self.encoder.info.dim
-        surround = _unit(stored[:, d:]) if self.sight else None
-        return Embeddings(dataset.ids, _unit(stored[:, :d]), self.encoder.info, surround)
-
-
-def _unit(stored: NDArray[np.float16]) -> Floats:
-    """Stored vectors in full precision, of unit norm again, some at a time."""
-    out = np.empty(stored.shape, np.float32)
-    for start in range(0, len(stored), _BLOCK):
-        out[start : start + _BLOCK] = unit(stored[start : start + _BLOCK])
-    return out
-
-
-def _part(frame: pd.DataFrame, mark: str) -> pd.DataFrame:
-    """The columns that carry `mark`, without it."""
-    return frame[[c for c in frame.columns if c.startswith(mark)]].rename(columns=lambda c: c.removeprefix(mark))
 
 
 def _ahead(pool: ThreadPoolExecutor, work: Callable[[A], B], items: Iterable[A], depth: int) -> Iterator[B]:

@@ -155,7 +155,7 @@ class Store:
                     continue
                 name = index.names[index.shard[here[0]]]
                 try:
-                    yield from self._scan_shard(name, wanted, mine, index.row[here], rows)
+                    yield from self._scan_shard(name, mine, index.row[here], rows)
                 except FileNotFoundError:  # merged by another process meanwhile: look again where they are
                     gone.append(mine)
                 except Damaged as error:
@@ -204,20 +204,19 @@ class Store:
         return Index.of(names, keys)
 
     def _scan_shard(
-        self, name: str, wanted: Keys, mine: NDArray[np.intp], rows: NDArray[np.int32], with_rows: bool
+        self, name: str, mine: NDArray[np.intp], rows: NDArray[np.int32], with_rows: bool
     ) -> Iterator[Part]:
-        """The sound ones of these `rows` of a shard, which should have the keys `mine` (positions in `wanted`)."""
+        """The sound ones of these `rows` of a shard, which are those of the keys at `mine`."""
         table, form = shards.read_table(self.folder, name, None if with_rows else [shards.KEY, shards.CRC])
         vectors = shards.map_vectors(self.folder, name, form)
         self._touch(name)
         crc = table.column(shards.CRC).to_numpy()
-        is_right = shards.keys_of(table)[rows] == wanted[mine]
         table = table.drop_columns([shards.CRC])
         n_hurt = 0
         for start in range(0, len(mine), merging.step(vectors)):
             part = slice(start, start + merging.step(vectors))
             block = vectors[rows[part]]
-            sound = (shards.checksums(block) == crc[rows[part]]) & is_right[part]
+            sound = shards.checksums(block) == crc[rows[part]]
             n_hurt += int((~sound).sum())
             yield Part(mine[part][sound], block[sound], table.take(pa.array(rows[part][sound])))
         if n_hurt:

@@ -1,0 +1,231 @@
+"""What is done to an image and with what was found of it, whoever runs it: every engine calls these, and gets the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from curator import foreground, patches
+from curator.engines import workers
+from curator.errors import DataError
+from curator.io import images
+from curator.io.keys import Index
+from curator.io.store import Store
+from curator.types import (
+    Dataset,
+    Embedded,
+    Embeddings,
+    Encoder,
+    EncoderInfo,
+    Eye,
+    Floats,
+    Patches,
+    Photo,
+    Preprocessing,
+)
+from curator.vectors import unit
+
+_BLOCK = 4096
+_FACT = "file."  # marks the columns of FileFacts in the store's rows; what measure() returns is marked _MEASURE
+_MEASURE = "measure."
+
+Measure = Callable[[Photo], Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What sees the places of a picture, the encoder itself or another one, and where what it saw is kept."""
+
+    eye: Eye
+    store: Store
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An image on its way to the store, or the `reason` why it does not get there."""
+
+    key: str
+    vector: Floats
+    patches: NDArray[np.uint8] | None
+    row: dict[str, object]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A batch that the encoder is done with, while other threads measure it; `bad` ones never got there, with the reason."""
+
+    bad: list[tuple[str, str]]
+    keys: list[str]
+    vectors: Floats
+    packed: Future[NDArray[np.uint8]] | None
+    rows: list[Future[dict[str, object] | str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was read back: the images left out by row, with the reason, and what is stored of the others, in their order."""
+
+    reasons: Mapping[int, str]
+    vectors: NDArray[np.float16]
+    frame: pd.DataFrame
+    patches: Patches | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where what was computed of an image is kept: its vector and row, and what was seen at its places if anything is."""
+
+    store: Store
+    sight: Sight | None
+
+    def indexes(self) -> tuple[Index, ...]:
+        """An image is stored when all of these have it."""
+        return tuple(store.index() for store in ([self.store, self.sight.store] if self.sight else [self.store]))
+
+    def keep(self, finished: Sequence[Finished]) -> None:
+        """Store what is finished. Raises: CuratorError if it cannot be written."""
+        if not finished:
+            return
+        rows = pd.DataFrame([f.row for f in finished])
+        rows[_FACT + "phash"] = np.asarray([f.row[_FACT + "phash"] for f in finished], dtype=np.uint64)
+        keys = [f.key for f in finished]
+        if self.sight:  # first: a key counts as stored when both stores have it
+            packed = np.stack([f.patches for f in finished if f.patches is not None])
+            self.sight.store.append(keys, packed, pd.DataFrame(index=range(len(keys))))
+        self.store.append(keys, np.stack([f.vector for f in finished]), rows)
+
+    def read(self, dataset: Dataset, keys: Mapping[int, str], reasons: Mapping[int, str]) -> Kept | list[int]:
+        """What is stored of the rows in `keys` less those in `reasons`, in order; or the rows of which something is lost."""
+        rows = [i for i in sorted(keys) if i not in reasons]
+        wanted = [keys[i] for i in rows]
+        found, vectors, frame = self.store.read(wanted)
+        seen: Patches | None = None
+        if self.sight and rows:
+            eye, packed = self.sight.eye, self.sight.store.gather(wanted)
+            there, seen = patches.read(dataset.ids[rows], packed, eye.grid, eye.info.fingerprint)
+            found &= there
+        lost = [i for i, there in zip(rows, found, strict=True) if not there]
+        return lost or Kept(reasons, vectors, frame, seen)
+
+
+def nothing_kept() -> Kept:
+    """Of a data set without images."""
+    return Kept({}, np.zeros((0, 0), np.float16), pd.DataFrame(), None)
+
+
+def decode(content: bytes, key: str, preprocessing: Preprocessing) -> Photo | str:
+    """The photo, or the reason why there is none."""
+    try:
+        return workers.shared().decode(content, key, preprocessing)
+    except DataError as error:
+        return str(error)
+
+
+def see(
+    batch: Sequence[tuple[str, Photo | str]],
+    encoder: Encoder,
+    eye: Eye | None,
+    measure: Measure,
+    pool: ThreadPoolExecutor,
+) -> Seen:
+    """Vectors of the photos of a batch (key, photo or reason), and side by side with them those of their surround.
+
+    They are measured by threads of `pool` meanwhile. The last bits of a vector depend on which photos are in its batch.
+    """
+    bad = [(key, result) for key, result in batch if isinstance(result, str)]
+    good = [(key, result) for key, result in batch if not isinstance(result, str)]
+    if not good:
+        return Seen(bad, [], np.zeros((0, 0), np.float32), None, [])
+    keys, photos = [key for key, _ in good], [photo for _, photo in good]
+    inputs = np.stack([photo.input for photo in photos])
+    seen_as = encoder.info.preprocessing
+    if eye is None:
+        rows = [pool.submit(_row, photo, None, measure, seen_as) for photo in photos]
+        return Seen(bad, keys, encoder.encode(inputs), None, rows)
+    fitted = images.fit(inputs, eye.input_size)
+    vectors, features = eye.look(fitted)
+    likely = foreground.foreground(features)
+    packed = pool.submit(patches.pack, fitted, features, likely)
+    rows = [pool.submit(_row, photo, map_, measure, seen_as) for photo, map_ in zip(photos, likely, strict=True)]
+    if eye.info.fingerprint != encoder.info.fingerprint:
+        vectors = encoder.encode(inputs)
+    return Seen(bad, keys, np.hstack([vectors, encoder.encode(foreground.cover(inputs, likely))]), packed, rows)
+
+
+def settle(batch: Seen) -> list[Finished]:
+    """What came of a batch, once it is measured. Raises: whatever measuring raises but a DataError."""
+    rows = [row.result() for row in batch.rows]
+    packed = batch.packed.result() if batch.packed else [None] * len(rows)
+    out = [Finished(key, np.zeros(0, np.float32), None, {}, reason) for key, reason in batch.bad]
+    for key, vector, patches_, row in zip(batch.keys, batch.vectors, packed, rows, strict=True):
+        if isinstance(row, str):
+            out.append(Finished(key, vector, patches_, {}, row))
+        elif np.isfinite(vector).all():
+            out.append(Finished(key, vector, patches_, row))
+        else:
+            out.append(Finished(key, vector, patches_, {}, "the encoder gave no finite vector"))
+    return out
+
+
+def embedded(
+    dataset: Dataset, kept: Kept, encoder: EncoderInfo, has_surround: bool, n_new: int, seconds: float
+) -> Embedded:
+    """Everything in the order of the data set, all of it from the store: old and new rows cannot differ in form.
+
+    Raises: DataError if no image can be read.
+    """
+    failed = {str(dataset.ids[i]): kept.reasons[i] for i in sorted(kept.reasons)}
+    read = dataset.without(failed)
+    if not len(read):
+        why = "; ".join(f"{id!r}: {reason}" for id, reason in list(failed.items())[:3])
+        raise DataError(f"none of the {len(dataset)} images of {dataset.name} can be read ({why}).")
+    kept.frame.index = pd.Index(read.ids, name="id")
+    d = encoder.dim
+    surround = _unit(kept.vectors[:, d:]) if has_surround else None
+    return Embedded(
+        dataset=read,
+        embeddings=Embeddings(read.ids, _unit(kept.vectors[:, :d]), encoder, surround),
+        rows=_part(kept.frame, _MEASURE),
+        facts=_part(kept.frame, _FACT),
+        n_new=n_new,
+        seconds=seconds,
+        patches=kept.patches,
+    )
+
+
+def _row(
+    photo: Photo, likely: Floats | None, measure: Measure, preprocessing: Preprocessing
+) -> dict[str, object] | str:
+    """What is known of a photo, by column of the store; or the reason why it cannot be measured.
+
+    `likely` (g, g) is the probability of the object at each place of the encoder's input.
+    """
+    if likely is not None:
+        height, width = photo.pixels.shape[:2]
+        photo = replace(photo, foreground=foreground.spread(likely, height, width, preprocessing))
+    row: dict[str, object] = {_FACT + f.name: getattr(photo.facts, f.name) for f in fields(photo.facts)}
+    row[_FACT + "phash"] = photo.phash
+    try:
+        row.update({_MEASURE + name: value for name, value in measure(photo).items()})
+    except DataError as error:
+        return str(error)
+    return row
+
+
+def _unit(stored: NDArray[np.float16]) -> Floats:
+    """Stored vectors in full precision, of unit norm again, some at a time."""
+    out = np.empty(stored.shape, np.float32)
+    for start in range(0, len(stored), _BLOCK):
+        out[start : start + _BLOCK] = unit(stored[start : start + _BLOCK])
+    return out
+
+
+def _part(frame: pd.DataFrame, mark: str) -> pd.DataFrame:
+    """The columns that carry `mark`, without it."""
+    return frame[[c for c in frame.columns if c.startswith(mark)]].rename(columns=lambda c: c.removeprefix(mark))
