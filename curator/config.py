@@ -13,6 +13,8 @@ from curator import intended
 from curator.errors import InputError
 from curator.intended import Intended
 
+_LARGEST = 1e15
+"""No count or fraction is larger; above it, floats no longer tell whole numbers apart."""
 S = TypeVar("S", bound="AuditSettings | DuplicateSettings | RecommendSettings | ValidateSettings | SplitSettings")
 
 
@@ -182,6 +184,8 @@ def updated(settings: S, values: Mapping[str, Any], where: str) -> S:
         if key in readers:  # more than numbers: the setting's own module knows its form
             clean[key] = readers[key](value, f"{where} {key}")
             continue
+        if not all(_is_of_use(item) for item in (value, *_items(value))):
+            raise InputError(f"{where} {key} is no number of any use; {_plain(default)!r} is one.")
         if isinstance(default, tuple) and isinstance(value, list):
             value = tuple(value)
         elif isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
@@ -197,11 +201,16 @@ def updated(settings: S, values: Mapping[str, Any], where: str) -> S:
 
 def _items(value: Any) -> list[Any]:
     """What a list or a table of settings holds; all of these hold numbers."""
-    return list(value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple) else ())
+    return list(value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple | list) else ())
 
 
 def _is_number(item: Any) -> bool:
     return isinstance(item, int | float) and not isinstance(item, bool)
+
+
+def _is_of_use(item: Any) -> bool:
+    """Not infinite, no NaN, and not so large that arithmetic on it fails; what is no number at all is none of its business."""
+    return not isinstance(item, int | float) or -_LARGEST <= item <= _LARGEST
 
 
 def _plain(default: Any) -> Any:

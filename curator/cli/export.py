@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from math import isfinite
 from pathlib import Path
 
@@ -73,13 +74,18 @@ from curator.cli.options import Common, common, emit
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Add the images of a recommendation.csv, recommend.json or synthetic/manifest.csv. May be repeated.",
 )
+@click.option(
+    "--strip-metadata",
+    is_flag=True,
+    help="Copy without EXIF, GPS, XMP and comments; every pixel stays. JPEG, PNG, WebP and GIF.",
+)
 @click.option("--force", is_flag=True, help="Replace DEST if it is there.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @common
 def command(
     common: Common, data: str, destination: Path, format_: str, fractions: tuple[str, ...], link: str, attribute: str | None,
     group_columns: tuple[str, ...], balance: str, balance_by: str | None, shard_size: int, plans: tuple[Path, ...],
-    force: bool, dry_run: bool,
+    strip_metadata: bool, force: bool, dry_run: bool,
 ) -> None:  # fmt: skip
     """Write DATA out into DEST in splits that are balanced over class x value, duplicates on one side.
 
@@ -98,6 +104,9 @@ def command(
 
     if balance_by and balance == "none":
         raise InputError(f"--balance-by {balance_by} needs to know what: add --balance class or --balance group.")
+    if strip_metadata and link != "copy":
+        raise InputError(f"--strip-metadata writes new files, and --link {link} makes none; leave one of them out.")
+    link = "bare" if strip_metadata else link
     common.keep_out_of(data)
     settings = {"fractions": _fractions(fractions)} if fractions else {}
     with common.bench(split=settings) as bench:
@@ -116,6 +125,11 @@ def command(
         terminal.print_lines(["To balance train, add:"], console)
         terminal.print_lines(list(plan.shopping_list), console, indent=2)
     n_images = count(len(plan.assignment) if dry_run else n, "image")
+    if dry_run and destination.exists():
+        n_files = sum(len(files) for _, _, files in os.walk(destination))
+        console.print(
+            f"{destination} is there, and would be replaced with all in it: {count(n_files, 'file')}.", markup=False
+        )
     done = f"Nothing is written: a dry run. {n_images} would be" if dry_run else f"Written: {n_images} and splits.json"
     console.print(f"\n{done} in {destination.resolve()} ({format_})", soft_wrap=True, markup=False)
     emit(content, common)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 from curator.errors import CuratorError, DataError, InputError
+from curator.exporters._placing import check_destination, put_in_place
 from curator.registry import Registry
 from curator.types import Dataset, Measures, SplitPlan
+from curator.writing import sweep, unfinished
 
-Link = Literal["copy", "hardlink", "symlink"]
-LINKS: tuple[Link, ...] = ("copy", "hardlink", "symlink")
+Link = Literal["copy", "hardlink", "symlink", "bare"]
+LINKS: tuple[Link, ...] = ("copy", "hardlink", "symlink", "bare")
+"""How files get into an export. `bare` is a copy without EXIF, XMP and comments; see `curator.io.stripping`."""
 SHARD_SIZE = 1000
 """Images in one shard, where a format has shards."""
 
@@ -40,9 +41,9 @@ class Exporter(Protocol):
     ) -> int:
         """Write the images of `plan` into `destination`, an empty folder that takes its final name later.
 
-        `link` and `shard_size` mean something to some formats only; `plan.weights`, where there are any, are written with the
-        labels. Returns how many images were written. Nothing outside `destination` may be touched, and nothing in it may depend
-        on what it is called now.
+        `link` and `shard_size` mean something to some formats only; `link` is "bare" for exporters alone whose attribute `bare`
+        is true. `plan.weights`, where there are any, are written with the labels. Returns how many images were written.
+        Nothing outside `destination` may be touched, and nothing in it may depend on what it is called now.
         """
         ...
 
@@ -62,35 +63,16 @@ def _exporter(format: str) -> Exporter:
     raise InputError(f"no export format is called {format!r}; choose one of: {', '.join(formats())}.")
 
 
-def _inside(inner: Path, outer: Path) -> bool:
-    return inner == outer or outer in inner.parents
-
-
-def _check_destination(dataset: Dataset, destination: Path, force: bool, roots: Sequence[str] = ()) -> Path:
-    """The resolved destination, once it is certain that nothing of the user's is in its way.
-
-    `roots` are the folders that hold the images, where these are not all below one that is the data set's own.
-    """
-    if destination.is_symlink():
-        raise InputError(f"{destination} is a symbolic link; give the folder it should lead to.")
-    target = destination.resolve()
-    for place in roots or (dataset.root,):
-        if "://" in place:
-            continue
-        root = Path(place).resolve()
-        if _inside(target, root):
-            raise InputError(f"{destination} lies inside the data ({root}), which is never written to; choose another.")
-        if _inside(root, target):
-            raise InputError(f"the data ({root}) lie inside {destination}, which would replace them; choose another.")
-    if target.exists():
-        if not force:
-            raise InputError(f"{destination} is there already; choose another name, or replace it with --force.")
-        if not target.is_dir():
-            raise InputError(f"{destination} is a file; an export is a folder, so choose another name.")
-        for keep, what in ((Path.cwd(), "the current folder"), (Path.home(), "the home folder")):
-            if _inside(keep.resolve(), target):
-                raise InputError(f"{destination} holds {what}; --force would replace it, so choose another name.")
-    return target
+def _check_link(format: str, link: Link) -> Exporter:
+    exporter = _exporter(format)
+    if link not in LINKS:
+        raise InputError(f"no way of linking is called {link!r}; choose one of: {', '.join(LINKS)}.")
+    if link == "bare" and not getattr(exporter, "bare", False):
+        able = ", ".join(
+            sorted(name for _, other in EXPORTERS if getattr(other, "bare", False) for name in other.formats)
+        )
+        raise InputError(f"--format {format} cannot strip metadata; choose one of: {able}.")
+    return exporter
 
 
 def _check_plan(dataset: Dataset, plan: SplitPlan) -> None:
@@ -101,28 +83,20 @@ def _check_plan(dataset: Dataset, plan: SplitPlan) -> None:
         raise DataError(f"{len(unknown)} images of the split plan are not in the data set ({min(unknown)!r}, ...).")
 
 
-def _put_in_place(staged: Path, target: Path, force: bool) -> None:
-    """Give the finished folder its name; what had that name goes only once the new folder is there."""
-    if not force or not target.exists():
-        os.replace(staged, target)  # fails, as it should, on a folder that someone filled meanwhile
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.replaced-", dir=target.parent))
-    os.replace(target, old / target.name)
-    try:
-        os.replace(staged, target)
-    except BaseException:
-        os.replace(old / target.name, target)
-        old.rmdir()
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+def _without_exif(measures: Measures) -> Measures:
+    """What is measured, without what the metadata of the files say: they are taken out of the files, too."""
+    kept = tuple(c for c in measures.columns if not c.name.startswith("exif."))
+    names = [c.name for c in kept]
+    return Measures(measures.frame[names], kept, {k: r for k, r in measures.readings.items() if k in names})
 
 
 def check(
-    dataset: Dataset, destination: str | Path, *, format: str, force: bool = False, roots: Sequence[str] = ()
-) -> None:
+    dataset: Dataset, destination: str | Path, *, format: str, link: Link = "copy", force: bool = False,
+    roots: Sequence[str] = (),
+) -> None:  # fmt: skip
     """Raises, before any work is done, the InputError that `export` would for this format and destination."""
-    _exporter(format)
-    _check_destination(dataset, Path(destination), force, roots)
+    _check_link(format, link)
+    check_destination(dataset, Path(destination), force, roots)
 
 
 def export(
@@ -148,19 +122,20 @@ def export(
         InputError: unknown format or link, a destination in the way of the user's files, or one that cannot be written.
         DataError: the plan and the data set do not belong together, or a file changed or vanished meanwhile.
     """
-    exporter = _exporter(format)
-    if link not in LINKS:
-        raise InputError(f"no way of linking is called {link!r}; choose one of: {', '.join(LINKS)}.")
+    exporter = _check_link(format, link)
     if shard_size < 1:
         raise InputError(f"a shard of {shard_size} images cannot be; ask for at least 1.")
     _check_plan(dataset, plan)
-    target = _check_destination(dataset, Path(destination), force, roots)
+    target = check_destination(dataset, Path(destination), force, roots)
     staging: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.unfinished-", dir=target.parent))
-        staged = staging / "export"  # a folder made by mkdtemp is closed to other users; this one is not
-        staged.mkdir()
+        sweep(target.parent)  # what a killed export left
+        staging = target.with_name(unfinished())
+        staged = staging / "export"
+        staged.mkdir(parents=True)
+        if link == "bare" and measures is not None:
+            measures = _without_exif(measures)
         n_written = exporter.write(
             dataset, plan, staged, measures=measures, format=format, link=link, shard_size=shard_size
         )
@@ -168,7 +143,7 @@ def export(
             raise DataError(f"only {n_written} of {len(plan.assignment)} images were written; nothing was kept.")
         for name, text in (extra_files or {}).items():
             (staged / name).write_text(text, encoding="utf-8")
-        _put_in_place(staged, target, force)
+        put_in_place(staged, target, force)
     except CuratorError:
         raise
     except OSError as error:

@@ -18,6 +18,7 @@ class FiftyOneFolder:
     """
 
     formats = ("fiftyone",)
+    bare = True
 
     def write(
         self,

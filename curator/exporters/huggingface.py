@@ -18,6 +18,7 @@ class HuggingFace:
     """
 
     formats = ("huggingface",)
+    bare = True
 
     def write(
         self,

@@ -12,11 +12,14 @@ from pathlib import Path, PurePosixPath
 
 from curator.errors import DataError, InputError
 from curator.exporters import Link
+from curator.io.stripping import without_metadata
 from curator.types import Dataset, Measures, SplitPlan
 
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+# What some file system or terminal cannot hold in a name: reserved characters, control and direction characters.
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069/\\:*?"<>|]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MAX_NAME_BYTES = 200  # most file systems allow 255; what is left is for a suffix
+_MAX_SUFFIX = 16
 _CHUNK_BYTES = 1 << 20
 
 
@@ -34,6 +37,22 @@ def folder_name(name: str) -> str:
     return safe
 
 
+def file_name(name: str) -> str:
+    """A file's name that is one file on every system, with the ending it has.
+
+    >>> file_name("a b.jpg"), file_name("a\\\\b:c.jpg"), file_name("con.jpg"), file_name("x\\x1b[2J.png")
+    ('a b.jpg', 'a_b_c.jpg', 'con_.jpg', 'x_[2J.png')
+    """
+    path = PurePosixPath(name)
+    suffix = _UNSAFE.sub("_", path.suffix) if len(path.suffix) <= _MAX_SUFFIX else ""
+    stem = _UNSAFE.sub("_", path.stem if suffix else path.name)
+    if _RESERVED.fullmatch(stem):
+        stem += "_"
+    if len((stem + suffix).encode(errors="surrogateescape")) > _MAX_NAME_BYTES:
+        stem = stem.encode(errors="surrogateescape")[:_MAX_NAME_BYTES].decode(errors="ignore") + "-" + _short_hash(name)
+    return (stem + suffix).rstrip(". ") or "_"
+
+
 def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:8]
 
@@ -49,15 +68,16 @@ def folder_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def file_names(ids: list[str], *, by_stem: bool = False) -> dict[str, str]:
-    """Id -> file name within one folder: the file's own (a backslash as _), with a hash of its id where two share it.
+    """Id -> file name within one folder: the file's own, safe on every system, with a hash of its id where two share it.
 
     `by_stem`: no two names are the same even without their endings.
     """
-    # A backslash is part of a name here and a folder's end on Windows, where the export may go.
-    own = {id: PurePosixPath(id).name.replace("\\", "_") for id in ids}
-    for id, name in own.items():
+    own = {}
+    for id in ids:
+        name = PurePosixPath(id).name
         if name in {"", ".", ".."}:
             raise DataError(f"{id!r} is not the path of a file.")
+        own[id] = file_name(name)
 
     def key(name: str) -> str:
         return (PurePosixPath(name).stem if by_stem else name).casefold()
@@ -88,11 +108,33 @@ def _copy(source: Path, target: Path) -> None:
         raise DataError(f"the copy of {source} is not what was read; the disk may be failing.")
 
 
+def content_of(source: Path, link: Link) -> bytes:
+    """What a copy of a file holds. Raises: DataError if it is gone, or its metadata cannot be taken out."""
+    try:
+        content = source.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{source} is no longer there; nothing was exported.") from None
+    try:
+        return without_metadata(content) if link == "bare" else content
+    except DataError as error:
+        raise DataError(f"{source}: {error}; nothing was exported.") from None
+
+
+def _write_bare(source: Path, target: Path) -> None:
+    content = content_of(source, "bare")
+    with target.open("xb") as writing:
+        writing.write(content)
+    if _sha256(target) != hashlib.sha256(content).hexdigest():
+        raise DataError(f"the copy of {source} is not what was read; the disk may be failing.")
+
+
 def place(source: Path, target: Path, link: Link) -> None:
     """Copy or link one file; a copy is read back and compared."""
     if not source.is_file():
         raise DataError(f"{source} is no longer there; nothing was exported.")
-    if link == "copy":
+    if link == "bare":
+        _write_bare(source, target)
+    elif link == "copy":
         _copy(source, target)
     elif link == "symlink":
         target.symlink_to(source)
@@ -108,6 +150,7 @@ class ImageFolder:
     one, and `classes.json` then says which is which (folder -> class)."""
 
     formats = ("imagefolder",)
+    bare = True
 
     def write(
         self,

@@ -11,14 +11,12 @@ from typing import Any
 import pandas as pd
 
 from curator.exporters import Link
+from curator.report.serialise import guarded
 from curator.types import Dataset, Measures, SplitPlan
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def _no_formula(value: Any) -> Any:
-    """A spreadsheet runs a cell that begins so; a leading ' makes it text (OWASP, CSV injection)."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    return guarded(value) if isinstance(value, str) else value
 
 
 def manifest(dataset: Dataset, plan: SplitPlan, measures: Measures | None = None) -> pd.DataFrame:
@@ -83,7 +81,7 @@ class Table:
             lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows_of(table))
             (destination / "manifest.jsonl").write_text("".join(lines), encoding="utf-8", errors="surrogateescape")
         else:
-            table.map(_no_formula).to_csv(
+            table.map(_no_formula).rename(columns=guarded).to_csv(
                 destination / "manifest.csv", index=False, lineterminator="\n", errors="surrogateescape"
             )
         return len(table)

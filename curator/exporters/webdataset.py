@@ -12,8 +12,9 @@ from typing import Any
 
 from curator.errors import DataError
 from curator.exporters import Link
-from curator.exporters.imagefolder import folder_names, labels_of
+from curator.exporters.imagefolder import content_of, folder_names, labels_of
 from curator.exporters.table import manifest, rows_of
+from curator.io.images import IMAGE_SUFFIXES
 from curator.types import Dataset, Measures, SplitPlan
 
 
@@ -26,6 +27,7 @@ class WebDataset:
     """
 
     formats = ("webdataset",)
+    bare = True
 
     def write(
         self,
@@ -38,7 +40,9 @@ class WebDataset:
         link: Link,
         shard_size: int,
     ) -> int:
-        """See `Exporter`. `link` means nothing here: bytes are copied. Raises DataError for an image without a label."""
+        """See `Exporter`. Bytes are copied; of `link` only "bare" means something here.
+
+        Raises DataError for an image without a label."""
         labels = labels_of(dataset, plan)
         classes = sorted(set(labels.values()))
         number = {label: str(k) for k, label in enumerate(classes)}
@@ -50,7 +54,7 @@ class WebDataset:
             ids = sorted((id for id in kept if plan.assignment[id] == split), key=_scattered)
             for k, start in enumerate(range(0, len(ids), shard_size)):
                 shard = destination / f"{names[split]}-{k:06d}.tar"
-                _write(shard, _samples(ids[start : start + shard_size], start, root, number, rows))
+                _write(shard, _samples(ids[start : start + shard_size], start, root, number, rows, link))
         text = json.dumps(classes, ensure_ascii=False, indent=1)
         (destination / "classes.json").write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
         return len(kept)
@@ -64,17 +68,15 @@ def _scattered(id: str) -> tuple[str, str]:
 
 
 def _samples(
-    ids: list[str], start: int, root: Path, number: dict[str, str], rows: dict[str, dict[str, Any]]
+    ids: list[str], start: int, root: Path, number: dict[str, str], rows: dict[str, dict[str, Any]], link: Link
 ) -> Iterator[tuple[str, bytes]]:
     """(entry name, content) of every sample, entries of one sample side by side as the format asks."""
     for k, id in enumerate(ids, start):
-        try:
-            content = (root / id).read_bytes()
-        except FileNotFoundError:
-            raise DataError(f"{root / id} is no longer there; nothing was exported.") from None
+        content = content_of(root / id, link)
         known = {"id": id, **{name: value for name, value in rows[id].items() if name != "path"}}
         # A key ends at its first dot, so the file's own name cannot be one.
-        yield f"{k:09d}{Path(id).suffix.lower() or '.jpg'}", content
+        suffix = Path(id).suffix.lower()
+        yield f"{k:09d}{suffix if suffix in IMAGE_SUFFIXES else '.jpg'}", content  # a table may name a file x.cls
         yield f"{k:09d}.cls", number[rows[id]["label"]].encode()
         yield f"{k:09d}.json", json.dumps(known, ensure_ascii=False, allow_nan=False).encode(errors="surrogateescape")
 

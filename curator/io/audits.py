@@ -10,8 +10,8 @@ from curator.errors import InputError
 from curator.io.jsonfile import read_json
 
 _NUMBER = (int, float)
-# What is relied on, as docs/schema/audit.json has it. A list of one stands for a list of such things; a key with "?" may be
-# missing, or null; "*" stands for every key.
+# What is relied on, as docs/schema/audit.json has it. A list of one stands for a list of such things; a key with "?" may
+# be missing, or null; "*" is any key.
 _FINDING: dict[str, Any] = {
     "id": str, "class": str, "attribute": str, "value": str, "kind": str, "severity": ("low", "medium", "high"), "sentence": str,
     "effect": (*_NUMBER, None), "p": (*_NUMBER, None), "q": (*_NUMBER, None), "example_ids": [str],

@@ -41,6 +41,12 @@ _SCALES = np.where(_QUALITIES < 50, 5000 // _QUALITIES, 200 - 2 * _QUALITIES)
 _TABLES = np.clip((_LUMINANCE * _SCALES[:, None] + 50) // 100, 1, 255)
 
 
+def orientation(image: Image.Image) -> int:
+    """EXIF's orientation 1..8; 1 if it is not said or none of these."""
+    value = _tag(image, _ORIENTATION)
+    return value if isinstance(value, int) and value in _TURNS else 1
+
+
 def turn(image: Image.Image) -> Image.Transpose | None:
     """How to turn a loaded image upright; None: it is, or its EXIF cannot be read."""
     orientation = _tag(image, _ORIENTATION)

@@ -242,6 +242,8 @@ def decode_bytes(
             if headers.turn(opened) in headers.QUARTERS:
                 width, height = height, width
             pixels = _shrink(rgb, ANALYSIS_SIDE, (width, height))
+            # Before anything else is asked of the file: counting its frames may leave it at another one, of another mode.
+            seen, for_encoder, phash = np.asarray(pixels), prepare(rgb, preprocessing, (width, height)), _phash(pixels)
             facts = FileFacts(
                 format=str(opened.format),
                 mode=mode,
@@ -254,7 +256,7 @@ def decode_bytes(
                 date=headers.date(opened),
                 n_frames=headers.n_frames(opened),
             )
-            return Photo(facts, np.asarray(pixels), prepare(rgb, preprocessing, (width, height)), _phash(pixels))
+            return Photo(facts, seen, for_encoder, phash)
     except DataError:
         raise
     except Exception as error:
@@ -263,12 +265,24 @@ def decode_bytes(
         raise DataError(_reason(error, data, opened.format if opened else None)) from None
 
 
-def whole(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
-    """The picture at its full size, (h, w, 3) uint8 RGB, upright.
+def whole(path: str | os.PathLike[str] | bytes) -> NDArray[np.uint8]:
+    """The picture at its full size, (h, w, 3) uint8 RGB, upright; `path` may be the file's content.
 
     Raises: DataError with a short reason.
     """
     return _upright_from(path, lambda rgb: np.asarray(rgb))
+
+
+def orientation(data: bytes) -> int:
+    """EXIF's orientation 1..8 of a file's content, 1 where it is not said. Raises: DataError with a short reason."""
+    _quiet()
+    try:
+        with _open(data) as opened:
+            return headers.orientation(opened)
+    except DataError:
+        raise
+    except Exception as error:  # as in decode_bytes
+        raise DataError(_reason(error, data, None)) from None
 
 
 def thumbnail(path: str | os.PathLike[str], size: int = 160) -> bytes:
@@ -286,11 +300,11 @@ def thumbnail(path: str | os.PathLike[str], size: int = 160) -> bytes:
 
 
 def _upright_from(
-    path: str | os.PathLike[str], use: Callable[[Image.Image], T], draft: tuple[int, int] | None = None
+    path: str | os.PathLike[str] | bytes, use: Callable[[Image.Image], T], draft: tuple[int, int] | None = None
 ) -> T:
     """What `use` makes of the file's picture, upright; decoded no larger than `draft` needs, where the format can."""
     _quiet()
-    data = read(path)
+    data = path if isinstance(path, bytes) else read(path)
     opened: Image.Image | None = None
     try:
         opened = _open(data)

@@ -167,7 +167,9 @@ def export(
     dataset = one_class(bench.scan(data))
     refuse_synthetic(dataset, "the data")
     both = joined(dataset, plans)
-    exporters.check(both.dataset, destination, format=format, force=force, roots=both.roots)  # before the work
+    exporters.check(
+        both.dataset, destination, format=format, link=link, force=force, roots=both.roots
+    )  # before the work
     check_columns(dataset, group_columns)
     embedded = bench.embed(both.dataset)
     synthetic = np.isin(embedded.dataset.ids, np.array(sorted(both.made_of), np.str_))

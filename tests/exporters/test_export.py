@@ -55,7 +55,7 @@ def listing(folder: Path) -> set[str]:
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("link", exporters.LINKS)
+@pytest.mark.parametrize("link", ["copy", "hardlink", "symlink"])
 def test_image_folders_hold_every_byte_of_every_image(tmp_path: Path, link: exporters.Link) -> None:
     dataset, plan = make(tmp_path / "data")
     before = digests(tmp_path / "data")

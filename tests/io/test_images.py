@@ -166,6 +166,21 @@ def test_only_the_first_frame_of_an_animation_counts():
         assert photo.pixels[4, 4, 2] < 15, kind
 
 
+def test_a_damaged_later_frame_of_another_mode_does_not_change_the_first():
+    frames = [noise(40, 30), noise(40, 30, 1).convert("L"), noise(40, 30, 2)]
+    sound = encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+    n_read = 0
+    for k in range(0, len(sound), 3):
+        try:
+            photo = images.decode_bytes(sound[:k] + b"\xff\xfe\x09" + sound[k + 3 :], P)
+        except DataError:
+            continue
+        n_read += 1
+        assert photo.pixels.ndim == 3, k
+        assert photo.input.shape == (32, 32, 3)
+    assert n_read > 1000
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize(
     ("orientation", "corner"), [(1, "tl"), (2, "tr"), (3, "br"), (4, "bl"), (5, "tl"), (6, "tr"), (7, "br"), (8, "bl")]
