@@ -66,11 +66,12 @@ class Workbench:
 
     @classmethod
     def open(
-        cls, model: str = "auto", *, cache: Path | None = None, device: str = "auto", jobs: int = 0, **rest: object
-    ) -> Workbench:
+        cls, model: str = "auto", *, cache: Path | None = None, device: str = "auto", jobs: int = 0,
+        precision: str = "auto", **rest: object,
+    ) -> Workbench:  # fmt: skip
         """Resolve the encoder by name (see `curator.encoders.resolve`) and keep everything else as given."""
         folder = cache or default_cache()
-        encoder, notes = encoders.resolve(model, cache=folder, device=device, jobs=jobs)
+        encoder, notes = encoders.resolve(model, cache=folder, device=device, jobs=jobs, precision=precision)
         return cls(encoder=encoder, cache=folder, jobs=jobs, notes=notes, **rest)  # type: ignore[arg-type]
 
     def rng(self, stage: str) -> np.random.Generator:

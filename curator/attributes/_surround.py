@@ -35,7 +35,7 @@ def surround(photo: Photo) -> tuple[Mask, NDArray[np.uint8]]:
     """
     if getattr(_last, "photo", None) is not photo:
         mask = _mask(photo)
-        _last.photo, _last.found = photo, (mask, photo.pixels[mask])
+        _last.photo, _last.found = photo, (mask, photo.pixels.reshape(-1, 3).take(np.flatnonzero(mask), axis=0))
     found: tuple[Mask, NDArray[np.uint8]] = _last.found
     return found
 

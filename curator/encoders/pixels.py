@@ -84,8 +84,8 @@ def _histograms(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.asarray(found / np.linalg.norm(found), dtype=np.float64)
 
 
-def create(argument: str, *, cache: Path, device: str = "auto", jobs: int = 0) -> Pixels:
-    """`--model pixels`; it takes no argument and runs on the CPU whatever the device."""
+def create(argument: str, *, cache: Path, device: str = "auto", jobs: int = 0, precision: str = "fp32") -> Pixels:
+    """`--model pixels`; it takes no argument and runs on the CPU, exactly, whatever the device and the precision."""
     if argument:
         raise InputError(f"--model pixels takes nothing after it, not {argument!r}.")
     return Pixels()

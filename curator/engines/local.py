@@ -24,6 +24,9 @@ FLUSH_IMAGES = 256
 FLUSH_SECONDS = 5.0
 """What was embedded goes to the store after this many images or seconds: the most that a killed process loses."""
 
+BATCH_SIZE = 32
+"""Images at once for an encoder that does not say by its `batch_size` what suits it."""
+
 MAX_JOBS = 16
 """Threads that decode by default, at most: beyond this memory grows and disks do not get faster."""
 
@@ -43,14 +46,14 @@ def run(
     *,
     sight: Sight | None = None,
     jobs: int = 0,
-    batch_size: int = 32,
+    batch_size: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Embedded:
     """Decode, measure and embed every image once, or take it from the store.
 
     Each file is read once; its content decides whether it is new, so a renamed file is not embedded again and identical
     files are embedded once. `measure` runs in several threads at once, after `sight` has told object from
-    surround. `jobs` decoding threads, 0 = one per processor.
+    surround. `jobs` decoding threads, 0 = one per processor; `batch_size` images at once, 0 = what suits the encoder.
     `on_progress(n_done, n_all)` is called from this thread, at most every 0.1 s and at the end. The result does not
     depend on `jobs`: batches are filled in the order of `dataset`. `n_new` counts contents, not files. In `facts`,
     `jpeg_quality` is a float, NaN where there is none.
@@ -62,6 +65,7 @@ def run(
     """
     start = time.monotonic()
     rows: Sequence[int] = range(len(dataset))
+    batch_size = batch_size or getattr(encoder, "batch_size", BATCH_SIZE)
     jobs = jobs if jobs > 0 else min(MAX_JOBS, _n_processors())
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="decode")
     measuring = ThreadPoolExecutor(jobs, thread_name_prefix="measure")

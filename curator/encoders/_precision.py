@@ -1,0 +1,92 @@
+"""How exactly an image tower computes: in full, in half precision, or in eight bits where that is good enough."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curator.encoders import _torch
+from curator.errors import InputError
+from curator.types import Floats
+from curator.writing import write_whole
+
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
+CHOICES = ("auto", "fp32", "bf16", "fp16", "int8")
+CLOSE_ENOUGH = 0.99
+"""Least cosine between the vectors of a picture in eight bits and in full precision."""
+
+
+def choose(wanted: str, device: str) -> Precision:
+    """What `--precision` means on a device ("cpu", "cuda", "cuda:1").
+
+    `auto` is fp32 on a CPU, where results stay what they are to the bit, and half precision on a GPU.
+
+    >>> choose("auto", "cpu"), choose("bf16", "cpu"), choose("fp16", "cuda")
+    ('fp32', 'bf16', 'fp16')
+
+    Raises: InputError: an unknown precision, or one that the device does not have.
+    """
+    if wanted not in CHOICES:
+        raise InputError(f"no precision is called {wanted!r}; choose one of {', '.join(CHOICES)}.")
+    if device == "cpu":
+        if wanted == "fp16":
+            raise InputError("--precision fp16 needs a GPU; on a CPU choose fp32, bf16 or int8.")
+        return "fp32" if wanted == "auto" else wanted  # type: ignore[return-value]
+    if wanted == "int8":
+        raise InputError("--precision int8 is for CPUs; on a GPU choose bf16, fp16 or fp32.")
+    if wanted == "auto":
+        return "bf16" if _torch.load("torch").cuda.is_bf16_supported() else "fp16"
+    return wanted  # type: ignore[return-value]
+
+
+def fingerprint(exact: str, precision: Precision) -> str:
+    """The fingerprint of an encoder at a precision; in full precision it is what it always was."""
+    if precision == "fp32":
+        return exact
+    return "sha256:" + hashlib.sha256(f"{exact}/{precision}".encode()).hexdigest()
+
+
+def eight_bits(
+    exact: Path, pictures: NDArray[np.uint8], run: Callable[[Path, NDArray[np.uint8]], tuple[Floats, ...]]
+) -> Path:
+    """The tower at `exact` (an ONNX file) with its matrices in eight bits, made beside it unless it is there.
+
+    Matrix products only: the weights per column, the activations as they come. `run(path, pictures)` gives all outputs of a
+    tower. Convolutions stay in full precision.
+
+    Raises: InputError where a vector turns by more than `CLOSE_ENOUGH` allows, or nothing of it can be put in eight bits.
+    """
+    path = exact.with_suffix(".int8.onnx")
+    if path.exists():
+        return path
+    from onnxruntime import quantization
+
+    def write(part: Path) -> None:
+        with _torch.quiet():
+            quantization.quantize_dynamic(
+                str(exact), str(part), per_channel=True, weight_type=quantization.QuantType.QInt8,
+                op_types_to_quantize=["MatMul", "Gemm"],
+            )  # fmt: skip
+        agreement = min(cosine(a, b) for a, b in zip(run(exact, pictures), run(part, pictures), strict=True))
+        if not agreement >= CLOSE_ENOUGH:
+            raise InputError(
+                f"--precision int8 changes the vectors of this model too much (cosine {agreement:.3f}, {CLOSE_ENOUGH} "
+                "needed); use fp32 or bf16."
+            )
+        if part.stat().st_size > 0.9 * exact.stat().st_size:
+            raise InputError("--precision int8 gains nothing for this model, which is made of convolutions; use fp32.")
+
+    write_whole(path, write)
+    return path
+
+
+def cosine(a: Floats, b: Floats) -> float:
+    """The smallest cosine between the rows of two arrays (n, ...)."""
+    left, right = a.reshape(len(a), -1).astype(np.float64), b.reshape(len(b), -1).astype(np.float64)
+    lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    return float(((left * right).sum(axis=1) / np.maximum(lengths, 1e-30)).min())

@@ -1,0 +1,112 @@
+"""How exactly towers compute: half precision and eight bits are near enough, have another fingerprint, or are refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from curator import encoders
+from curator.encoders import _onnx, _precision
+from curator.encoders.embedded import Embedded
+from curator.errors import InputError
+
+torch = pytest.importorskip("torch")
+open_clip = pytest.importorskip("open_clip")
+
+CONFIG = {
+    "embed_dim": 32,
+    "vision_cfg": {"image_size": 64, "layers": 2, "width": 128, "head_width": 32, "patch_size": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> str:
+    """`--model` for a small transformer with random weights, saved as a downloaded one is."""
+    from safetensors.torch import save_file
+
+    folder = tmp_path_factory.mktemp("weights")
+    (folder / "precision-test.json").write_text(json.dumps(CONFIG))
+    open_clip.add_model_config(folder / "precision-test.json")
+    torch.manual_seed(0)
+    made = open_clip.create_model("precision-test")
+    with torch.no_grad():
+        for name, tensor in made.named_parameters():
+            if tensor.ndim >= 2 and "token_embedding" not in name:
+                tensor.normal_(std=2 / tensor[0].numel() ** 0.5)
+    save_file({k: v.contiguous() for k, v in made.state_dict().items()}, folder / "w.safetensors")
+    return f"precision-test:{folder / 'w.safetensors'}"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def resolved(model: str, cache, precision: str):
+    return encoders.resolve(model, cache=cache, device="cpu", precision=precision)[0]
+
+
+@pytest.mark.parametrize("precision", ["int8", "bf16"])
+def test_less_exact_vectors_are_near_and_have_a_fingerprint_of_their_own(model, cache, precision):
+    pictures = _onnx.trial_pictures(64)
+    exact, less = resolved(model, cache, "fp32"), resolved(model, cache, precision)
+    a, b = exact.encode(pictures), less.encode(pictures)
+    assert 0.99 <= (a * b).sum(axis=1).min() < 1
+    assert not np.array_equal(a, b)
+    assert b.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(b, axis=1), 1, atol=1e-5)
+    assert exact.info.fingerprint != less.info.fingerprint
+    assert less.info.fingerprint == resolved(model, cache, precision).info.fingerprint
+
+
+def test_auto_on_a_cpu_is_exact_and_keeps_the_fingerprint(model, cache):
+    assert resolved(model, cache, "auto").info.fingerprint == resolved(model, cache, "fp32").info.fingerprint
+    prints = {_precision.fingerprint("sha256:0", p) for p in ("fp32", "bf16", "fp16", "int8")}
+    assert len(prints) == 4
+    assert "sha256:0" in prints
+
+
+def test_eight_bits_that_are_not_near_enough_are_refused_and_leave_no_file(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(_precision, "CLOSE_ENOUGH", 0.9999999)
+    with pytest.raises(InputError, match=r"--precision int8 changes the vectors .*needed\); use fp32 or bf16"):
+        resolved(model, tmp_path, "int8").encode(_onnx.trial_pictures(64))
+    assert not list(tmp_path.rglob("*.int8*"))
+    assert len(list(tmp_path.rglob("image.onnx"))) == 1
+
+
+def test_eight_bits_that_gain_nothing_are_refused(cache):
+    with pytest.raises(InputError, match=r"--precision int8 gains nothing .* use fp32"):
+        resolved("embedded", cache, "int8").encode(_onnx.trial_pictures(224))
+
+
+def test_the_eye_stays_exact(cache):
+    exact = resolved("embedded", cache, "fp32")
+    assert encoders.eye_of(exact, cache=cache) is exact
+    eye = encoders.eye_of(resolved("embedded", cache, "bf16"), cache=cache)
+    assert isinstance(eye, Embedded)
+    assert eye.info.fingerprint == exact.info.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "said"),
+    [
+        ("fp16", "cpu", "needs a GPU; on a CPU choose fp32, bf16 or int8"),
+        ("int8", "cuda", "is for CPUs; on a GPU choose bf16, fp16 or fp32"),
+        ("fp64", "cpu", "no precision is called 'fp64'; choose one of auto, fp32, bf16, fp16, int8"),
+    ],
+)
+def test_a_precision_that_is_not_to_be_had_is_an_error(precision, device, said):
+    with pytest.raises(InputError, match=said):
+        _precision.choose(precision, device)
+
+
+@pytest.mark.parametrize("n", [1, 3, 8, 11])
+def test_a_vector_is_the_same_in_batches_of_any_size(model, cache, n):
+    """So that neither the batch size nor a run that was interrupted shows in a result."""
+    rng = np.random.default_rng(0)
+    for encoder, size in ((resolved(model, cache, "fp32"), 64), (resolved("embedded", cache, "fp32"), 224)):
+        pictures = rng.integers(0, 256, (11, size, size, 3), dtype=np.uint8)
+        whole = encoder.encode(pictures)
+        parts = np.concatenate([encoder.encode(pictures[k : k + n]) for k in range(0, 11, n)])
+        np.testing.assert_allclose(parts, whole, atol=1e-6)
