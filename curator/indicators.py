@@ -130,8 +130,9 @@ def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> In
     for column in measures.columns:
         series = measures.frame[column.name]
         here = _known(series, column)
-        for name, cut, cost in _values(column, series, cuts):
-            mask = has_value(series, column, name, cut)
+        names_in = _Names.of(series) if column.form in ("tags", "category") else None
+        for name, cut, cost in _values(column, series, cuts, names_in):
+            mask = has_value(series, column, name, cut) if names_in is None else names_in.have(name, column)
             # A class of one needs the values that everyone shares, so only rarity drops a value here.
             if mask.sum() >= min_support:
                 if column.name in measures.readings and name == "yes":
@@ -156,7 +157,42 @@ def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> In
     )
 
 
-def _values(column: Column, series: pd.Series, cuts: Sequence[float]) -> list[tuple[str, float, float]]:
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """A column of names, each different one once: `code` (n,) is its place in `names`, -1 where nothing was measured."""
+
+    code: NDArray[np.intp]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, series: pd.Series) -> _Names:
+        present = series.notna().to_numpy()
+        code = np.full(len(series), -1, np.intp)
+        code[present], names = pd.factorize(series[present].astype(str))
+        return cls(code, tuple(names))
+
+    def have(self, value: str, column: Column) -> Mask:
+        """Which images have the value (n,)."""
+        fits = [value in n.split("|") if column.form == "tags" else n == value for n in self.names]
+        return np.asarray(np.array([*fits, False], np.bool_)[self.code], np.bool_)
+
+    def common(self, column: Column) -> list[str]:
+        """The values, most common first; of two that are equally common, the one that more often leads."""
+        counts = np.bincount(self.code[self.code >= 0], minlength=len(self.names)).tolist()
+        common: Counter[str] = Counter()
+        leads: Counter[str] = Counter()
+        for name, n in zip(self.names, counts, strict=True):
+            words = name.split("|") if column.form == "tags" else [name]
+            leads[words[0]] += n
+            for word in words:
+                if word:
+                    common[word] += n
+        return sorted(common, key=lambda word: (-common[word], -leads[word], word))
+
+
+def _values(
+    column: Column, series: pd.Series, cuts: Sequence[float], names: _Names | None
+) -> list[tuple[str, float, float]]:
     """Name, cut and cost of every value.
 
     The cuts of a number are one test. Where it has quantiles, half of what it may err is staked on the cut that parts the
@@ -184,12 +220,7 @@ def _values(column: Column, series: pd.Series, cuts: Sequence[float]) -> list[tu
         # Where cuts fall together nothing is staked on the lost ones: the inverses of the costs sum to one.
         staked = sum(1 / cost for _, cost in out.values())
         return [(name, threshold, cost * staked) for name, (threshold, cost) in out.items()]
-    # Tags come in order of weight: of two that are equally common, the one that more often leads goes first.
-    lists = [text.split("|") if column.form == "tags" else [text] for text in present.astype(str)]
-    common = Counter(word for words in lists for word in words if word)
-    leads = Counter(words[0] for words in lists)
-    ordered = sorted(common, key=lambda word: (-common[word], -leads[word], word))
-    return [(word, nothing, 1.0) for word in ordered[:_MAX_VALUES]]
+    return [(word, nothing, 1.0) for word in (names or _Names.of(series)).common(column)[:_MAX_VALUES]]
 
 
 def _parting(numbers: NDArray[np.float64], column: Column) -> float:
@@ -219,14 +250,11 @@ def has_value(series: pd.Series, column: Column, value: str, cut: float) -> Mask
     if column.form == "number":
         numbers = _numbers(series)
         return np.asarray(numbers < cut if value.startswith("below ") else numbers >= cut, np.bool_)
-    present = series.notna().to_numpy()
     if column.form == "flag":
+        present = series.notna().to_numpy()
         truth = series.astype("boolean").fillna(False).to_numpy(bool)
         return np.asarray(present & (truth if value == "yes" else ~truth), np.bool_)
-    words = series.fillna("").astype(str)
-    if column.form == "tags":
-        return np.asarray(present & words.map(lambda tags: value in tags.split("|")).to_numpy(bool), np.bool_)
-    return np.asarray(present & (words == value).to_numpy(bool), np.bool_)
+    return _Names.of(series).have(value, column)
 
 
 def _numbers(series: pd.Series) -> NDArray[np.float64]:

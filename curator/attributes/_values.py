@@ -4,7 +4,10 @@ images are read the same way."""
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
 
 import pandas as pd
 
@@ -12,6 +15,8 @@ from curator.association import least_support
 from curator.config import AuditSettings
 from curator.types import Dataset
 
+T = TypeVar("T")
+_REMEMBERED = 1 << 14
 _DATE = re.compile(r"\d{4}[-:/]\d{2}([-:/]\d{2}([ T]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?)?)?")
 """ISO 8601, and the colons that EXIF writes in dates."""
 _EPOCH = re.compile(r"date|time|stamp|taken|created|captured|epoch", re.IGNORECASE)
@@ -25,6 +30,20 @@ _HALF = 0.5
 _CALENDAR = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
 _DAYS = 14
 """Under two weeks the day says what the weekday would."""
+
+
+def remembered(work: Callable[[object], T]) -> Callable[[object], T]:
+    """The same function, which looks up what it was asked before: a column of a million images has few different values."""
+    # By type as well: 1, 1.0 and True are equal, and are not the same name.
+    known = lru_cache(maxsize=_REMEMBERED, typed=True)(work)
+
+    def ask(value: object) -> T:
+        try:
+            return known(value)
+        except TypeError:  # a list cannot be looked up
+            return work(value)
+
+    return ask
 
 
 def support(dataset: Dataset, settings: AuditSettings) -> int:
@@ -62,9 +81,14 @@ def moments(values: pd.Series, name: str = "") -> pd.Series | None:
                 return pd.to_datetime(values.astype(float) / scale, unit="s")
         return None
     # Not astype(str): it decodes bytes, and a column may hold bytes that are no text.
-    if known.map(lambda t: bool(_DATE.fullmatch(str(t).strip()))).mean() < _MOSTLY:
+    if known.map(_is_date).mean() < _MOSTLY:
         return None
     return read_dates(values)
+
+
+@remembered
+def _is_date(value: object) -> bool:
+    return bool(_DATE.fullmatch(str(value).strip()))
 
 
 def read_dates(values: pd.Series) -> pd.Series:

@@ -11,8 +11,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from curator import auditing, clustering, duplicates, indicators, intended, probing, stats
+from curator.fingerprints import fingerprint
 from curator.indicators import Indicators
 from curator.pipeline import evidence, patterns, sampling
+from curator.pipeline.given import with_given
 from curator.probing import CrossFit
 from curator.synthesizing import is_synthetic
 from curator.types import (
@@ -27,7 +29,7 @@ from curator.types import (
     Measures,
 )
 from curator.types.results import Recall
-from curator.workbench import Workbench, fingerprint, one_class, versions
+from curator.workbench import Workbench, one_class, versions
 
 _FITS = 0.15
 """Mean probability from which one of an encoder's thousand names is said of a cluster."""
@@ -40,9 +42,9 @@ def audit(data: str | Path, bench: Workbench | None = None, *, pool: str | Path 
     train; duplicates and leaks are looked for in all. `bench` defaults to `Workbench.open()`.
     """
     bench = bench or Workbench.open()
-    embedded = bench.embed(one_class(bench.scan(data)))
+    embedded, said = with_given(bench.embed(one_class(bench.scan(data))), data)
     other = bench.embed(bench.scan(pool)) if pool is not None else None
-    return audit_embedded(embedded, bench, other)
+    return audit_embedded(embedded, replace(bench, notes=(*bench.notes, *said)), other)
 
 
 def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None = None) -> AuditRun:
