@@ -34,6 +34,10 @@ from curator.types import (
 
 CSV_COLUMNS = ("rank", "id", "path", "label", "label_source", "class", "attribute", "value", "reason")
 CLUSTER_EXAMPLES = 8
+MOST_LISTED = 10_000
+"""Groups of duplicates, images of one group and doubtful labels in audit.json, at most: what is left out is counted there.
+Leaks are all listed, since a build may fail by them."""
+_BLOCK = 1 << 14
 
 
 def audit_json(run: AuditRun, source: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -65,12 +69,15 @@ def audit_json(run: AuditRun, source: Mapping[str, Any] | None = None) -> dict[s
         },
         "clusters": clusters_json(run),
         "duplicates": {
-            "groups": [{"kind": g.kind, "ids": list(g.ids)} for g in run.duplicates],
-            "leaks": [{"ids": list(g.ids), "splits": _splits_of(run, g.ids)} for g in run.leaks],
+            "groups": [{"kind": g.kind, "ids": list(g.ids[:MOST_LISTED])} for g in run.duplicates[:MOST_LISTED]],
+            "leaks": _leaks(run),
+            **_search(run),
         },
         "label_errors": [
-            {"id": e.id, "given": e.given, "suggested": e.suggested, "score": plain(e.score)} for e in run.label_errors
+            {"id": e.id, "given": e.given, "suggested": e.suggested, "score": plain(e.score)}
+            for e in run.label_errors[:MOST_LISTED]
         ],
+        **_left_out(run),
         "n_tests": int(run.audit.n_tests),
         "notes": list(run.notes),
         "untested": list(run.audit.untested),
@@ -168,10 +175,12 @@ def clusters_json(run: AuditRun) -> list[dict[str, Any]]:
     labels = run.dataset.labels
     for k, name in enumerate(run.clusters.names):
         rows = np.flatnonzero(run.clusters.assignment == k)
+        parts = [rows[i : i + _BLOCK] for i in range(0, len(rows), _BLOCK)] or [rows]
         counts = np.bincount(labels[rows][labels[rows] >= 0], minlength=len(run.dataset.classes))
         # Rounded, and ties broken by id: the last bits of a product depend on how many threads made it.
-        near = np.round(run.embeddings.vectors[rows] @ run.clusters.centres[k], 5)
-        nearest = rows[np.lexsort((run.dataset.ids[rows], -near))][:CLUSTER_EXAMPLES]
+        near = np.round(np.concatenate([run.embeddings.vectors[p] @ run.clusters.centres[k] for p in parts]), 5)
+        best = near >= np.sort(near)[-CLUSTER_EXAMPLES:][:1] if len(near) else near > 0
+        nearest = rows[best][np.lexsort((run.dataset.ids[rows[best]], -near[best]))][:CLUSTER_EXAMPLES]
         out.append(
             {
                 "id": k,
@@ -184,8 +193,29 @@ def clusters_json(run: AuditRun) -> list[dict[str, Any]]:
     return out
 
 
-def _splits_of(run: AuditRun, ids: Sequence[str]) -> list[str]:
-    return sorted({str(s) for s in run.dataset.splits[np.isin(run.dataset.ids, np.asarray(ids, dtype=np.str_))]})
+def _leaks(run: AuditRun) -> list[dict[str, Any]]:
+    split_of = dict(zip(run.dataset.ids.tolist(), run.dataset.splits.tolist(), strict=True)) if run.leaks else {}
+    return [{"ids": list(g.ids), "splits": sorted({split_of[i] for i in g.ids})} for g in run.leaks]
+
+
+def _search(run: AuditRun) -> dict[str, Any]:
+    """How duplicates were looked for, where not every pair of images was compared."""
+    r = run.recall
+    if r is None:
+        return {}
+    found = {"n_sampled": r.n_sampled, "n_pairs": r.n_pairs, "n_found": r.n_found}
+    return {"search": {"method": "index", **found, "recall": r.n_found / r.n_pairs if r.n_pairs else None}}
+
+
+def _left_out(run: AuditRun) -> dict[str, Any]:
+    """How many entries of each list are not in the file; no key where all are."""
+    counts = {
+        "duplicate_groups": len(run.duplicates) - MOST_LISTED,
+        "duplicate_ids": sum(max(0, len(g.ids) - MOST_LISTED) for g in run.duplicates[:MOST_LISTED]),
+        "label_errors": len(run.label_errors) - MOST_LISTED,
+    }
+    left = {name: n for name, n in counts.items() if n > 0}
+    return {"left_out": left} if left else {}
 
 
 def run_json(

@@ -288,3 +288,43 @@ def test_what_is_left_out_stands_last_and_the_shopping_list_is_a_table(
     with (tmp_path / "s.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(r["n"], r["class"], r["value"]) for r in rows] == [("26", "bunny", "not green")]
+
+
+def test_a_large_set_lists_ten_thousand_of_each_and_counts_the_rest(monkeypatch):
+    from curator.report import json as files
+    from curator.types import DuplicateGroup, LabelError
+    from curator.types.results import Recall
+
+    monkeypatch.setattr(files, "MOST_LISTED", 3)
+    run = make_run()
+    ids = [str(i) for i in run.dataset.ids]
+    groups = tuple(DuplicateGroup("embedding", tuple(ids[k : k + 5])) for k in range(0, 20, 5))
+    doubts = tuple(LabelError(i, "bunny", "hen", 0.9) for i in ids[:9])
+    whole = replace(run, duplicates=groups, leaks=groups, label_errors=doubts)
+    out = audit_json(replace(whole, recall=Recall(2000, 40, 39)))
+    validator("audit").validate(out)
+    assert [len(g["ids"]) for g in out["duplicates"]["groups"]] == [3, 3, 3]
+    assert [e["id"] for e in out["label_errors"]] == ids[:3]
+    assert out["left_out"] == {"duplicate_groups": 1, "duplicate_ids": 6, "label_errors": 6}
+    assert [len(leak["ids"]) for leak in out["duplicates"]["leaks"]] == [5] * 4
+    assert out["duplicates"]["search"] == {
+        "method": "index", "n_sampled": 2000, "n_pairs": 40, "n_found": 39, "recall": 0.975,
+    }  # fmt: skip
+    nothing = audit_json(replace(whole, recall=Recall(2000, 0, 0)))
+    assert nothing["duplicates"]["search"]["recall"] is None
+    monkeypatch.setattr(files, "MOST_LISTED", 10_000)
+    assert {"left_out", "search"}.isdisjoint({*audit_json(whole), *audit_json(whole)["duplicates"]})
+
+
+def test_examples_of_a_cluster_are_the_nearest_by_id_among_equals(monkeypatch):
+    from curator.report import json as files
+
+    run = make_run()
+    whole = files.clusters_json(run)
+    monkeypatch.setattr(files, "_BLOCK", 3)
+    assert files.clusters_json(run) == whole
+    for cluster in whole:
+        rows = np.flatnonzero(run.clusters.assignment == cluster["id"])
+        near = np.round(run.embeddings.vectors[rows] @ run.clusters.centres[cluster["id"]], 5)
+        expected = sorted(zip((-near).tolist(), run.dataset.ids[rows].tolist(), strict=True))[:8]
+        assert cluster["example_ids"] == [i for _, i in expected]
