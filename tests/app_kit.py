@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
+from curator.io.fiftyone import load_fiftyone
 from curator.io.mongodb import find_database
 from curator.types import (
     Audit,
@@ -94,6 +96,25 @@ def use_database(uri: str, name: str) -> None:
         database._connection_kwargs.clear()
         _forget_collections()
         fo.config.database_uri, fo.config.database_name = uri, name
+
+
+@contextmanager
+def own_fiftyone(folder: Path, name: str) -> Iterator[Any]:
+    """FiftyOne on a MongoDB and a plugins folder of the tests' own; the environment is as before afterwards."""
+    before = dict(os.environ)
+    with own_mongod(folder / "mongo") as uri:
+        use_database(uri, name)
+        fiftyone = load_fiftyone()
+        old, fiftyone.config.plugins_dir = fiftyone.config.plugins_dir, str(folder / "plugins")
+        try:
+            yield fiftyone
+        finally:
+            fiftyone.config.plugins_dir = old
+            from fiftyone.core.odm import database
+
+            database._disconnect()
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def _forget_collections() -> None:

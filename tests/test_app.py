@@ -18,14 +18,13 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from app_kit import free_port, make_pool, make_run, own_mongod, use_database
+from app_kit import free_port, make_pool, make_run, own_fiftyone
 
 from curator import app
 from curator.errors import InputError, MissingExtraError
 from curator.exporters import fiftyone_looks, marks
 from curator.exporters.fiftyone import to_fiftyone
 from curator.io import mongodb
-from curator.io.fiftyone import load_fiftyone
 from curator.types import Column, Measures
 
 try:
@@ -38,16 +37,8 @@ needs_database = pytest.mark.skipif(bool(NO_DATABASE), reason=NO_DATABASE or "a 
 
 @pytest.fixture(scope="module")
 def fo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """FiftyOne on a MongoDB of these tests' own; the environment is as before afterwards."""
-    before = dict(os.environ)
-    with own_mongod(tmp_path_factory.mktemp("mongo")) as uri:
-        use_database(uri, "curator_tests")
-        yield load_fiftyone()
-        from fiftyone.core.odm import database
-
-        database._disconnect()
-    os.environ.clear()
-    os.environ.update(before)
+    with own_fiftyone(tmp_path_factory.mktemp("fiftyone"), "curator_tests") as fiftyone:
+        yield fiftyone
 
 
 def ids_of(view: Any) -> list[str]:

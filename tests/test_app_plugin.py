@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from app_kit import make_pool, make_run, own_mongod, paint, use_database
+from app_kit import make_pool, make_run, own_fiftyone, paint
 
 from curator import app, pipeline
 from curator.errors import InputError, MissingExtraError
@@ -19,7 +19,6 @@ from curator.exporters.fiftyone import to_fiftyone
 from curator.exporters.marks import Extras, Spot
 from curator.fiftyone_plugin import installing
 from curator.io import mongodb
-from curator.io.fiftyone import load_fiftyone
 from curator.io.scan import scan
 from curator.pipeline import browsing
 
@@ -33,20 +32,8 @@ needs_database = pytest.mark.skipif(bool(NO_DATABASE), reason=NO_DATABASE or "a 
 
 @pytest.fixture(scope="module")
 def fo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """FiftyOne on a MongoDB and a plugins folder of these tests' own; the environment is as before afterwards."""
-    before = dict(os.environ)
-    plugins = tmp_path_factory.mktemp("plugins")
-    with own_mongod(tmp_path_factory.mktemp("mongo")) as uri:
-        use_database(uri, "curator_plugin_tests")
-        fiftyone = load_fiftyone()
-        old, fiftyone.config.plugins_dir = fiftyone.config.plugins_dir, str(plugins)
+    with own_fiftyone(tmp_path_factory.mktemp("fiftyone"), "curator_plugin_tests") as fiftyone:
         yield fiftyone
-        fiftyone.config.plugins_dir = old
-        from fiftyone.core.odm import database
-
-        database._disconnect()
-    os.environ.clear()
-    os.environ.update(before)
 
 
 def test_the_plugin_is_put_where_fiftyone_looks_and_nothing_else_is_touched(tmp_path: Path) -> None:
@@ -260,7 +247,8 @@ def test_an_operator_tells_progress_and_what_can_be_mended(fo: Any, farm: Path, 
     shares = [params["progress"] for name, params in events if name == "set_progress"]
     assert shares
     assert all(0 <= share <= 1 for share in shares)
-    assert [name for name, _ in events][-3:] == ["open_dataset", "set_spaces", "notify"]
+    assert [name for name, _ in events][-5:] == ["open_dataset", "set_spaces", "set_view", "set_progress", "notify"]
+    assert (shares[-1], events[-2][1]["label"]) == (1, events[-1][1]["message"])
 
 
 @needs_database
@@ -346,6 +334,45 @@ def test_a_fiftyone_data_set_is_data(fo: Any, farm: Path, tmp_path: Path) -> Non
         zip(run.dataset.ids, run.dataset.label_names(), strict=True)
     )
     assert list(ours.metadata.columns) == []
+
+
+@needs_database
+def test_embeddings_that_are_there_are_used_where_they_are_the_encoders(fo: Any, farm: Path, tmp_path: Path) -> None:
+    bench = pipeline.Workbench.open("pixels", cache=tmp_path / "cache")
+    mine = fo.Dataset("with embeddings")
+    paths = sorted((farm / "data").glob("*/*.png"))
+    embedded = bench.embed(scan(str(farm / "data")))
+    own = dict(zip([str(farm / "data" / i) for i in embedded.dataset.ids], embedded.embeddings.vectors, strict=True))
+    rng = np.random.default_rng(0)
+    for k, path in enumerate(paths):
+        # Not of unit length, and a little off, as from another machine; the first two are of pictures that have changed.
+        near = 3 * own[str(path)] + rng.normal(0, 1e-5, len(own[str(path)]))
+        given = own[str(paths[k + 50])] if k < 2 else near
+        more = {"emb": given} if k % 2 == 0 else {}
+        other = rng.normal(size=len(given))
+        mine.add_sample(
+            fo.Sample(
+                filepath=str(path),
+                label=fo.Classification(label=path.parent.name),
+                short=given[:7],
+                noise=other,
+                **more,
+            )
+        )
+    run = pipeline.audit("fiftyone:with embeddings", bench)
+    told = [note for note in run.notes if "FiftyOne" in note]
+    assert told == [
+        "Embeddings of FiftyOne's field 'emb' are used for 47 of 96 images; of 1 it says something else.",
+        "FiftyOne's field 'noise' is not used: it is of another encoder than pixels.",
+        f"FiftyOne's field 'short' is not used: its vectors have 7 numbers, those of pixels {len(given)}.",
+    ]
+    by_path = dict(zip([str(Path(run.dataset.root) / i) for i in run.dataset.ids], run.embeddings.vectors, strict=True))
+    same = [bool((by_path[str(path)] == own[str(path)]).all()) for path in paths]
+    assert same == [k % 2 == 1 or k < 2 for k in range(len(paths))]
+    assert np.allclose(np.linalg.norm(run.embeddings.vectors, axis=1), 1, atol=1e-6)
+    assert np.abs(run.embeddings.vectors - np.stack([own[p] for p in by_path])).max() < 1e-4
+    # Of a folder there is nothing to be said.
+    assert not [note for note in pipeline.audit(farm / "data", bench).notes if "FiftyOne" in note]
 
 
 def test_browse_takes_a_named_pool_only_with_named_data(fo: Any, tmp_path: Path) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from app_kit import make_pool, make_run, own_mongod, use_database
+from app_kit import make_pool, make_run, own_fiftyone
 from click.testing import CliRunner
 from test_pipeline import BIASED, NORTH, counts, table
 
@@ -19,7 +18,6 @@ from curator.cli.main import cli
 from curator.errors import InputError, MissingExtraError
 from curator.exporters import fiftyone_review
 from curator.exporters.fiftyone import to_fiftyone
-from curator.io.fiftyone import load_fiftyone
 from curator.reviewing import intended_by_tags, of_tags
 
 try:
@@ -32,15 +30,8 @@ needs_database = pytest.mark.skipif(bool(NO_DATABASE), reason=NO_DATABASE or "a 
 
 @pytest.fixture(scope="module")
 def fo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    before = dict(os.environ)
-    with own_mongod(tmp_path_factory.mktemp("mongo")) as uri:
-        use_database(uri, "curator_review_tests")
-        yield load_fiftyone()
-        from fiftyone.core.odm import database
-
-        database._disconnect()
-    os.environ.clear()
-    os.environ.update(before)
+    with own_fiftyone(tmp_path_factory.mktemp("fiftyone"), "curator_review_tests") as fiftyone:
+        yield fiftyone
 
 
 @needs_database

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,6 +18,8 @@ from curator.types import AuditRun, ProbeReport
 from curator.workbench import Progress
 
 DEFAULT_BUDGET = 30
+_OPENING_S = 2.0
+"""How long the App is given to open a data set: what it is told meanwhile is lost when it has opened it."""
 
 
 class _Step(foo.Operator):  # type: ignore[misc]
@@ -65,18 +68,26 @@ class _Step(foo.Operator):  # type: ignore[misc]
 
         async def done(result: tuple[Any, str]) -> AsyncIterator[Any]:
             dataset, said = result
-            if dataset.name == ctx.dataset.name:
-                yield ctx.ops.reload_dataset()
-            else:
-                yield ctx.ops.open_dataset(dataset.name)
+            # Opened anew even if it is the one that is open. A reload asks for the saved view that was looked at, and if it
+            # is gone FiftyOne's server (`Dataset.stages` in its query.py) answers with an error in place of the page.
+            yield ctx.ops.open_dataset(dataset.name)
+            await asyncio.sleep(_OPENING_S)
             if workspace := dataset.info[MARK]["workspace"]:
                 yield ctx.ops.set_spaces(spaces=dataset.load_workspace(workspace))
+            if start := self._start(dataset):
+                # By its stages: the App knows the names of new saved views only some time after it has reloaded.
+                yield ctx.ops.set_view(view=dataset.load_saved_view(start))
+            yield ctx.ops.set_progress(label=said, progress=1)
             yield ctx.ops.notify(said, variant="success")
 
-        if name == ctx.dataset.name:
-            yield ctx.ops.clear_view()  # the saved view that is looked at is about to be replaced
         async for event in steps(ctx, work, done):
             yield event
+
+    def _start(self, dataset: Any) -> str:
+        """The saved view to open at; "" for all images."""
+        found = [entry["view"] for entry in dataset.info[MARK]["findings"] if entry["view"]]
+        of = dict(dataset.info[MARK]["view_of"])
+        return str((of.get("recommended") if self.needs_pool else "") or (found[0] if found else ""))
 
     def _work(self, origin: dict[str, Any], name: str, progress: Progress) -> tuple[Any, str]:
         """The data set with what was found, and a sentence on it."""

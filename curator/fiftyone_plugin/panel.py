@@ -14,7 +14,7 @@ from curator.exporters import fiftyone_review
 from curator.exporters.fiftyone import MARK
 from curator.exporters.fiftyone_looks import PANEL
 from curator.fiftyone_plugin.installing import NAME
-from curator.report.wording import arm_words, percent, points
+from curator.report.wording import arm_words, count, percent
 
 _STRIP, _HEIGHT = 3, "72px"
 """Images shown of each side, and how large: both sides fit beside each other in half a laptop's screen."""
@@ -118,8 +118,8 @@ class Findings(foo.Panel):  # type: ignore[misc]
         return types.Property(panel, view=types.GridView(orientation="vertical", gap=1, width=96, align_x="center"))
 
     def _sides(self, panel: Any, entry: dict[str, Any]) -> None:
-        gap = entry["gap"]
-        leans = "" if gap is None else f" A probe does {points(gap)} better on those that follow it."
+        better = round(100 * (entry["gap"] or 0))
+        leans = f" A probe does {count(better, 'point')} better on those that follow it." if better > 0 else ""
         panel.md(f"**{entry['name']}**: {entry['sentence']}{leans}", name="sentence")
         sides = panel.h_stack("sides", gap=2)
         for side, n in (("aligned", entry["n_aligned"]), ("conflicting", entry["n_conflicting"])):

@@ -6,7 +6,9 @@ import difflib
 import os
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from curator.errors import DataError, InputError
 from curator.io.fiftyone import load_fiftyone
@@ -68,6 +70,21 @@ def read(name: str, *, label_field: str = _DEFAULT_LABEL) -> tuple[str, Table]:
     )
     table = tuple(Row(id, labels[k] or None, splits[k]) for id, k in rows.items())
     return root, Table(table, tuple(skipped), metadata)
+
+
+def vectors(name: str) -> list[tuple[str, dict[str, NDArray[Any]]]]:
+    """Each field with vectors of the data set `name`, by the path of the image.
+
+    Raises:
+        MissingExtraError: no FiftyOne or MongoDB.
+    """
+    fo = load_fiftyone()
+    dataset = fo.load_dataset(name)
+    out = []
+    for field in sorted(dataset.get_field_schema(ftype=(fo.VectorField, fo.ArrayField))):
+        paths, rows = dataset.exists(field).values(["filepath", field])
+        out.append((field, {path: np.ravel(row) for path, row in zip(paths, rows, strict=True)}))
+    return out
 
 
 def _labels(fo: Any, view: Any, schema: dict[str, Any], asked: str, name: str) -> list[str | None]:

@@ -1,4 +1,4 @@
-"""The FiftyOne App in a real browser: what it opens on, a saved view, tags that reach the database."""
+"""The FiftyOne App in a real browser: what it opens on, a saved view, tags that reach the database, an audit from the panel."""
 
 from __future__ import annotations
 
@@ -100,6 +100,8 @@ def page(app: App) -> Iterator[Any]:
         browser = p.chromium.launch(executable_path=CHROME, args=FLAGS)
         page = browser.new_page(viewport={"width": 1900, "height": 1000})
         page.set_default_timeout(120_000)
+        # FiftyOne shows an advertisement over the panels at first, at a moment of its own.
+        page.add_locator_handler(page.get_by_text("Dismiss", exact=True), lambda button: button.click())
         yield page
         browser.close()
 
@@ -107,14 +109,6 @@ def page(app: App) -> Iterator[Any]:
 def n_shown(page: Any, n: int) -> None:
     """Wait until the App says that the view has n samples."""
     playwright.expect(page.get_by_test_id("entry-counts")).to_have_text(re.compile(rf"^{n} samples?$"))
-
-
-def dismiss(page: Any) -> None:
-    """Close the advertisement that FiftyOne shows over the panels at first, if it does."""
-    page.keyboard.press("Escape")
-    advertisement = page.get_by_text("Dismiss", exact=True)
-    if advertisement.count() and advertisement.first.is_visible():
-        advertisement.first.click()
 
 
 def tags_in(app: App) -> dict[str, set[str]]:
@@ -149,7 +143,6 @@ def test_a_person_can_look_at_a_finding_and_tag_an_image(app: App, page: Any, tm
     playwright.expect(findings.get_by_text("conflicting (3)")).to_be_visible()
     playwright.expect(findings.get_by_alt_text("conflicting")).to_have_count(3)
     playwright.expect(page.get_by_test_id("panel-content-curator_map").locator(".js-plotly-plot")).to_be_visible()
-    dismiss(page)
     page.screenshot(path=tmp_path / "first.png")
     page.get_by_test_id("saved-views-selection").click()
     page.get_by_test_id("saved-views-bunny-green-background-conflicting-selection-option").click()
@@ -174,3 +167,28 @@ def test_a_person_can_look_at_a_finding_and_tag_an_image(app: App, page: Any, tm
     assert [name for name, tags in tags_in(app).items() if "accept" in tags] == ["white 004.jpg"]
     # FiftyOne's page asks for two web fonts; usage data would go to other hosts.
     assert asked <= {"127.0.0.1", "", "fonts.googleapis.com", "fonts.gstatic.com"}
+
+
+def test_an_audit_from_the_panel_opens_on_what_it_found_and_keeps_the_tags(app: App, page: Any, tmp_path: Path) -> None:
+    before = {name: tags & {"accept", "reject"} for name, tags in tags_in(app).items()}
+    failed: list[str] = []
+    page.on("pageerror", lambda error: failed.append(str(error)))
+    # What this view shows is no finding of the audit that is pressed.
+    page.goto(f"{app.url}/datasets/curator-small?view=bunny-green-background")
+    findings = page.get_by_test_id("panel-content-curator_findings")
+    playwright.expect(findings.get_by_text("Shortcuts found: 3 findings.")).to_be_visible()
+    findings.get_by_role("button", name="Audit").click()
+    page.screenshot(path=tmp_path / "form.png")
+    page.get_by_role("button", name="Execute").click()
+    playwright.expect(page.get_by_role("progressbar").first).to_be_visible()
+    page.screenshot(path=tmp_path / "progress.png")
+    playwright.expect(page.get_by_text("1 finding in 24 images.").first).to_be_visible()
+    page.get_by_role("button", name="Done").click()
+    playwright.expect(findings.get_by_text("Shortcuts found: 1 finding.")).to_be_visible()
+    playwright.expect(findings.get_by_text("hen · brown background").first).to_be_visible()
+    n_shown(page, 12)  # the hens
+    page.screenshot(path=tmp_path / "audited.png")
+    assert not failed
+    after = {name: tags & {"accept", "reject"} for name, tags in tags_in(app).items()}
+    # The images of the pool are not of this audit.
+    assert after == {name: tags for name, tags in before.items() if name in after}
