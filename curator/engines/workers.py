@@ -24,11 +24,11 @@ from curator.io import images
 from curator.types import Photo, Preprocessing
 
 SECONDS = 5.0
-"""Processor time that one picture may take to decode; a picture of over 24 megapixels more, in proportion. The slowest kind
-that is common, JPEG 2000, decodes 24 megapixels in about 3 s."""
+"""Processor time that one picture may take to decode; a picture of over 24 megapixels more, in proportion. 24 megapixels
+take 1.3 s as JPEG 2000, the slowest kind, and 0.7 s as PNG."""
 MEMORY = 4 << 30
-"""Bytes of address space that decoding one picture may take, beside the program itself. The largest picture allowed, 120
-megapixels with an alpha channel, needs about 3 GB."""
+"""Bytes of address space that decoding one picture may take, beside the program itself. A PNG of 119
+megapixels with an alpha channel needs 1.8 GB."""
 _TRIES = 2
 """A worker that dies may have been killed for the memory that others took; a second worker tries once more."""
 _LINE_BYTES = 1 << 20

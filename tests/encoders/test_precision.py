@@ -53,7 +53,7 @@ def test_less_exact_vectors_are_near_and_have_a_fingerprint_of_their_own(model, 
     exact, less = resolved(model, cache, "fp32"), resolved(model, cache, precision)
     a, b = exact.encode(pictures), less.encode(pictures)
     assert 0.99 <= (a * b).sum(axis=1).min() < 1
-    assert not np.array_equal(a, b)
+    assert np.abs(a - b).max() > 1e-4  # rounding in full precision stays below 1e-6
     assert b.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(b, axis=1), 1, atol=1e-5)
     assert exact.info.fingerprint != less.info.fingerprint
