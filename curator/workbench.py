@@ -14,8 +14,9 @@ import platformdirs
 from curator import __version__, attributes, encoders, patches
 from curator.config import Settings
 from curator.engines import local
-from curator.errors import DataError
-from curator.io import images
+from curator.errors import DataError, InputError
+from curator.fingerprints import fingerprint as fingerprint
+from curator.io import clip_retrieval, images
 from curator.io.scan import scan
 from curator.io.store import Store
 from curator.types import Dataset, Embedded, Encoder, Eye, Measures
@@ -49,6 +50,7 @@ def _silent(stage: str, done: int, total: int) -> None:
 class Workbench:
     """The things that stay the same while one command runs. `open` makes one from names.
 
+    `named`: the user chose the encoder.
     `max_skipped`: the fraction of images that may be unreadable before the run is an error.
     """
 
@@ -63,6 +65,7 @@ class Workbench:
     allow_outside: bool = False
     notes: tuple[str, ...] = ()
     progress: Progress = _silent
+    named: bool = False
 
     @classmethod
     def open(
@@ -72,7 +75,7 @@ class Workbench:
         """Resolve the encoder by name (see `curator.encoders.resolve`) and keep everything else as given."""
         folder = cache or default_cache()
         encoder, notes = encoders.resolve(model, cache=folder, device=device, jobs=jobs, precision=precision)
-        return cls(encoder=encoder, cache=folder, jobs=jobs, notes=notes, **rest)  # type: ignore[arg-type]
+        return cls(encoder=encoder, cache=folder, jobs=jobs, notes=notes, named=model != "auto", **rest)  # type: ignore[arg-type]
 
     def rng(self, stage: str) -> np.random.Generator:
         """A generator of the stage's own, so that one stage's draws do not depend on another's."""
@@ -89,7 +92,12 @@ class Workbench:
 
         Raises:
             DataError: more than `max_skipped` of the images could not be used.
+            InputError: there are no images, only their embeddings.
         """
+        if clip_retrieval.is_folder(dataset.root):
+            raise InputError(
+                f"{dataset.root} holds embeddings and no images: curator audit takes it; give the images for the rest."
+            )
         eye = encoders.eye_of(self.encoder, cache=self.cache, jobs=self.jobs)
         sight = local.Sight(eye, self._patches(eye)) if eye else None
         measured = (
@@ -131,19 +139,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def fingerprint(embedded: Embedded) -> str:
-    """Changes when an image, a label, a split or a metadata value does; not with the folder it lies in."""
-    data = embedded.dataset
-    digest = hashlib.sha256()
-    columns = [[str(v) for v in data.metadata[c]] for c in data.metadata.columns]
-    digest.update(repr((list(data.metadata.columns), data.classes)).encode("utf-8", "surrogateescape"))
-    names = data.label_names()
-    for i, sha256 in enumerate(embedded.facts["sha256"]):
-        row = (str(data.ids[i]), names[i], str(data.splits[i]), str(sha256), *(c[i] for c in columns))
-        digest.update(repr(row).encode("utf-8", "surrogateescape"))
-    return f"sha256:{digest.hexdigest()}"
 
 
 def one_class(dataset: Dataset) -> Dataset:

@@ -81,7 +81,15 @@ def command(
     said: tuple[str, ...] = ()
     if from_app:
         reviewing.need_database(has_table=False)
-    with common.bench(audit={"concepts": str(concepts) if concepts else None}) as bench:
+    from curator.io import clip_retrieval
+
+    # Where no encoder is named, embeddings that are there need none, and none is fetched.
+    flags = common
+    if common.model == "auto" and clip_retrieval.is_folder(data):
+        from curator.pipeline import vectors_only
+
+        flags = replace(common, model=vectors_only.NO_ENCODER)
+    with flags.bench(audit={"concepts": str(concepts) if concepts else None}) as bench:
         sources = [bench.scan(place) for place in (data, pool) if place is not None]
         if from_app:
             settings, said = reviewing.with_intended(bench.settings, reviewing.title(sources[0], name))
@@ -122,6 +130,8 @@ def _read_baseline(path: Path) -> dict[str, Any]:
 
 def _source(common: Common, data: str, pool: str | None) -> dict[str, Any]:
     """How DATA is read, for `curator verify`."""
+    from curator.io import clip_retrieval
+
     return {
         "data": _absolute(data),
         "pool": None if pool is None else _absolute(pool),
@@ -130,6 +140,7 @@ def _source(common: Common, data: str, pool: str | None) -> dict[str, Any]:
         "label_column": common.label_column,
         "allow_outside": common.allow_outside,
         "max_skipped": common.max_skipped,
+        **({"embeddings": clip_retrieval.stamp(data)} if clip_retrieval.is_folder(data) else {}),
     }
 
 

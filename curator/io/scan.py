@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from curator.errors import DataError, InputError
-from curator.io import remote, tables
+from curator.io import clip_retrieval, remote, tables
 from curator.io.images import IMAGE_SUFFIXES
 from curator.types import UNLABELLED, Dataset, Skipped
 
@@ -44,11 +44,11 @@ def scan(data: str, *, path_column: str = "path", label_column: str = "label", a
 
     DATA is a folder of class folders (whatever lies deeper belongs to the class), the same under train/ val/ test/
     (also valid, validation; any of them, any case), a flat folder of images (unlabelled), a .csv, .parquet or .jsonl
-    table (see `curator.io.tables`), any of these at a URL that fsspec knows, or `fiftyone:NAME` (see
-    `curator.io.fiftyone_sets`). An image beside the class folders is unlabelled. `ids` are sorted, so the order on disk
-    or in the table does not matter; `classes` are sorted. A class folder without images is no class: it is named in
-    `skipped`, as is whatever is neither an image by its name nor a usual companion of images (hidden files, .txt, ...).
-    `allow_outside` lets a table name files outside its own folder.
+    table (see `curator.io.tables`), any of these at a URL that fsspec knows, `fiftyone:NAME` (see
+    `curator.io.fiftyone_sets`), or a folder of embeddings (see `curator.io.clip_retrieval`). An image beside the class
+    folders is unlabelled. `ids` are sorted, so the order on disk or in the table does not matter; `classes` are sorted. A
+    class folder without images is no class: it is named in `skipped`, as is whatever is neither an image by its name nor
+    a usual companion of images (hidden files, .txt, ...). `allow_outside` lets a table name files outside its own folder.
 
     Raises: InputError if DATA is not one of these or does not exist; DataError if it holds no image; MissingExtraError for a
     URL whose library is not installed.
@@ -63,8 +63,8 @@ def scan(data: str, *, path_column: str = "path", label_column: str = "label", a
         raise InputError("DATA is empty: give a folder of class folders, or a .csv, .parquet or .jsonl table.")
     path = os.path.abspath(os.path.expanduser(data))
     if os.path.isdir(path):
-        if {"img_emb", "metadata"} <= set(_names(path)):
-            raise InputError(f"{data} is a clip-retrieval folder; that is not supported yet: give the images' folder.")
+        if clip_retrieval.is_folder(path):
+            return clip_retrieval.scan(path, label_column=label_column)
         return _folder(path)
     if not os.path.lexists(path):
         raise InputError(

@@ -11,9 +11,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from curator import auditing, clustering, duplicates, indicators, intended, probing, stats
+from curator.errors import InputError
 from curator.fingerprints import fingerprint
 from curator.indicators import Indicators
-from curator.pipeline import evidence, patterns, sampling
+from curator.pipeline import evidence, patterns, sampling, vectors_only
 from curator.pipeline.given import with_given
 from curator.probing import CrossFit
 from curator.synthesizing import is_synthetic
@@ -42,7 +43,13 @@ def audit(data: str | Path, bench: Workbench | None = None, *, pool: str | Path 
     train; duplicates and leaks are looked for in all. `bench` defaults to `Workbench.open()`.
     """
     bench = bench or Workbench.open()
-    embedded, said = with_given(bench.embed(one_class(bench.scan(data))), data)
+    dataset = bench.scan(data)
+    if vectors_only.is_given(dataset):
+        if pool is not None:
+            raise InputError("a folder of embeddings is compared with no --pool; leave it out.")
+        ready, bench = vectors_only.read(dataset, bench)
+        return audit_embedded(replace(ready, dataset=one_class(ready.dataset)), bench)
+    embedded, said = with_given(bench.embed(one_class(dataset)), data)
     other = bench.embed(bench.scan(pool)) if pool is not None else None
     return audit_embedded(embedded, replace(bench, notes=(*bench.notes, *said)), other)
 
@@ -68,7 +75,7 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
     table = indicators.build(measures, settings.audit.cuts)
     # Embeddings that came without their pictures have neither; see `io.clip_retrieval`.
     hashes = embedded.facts["phash"].to_numpy(np.uint64) if "phash" in embedded.facts else None
-    keys = list(embedded.facts["sha256"]) if "sha256" in embedded.facts else []
+    keys = next((list(embedded.facts[c]) for c in ("sha256", "key") if c in embedded.facts), [])
     groups = duplicates.groups(data.ids, keys, hashes, embedded.embeddings, settings.duplicates, seed=bench.seed)
     recall = duplicates.recall(groups, data.ids, hashes, embedded.embeddings, settings.duplicates, bench.seed)
     notes += _sampled(len(data), recall)

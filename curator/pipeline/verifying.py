@@ -10,6 +10,7 @@ from typing import Any
 
 from curator.config import Settings, settings_of
 from curator.errors import InputError
+from curator.pipeline import vectors_only
 from curator.pipeline.audit import audit
 from curator.report.gate import leaks_of
 from curator.report.json import audit_json, dumps
@@ -38,6 +39,8 @@ def model_of(content: Content, source: Content) -> str:
     encoder = content["encoder"]
     if source and source["model"] != "auto":
         return str(source["model"])
+    if encoder["kind"] == "given":
+        return vectors_only.NO_ENCODER
     return str(encoder["name"] if encoder["kind"] == "open_clip" else encoder["kind"])
 
 

@@ -150,10 +150,13 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class EncoderInfo:
-    """Who made the vectors. `fingerprint` changes when weights or preprocessing change; `text`: has a text tower."""
+    """Who made the vectors. `fingerprint` changes when weights or preprocessing change; `text`: has a text tower.
+
+    Of kind "given" only the vectors are there.
+    """
 
     name: str
-    kind: Literal["open_clip", "embedded", "pixels"]
+    kind: Literal["open_clip", "embedded", "pixels", "given"]
     dim: int
     text: bool
     fingerprint: str

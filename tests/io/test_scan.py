@@ -211,12 +211,11 @@ def test_an_empty_folder_says_what_is_needed(tmp_path):
         ("memory://x", "not supported yet"),
         ("a.jpg", "no table curator reads"),
         ("gone.csv", "no such file or folder"),
-        ("clips", "clip-retrieval"),
         ("loop", "neither a folder nor a readable file"),
     ],
 )
 def test_what_is_no_data_set_is_one_line(tmp_path, monkeypatch, data, says):
-    fill(tmp_path, "a.jpg", "clips/img_emb/0.npy", "clips/metadata/0.parquet")
+    fill(tmp_path, "a.jpg")
     (tmp_path / "loop").symlink_to("loop")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=says) as caught:
