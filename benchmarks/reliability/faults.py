@@ -260,6 +260,48 @@ def clock_backwards(world: World, name: str) -> Outcome:
     return Outcome("the clock goes backwards", name, world.verdict(name, after=after))
 
 
+def database_dies(world: World, moment: float) -> Outcome:
+    """MongoDB is killed while the App's data set is written: one line says so, and with a new MongoDB it is written."""
+    sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+    from app_kit import own_mongod
+
+    from curator.errors import MissingExtraError
+
+    fault = "MongoDB is killed"
+    world.clear()
+    try:
+        with own_mongod(world.home / "mongo") as uri:
+            process = world.start("browse", env=database(uri))
+            time.sleep(moment)
+            os.kill(pid_of(uri), signal.SIGKILL)
+            try:
+                _, said = process.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                kill(process, signal.SIGKILL)
+                return Outcome(fault, "browse", "hangs")
+    except MissingExtraError as error:
+        raise OSError(str(error)) from None
+    wrong = one_line(process.returncode, said) if process.returncode else ""
+    if not wrong:
+        with own_mongod(world.home / "mongo") as uri:
+            status, said = world.run("browse", env=database(uri))
+            wrong = f"the next run ends with {status}: {said.strip()[-300:]}" if status else ""
+    shutil.rmtree(world.home / "mongo")
+    return Outcome(fault, "browse", wrong or "survived")
+
+
+def database(uri: str) -> dict[str, str]:
+    return {"FIFTYONE_DATABASE_URI": uri, "FIFTYONE_DATABASE_NAME": "faults", "FIFTYONE_DO_NOT_TRACK": "true"}
+
+
+def pid_of(uri: str) -> int:
+    """Of the MongoDB that listens there."""
+    import pymongo
+
+    with pymongo.MongoClient(uri) as client:
+        return int(client.admin.command("serverStatus")["pid"])
+
+
 def schedule(world: World, rng: random.Random) -> Iterator[Callable[[], Outcome]]:
     """Every fault, the slow kills among the others so that a short run has some of each."""
     lasting: dict[str, float] = {}
@@ -299,6 +341,7 @@ def schedule(world: World, rng: random.Random) -> Iterator[Callable[[], Outcome]
             lambda n=name: cut_short(world, n, rng),
             lambda n=name: few_descriptors(world, n, 25),
         ]
+    others += [lambda: database_dies(world, rng.uniform(1.0, 15.0)) for _ in range(3)]
     others += [kill_one(name, interrupted) for name in names for _ in range(3)]
     kills = [kill_one(names[k % len(names)], killed) for k in range(KILLS)]
     rng.shuffle(others)

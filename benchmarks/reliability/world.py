@@ -49,6 +49,7 @@ class World:
             "embed": ["embed", data, *shared],
             "audit": ["audit", data, "--out", out, *shared],
             "recommend": ["recommend", data, "--pool", pool, "--attribute", ATTRIBUTE, "--budget", "6", "--out", out, *shared],
+            "browse": ["browse", data, "--no-wait", "--out", out, *shared],
             "export": ["export", data, str(self.home / "exported"), "--format", "imagefolder", *shared],
         }[name]  # fmt: skip
 

@@ -66,6 +66,13 @@ class _Lazy(click.Group):
             logging.getLogger(__name__).debug("where it came from:", exc_info=e)
             _say(f"{e.strerror or e}{f': {e.filename}' if e.filename else ''}; make room or choose another place.")
             ctx.exit(ERROR)
+        except Exception as e:
+            # By its name: pymongo is not imported for commands that need no database.
+            if not type(e).__module__.startswith("pymongo"):
+                raise
+            logging.getLogger(__name__).debug("where it came from:", exc_info=e)
+            _say("the MongoDB of the App stopped answering; start it again and repeat the command, which begins anew.")
+            ctx.exit(ERROR)
         except (KeyboardInterrupt, click.Abort):
             click.echo("Interrupted. What was embedded so far is kept; the same command goes on from there.", err=True)
             ctx.exit(INTERRUPTED)
@@ -91,6 +98,7 @@ def cli() -> None:
     # No library below us may report home.
     for name in ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK", "FIFTYONE_DO_NOT_TRACK"):
         os.environ.setdefault(name, "1")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
 def main() -> None:

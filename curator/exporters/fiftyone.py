@@ -142,12 +142,15 @@ def _open(fo: Any, name: str, overwrite: bool) -> Any:
         if not overwrite:
             raise InputError(f"FiftyOne has a data set {name!r} already; choose another name, or allow overwriting.")
         return dataset
-    try:
-        dataset = fo.Dataset(name)
-    except ValueError as error:
-        raise InputError(f"{name!r} cannot be the name of a FiftyOne data set ({error}); choose another.") from error
+    # Marked before it has its name: if all ends here, nothing of that name is left that the next run would not dare to touch.
+    dataset = fo.Dataset()
     dataset.info[MARK] = {}
     dataset.save()
+    try:
+        dataset.name = name
+    except ValueError as error:
+        dataset.delete()
+        raise InputError(f"{name!r} cannot be the name of a FiftyOne data set ({error}); choose another.") from error
     return dataset
 
 
