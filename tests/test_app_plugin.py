@@ -15,6 +15,7 @@ from app_kit import make_pool, make_run, own_fiftyone, paint
 
 from curator import app, pipeline
 from curator.errors import InputError, MissingExtraError
+from curator.exporters import marked, marks
 from curator.exporters.fiftyone import to_fiftyone
 from curator.exporters.marks import Extras, Spot
 from curator.fiftyone_plugin import installing
@@ -103,6 +104,18 @@ def test_what_was_worked_out_is_on_each_image(fo: Any, tmp_path: Path) -> None:
     assert not again.has_sample_field("prediction_after")
     assert not again.has_sample_field("patterns")
     assert again.info["curator"]["origin"]["data"] == "here"
+
+
+def test_no_finding_looks_like_a_list_of_values(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    mark = replace(marks.finding_marks(run)[0], name="bunny · grey, fine texture, lower half (2)")
+    images = marked.audited_images(run, [mark], marks.attribute_fields(run.measures.columns, set()), Extras())
+    said = {image.fields["finding"] for image in images}
+    assert said == {
+        "aligned: bunny · grey; fine texture; lower half (2)",
+        "conflicting: bunny · grey; fine texture; lower half (2)",
+        "no finding",
+    }
 
 
 @needs_database

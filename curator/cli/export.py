@@ -98,9 +98,10 @@ def command(
     """
     from curator import pipeline
     from curator.errors import InputError
+    from curator.indicators import phrase
     from curator.report import terminal
     from curator.report.json import splits_json
-    from curator.report.wording import count
+    from curator.report.wording import count, spelt_out
 
     if balance_by and balance == "none":
         raise InputError(f"--balance-by {balance_by} needs to know what: add --balance class or --balance group.")
@@ -117,6 +118,12 @@ def command(
     content = splits_json(plan)
     console = common.console()
     terminal.print_lines(["Images per class, value and split:"], console)
+    # A cell is called "words.24=yes" or "not words.24=yes": which patches those are stands in the findings.
+    names = [str(part).removeprefix("not ") for cell in plan.got.index for part in cell[1:]]
+    about = [
+        spelt_out(f.attribute, f.value, phrase(run.measures.column(f.attribute), f.value)) for f in run.audit.findings
+    ]
+    terminal.print_lines([said for said in about if said.partition(":")[0] in names], console, indent=2)
     for cell in plan.got.index:
         counts = ", ".join(f"{int(plan.got.loc[cell, split])} {split}" for split in plan.got.columns)
         terminal.print_lines([f"{', '.join(str(part) for part in cell)}: {counts}"], console, indent=2)

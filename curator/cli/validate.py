@@ -61,8 +61,10 @@ def command(
         --plan curator-out/train/recommendation.csv --test sample_data/bunnies/test
     """
     from curator import pipeline
+    from curator.indicators import phrase
     from curator.report import json as files
     from curator.report import terminal
+    from curator.report.wording import spelt_out
 
     common.keep_out_of(data, pool, test)
     with common.bench(recommend={"budget": budget, "strategy": strategy}) as bench:
@@ -80,6 +82,8 @@ def command(
         advice.run, out, recommendation=shown, probe=report,
         pool_thumbnails=pool_pictures(advice.pool.dataset),
     )  # fmt: skip
-    terminal.print_validation(report, common.console())
+    column = advice.run.measures.column(report.attribute)
+    about = spelt_out(report.attribute, report.value, phrase(column, report.value))
+    terminal.print_validation(report, common.console(), about)
     common.console().print(f"\nReport: {written.resolve()}", soft_wrap=True, markup=False)
     emit(content, common)

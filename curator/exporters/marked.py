@@ -122,7 +122,8 @@ def audited_images(
         for mask, side in ((mark.aligned, ALIGNED), (mark.conflicting, CONFLICTING)):
             for i in np.flatnonzero(mask):
                 if not told[i]:
-                    images[i].fields["finding"] = f"{side}: {mark.name}"
+                    # The App takes a value with ", " for a list of values, none of which has the colour of the whole.
+                    images[i].fields["finding"] = f"{side}: {mark.name}".replace(", ", "; ")
                     told[i] = True
     for image in images:
         image.fields.setdefault("finding", "no finding")

@@ -173,15 +173,17 @@ def print_recommendation(rec: Recommendation, console: Console, limit: int = MOS
         _rest(console, len(rec.shopping_list) - limit, "line", "recommend.json")
 
 
-def print_validation(report: ProbeReport, console: Console) -> None:
-    """The verdict of the linear probe and the worst group's accuracy in each arm."""
+def print_validation(report: ProbeReport, console: Console, about: str = "") -> None:
+    """The verdict of the linear probe and the worst group's accuracy in each arm; `about` says what is examined."""
     _say(console, f"{report.verdict[0].upper()}{report.verdict[1:]}", style=_PROOFS[report.verdict])
     if report.gain_over_random is not None:
         _say(console, f"Over random images of the same number: {wording.points(*report.gain_over_random)}.")
-    for line in filter(None, (wording.fading(report), wording.average_change(report))):
+    for line in filter(None, (wording.fading(report), wording.average_change(report), wording.nothing_wrong(report))):
         _say(console, line)
     print_notes(report.notes, console)
     console.print()
+    if about:
+        _say(console, about)
     _say(console, "Accuracy of the worst group, with its 95 % interval:", style="bold")
     for name, arm in report.arms.items():
         group = arm.worst_group

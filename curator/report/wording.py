@@ -156,6 +156,15 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
+def spelt_out(attribute: str, value: str, phrase: str) -> str:
+    """What a numbered attribute means; "" where its name says it.
+
+    >>> spelt_out("words.24", "yes", "show grass"), spelt_out("background.colour", "green", "have a green background")
+    ('words.24=yes: images that show grass.', '')
+    """
+    return f"{attribute}={value}: images that {phrase}." if attribute.rpartition(".")[2].isdigit() else ""
+
+
 def arm_words(name: str) -> str:
     """What an arm of the linear probe was trained on."""
     known = {
@@ -180,6 +189,17 @@ def average_change(report: ProbeReport) -> str:
     return (
         f"Average accuracy, over images made up like the training set: {was} before, {is_} with the recommended "
         f"images ({points(*report.average_change)})."
+    )
+
+
+def nothing_wrong(report: ProbeReport) -> str:
+    """Why nothing can be proved where the probe is right before anything is added; "" where it is not."""
+    group = report.arms["before"].worst_group
+    if group.accuracy < 1:
+        return ""
+    return (
+        f"The probe is right on every test image of every group before anything is added (the smallest has {group.n:,}), so "
+        "there is nothing to improve on. Images that are harder to tell, or more of them (--test), might show something."
     )
 
 

@@ -10,6 +10,7 @@ from report_example import BUNNY, EVIL, finding
 from rich.console import Console
 
 from curator.report.terminal import print_audit, print_plan, print_recommendation, print_validation
+from curator.report.wording import nothing_wrong, spelt_out
 from curator.types import AuditRun, Confirmation, ProbeReport, Recommendation
 
 
@@ -125,3 +126,15 @@ def test_what_lies_on_the_objects_is_one_line(run: AuditRun, n_more: int, n_obje
     assert "All bunny show fur." not in text
     asked = printed(replace(run, settings={"audit": {"objects": True}}))
     assert "objects themselves" not in asked
+
+
+def test_what_a_numbered_word_means_and_why_nothing_can_be_proved_is_said(probe: ProbeReport) -> None:
+    out, raw = console()
+    right = replace(probe.arms["before"], worst_group=replace(probe.arms["before"].worst_group, accuracy=1.0))
+    done = replace(probe, arms={**probe.arms, "before": right})
+    print_validation(done, out, spelt_out("words.24", "yes", "show grass"))
+    text = " ".join(raw.getvalue().decode().split())
+    assert "words.24=yes: images that show grass. Accuracy of the worst group" in text
+    assert "so there is nothing to improve on" in text
+    assert nothing_wrong(probe) == ""
+    assert spelt_out("background.colour", "green", "have a green background") == ""
