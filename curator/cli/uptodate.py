@@ -86,6 +86,8 @@ def finished(inputs: str, out: Path, needs_text: bool) -> tuple[dict[str, Any], 
         run = read_json(out / "run.json")
         if run["inputs"] != inputs or (needs_text and not run["printed"]):
             return None
+        if any(Path(name).name != name for name in run["outputs"]):
+            return None  # a run.json that sends us to /dev/zero, or anywhere else
         if any(_sha256(str(out / name)).hex() != kept for name, kept in run["outputs"].items()):
             return None
         this = {"n_new": 0, "seconds": 0.0, "images_per_second": None, "reused": True}

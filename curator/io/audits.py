@@ -13,7 +13,8 @@ _NUMBER = (int, float)
 # What is relied on, as docs/schema/audit.json has it. A list of one stands for a list of such things; a key with "?" may
 # be missing, or null; "*" is any key.
 _FINDING: dict[str, Any] = {
-    "id": str, "class": str, "attribute": str, "value": str, "kind": str, "severity": ("low", "medium", "high"), "sentence": str,
+    "id": str, "class": str, "attribute": str, "value": str, "kind": str, "severity": ("low", "medium", "high"),
+    "sentence": str,
     "effect": (*_NUMBER, None), "p": (*_NUMBER, None), "q": (*_NUMBER, None), "example_ids": [str],
     "counterexample_ids": [str], "same_as": [str], "effect_ci?": [_NUMBER], "share_in_class?": _NUMBER,
     "share_elsewhere?": _NUMBER, "reliance?": {"gap?": _NUMBER}, "intended?": str,
@@ -108,6 +109,6 @@ def ids_beside(path: Path) -> list[str] | None:
 
     try:
         frame = pd.read_parquet(path.with_name("measures.parquet"), columns=[])
-    except (OSError, ValueError, KeyError, ImportError):  # pyarrow's errors are ValueErrors, KeyErrors and OSErrors
+    except Exception:  # pandas takes the types of columns from text in the file, and raises whatever that leads to
         return None
     return [str(i) for i in frame.index]

@@ -14,7 +14,7 @@ import pandas as pd
 from curator.errors import DataError, InputError
 from curator.types import Skipped
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]+://|(https?|ftp|file|data|s3|gs|az|hf):", re.IGNORECASE)
+_URL = re.compile(r"([a-z][a-z0-9+.-]+::)*[a-z][a-z0-9+.-]+://|(https?|ftp|file|data|s3|gs|az|hf):", re.IGNORECASE)
 _SPLIT_NAMES = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 _DEFAULT_LABEL = "label"
 
@@ -113,6 +113,8 @@ def _frame(path: str, as_text: tuple[str, ...]) -> pd.DataFrame:
             return _csv(path, as_text)
         if suffix == ".parquet":
             stored = pd.read_parquet(path)
+            for column in range(stored.shape[1]):
+                stored.iloc[:, column].tolist()  # text that is no UTF-8 is noticed only when it is taken out
             return stored.reset_index(drop=all(n is None for n in stored.index.names))
         with open(path, encoding="utf-8-sig") as lines:
             return pd.DataFrame.from_records(list(_objects(lines)))
@@ -181,6 +183,8 @@ class _Places:
             return raw, "a URL; curator reads only local files"
         try:
             raw.encode("utf-8")
+            if "\0" in raw:
+                raise ValueError("a NUL")
             full = os.path.normpath(os.path.join(self._root, raw))
             # Spaces around a name are almost always the table's; "\\" in it is from Windows.
             for other in (raw.strip(), raw.strip().replace("\\", "/")):
@@ -193,7 +197,8 @@ class _Places:
                 return id, "no such file"
             return id, "" if os.path.isfile(full) else "not a file"
         except ValueError:  # NUL bytes, lone surrogates
-            return raw.encode("utf-8", "backslashreplace").decode(), "not a valid path"
+            shown = raw.replace("\0", "\\x00")
+            return shown.encode("utf-8", "backslashreplace").decode(), "not a valid path"
 
     def _is_inside(self, full: str) -> bool:
         if os.path.islink(full):
