@@ -15,7 +15,10 @@ from curator.intended import Intended
 
 _LARGEST = 1e15
 """No count or fraction is larger; above it, floats no longer tell whole numbers apart."""
-S = TypeVar("S", bound="AuditSettings | DuplicateSettings | RecommendSettings | ValidateSettings | SplitSettings")
+S = TypeVar(
+    "S",
+    bound="AuditSettings | DuplicateSettings | RecommendSettings | ValidateSettings | SplitSettings | AppSettings",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,16 @@ class SplitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AppSettings:
+    """`most_images`: of more, the FiftyOne App shows every image that is flagged and a sample of the others."""
+
+    most_images: int = 100_000
+
+    def __post_init__(self) -> None:
+        _at_least(1, most_images=self.most_images)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All stages together."""
 
@@ -131,6 +144,7 @@ class Settings:
     recommend: RecommendSettings = field(default_factory=RecommendSettings)
     validate: ValidateSettings = field(default_factory=ValidateSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
+    app: AppSettings = field(default_factory=AppSettings)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for the JSON files; `settings_of` reads them back."""

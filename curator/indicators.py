@@ -143,18 +143,25 @@ def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> In
                 names.append(name)
                 thresholds.append(cut)
                 costs.append(cost)
-    empty = np.zeros((n, 0), np.bool_)
     ids = np.asarray(measures.frame.index, dtype=np.str_)
     return Indicators(
         ids,
-        np.stack(values, axis=1) if values else empty,
-        np.stack(known, axis=1) if known else empty,
+        _stacked(values, n),
+        _stacked(known, n),
         tuple(columns),
         tuple(names),
         tuple(thresholds),
         tuple(costs),
         readings,
     )
+
+
+def _stacked(columns: list[Mask], n: int) -> Mask:
+    """The columns (n, m) side by side, each as one piece of memory; the list is empty then, so that nothing is held twice."""
+    out = np.empty((len(columns), n), np.bool_)
+    for k in reversed(range(len(columns))):
+        out[k] = columns.pop()
+    return out.T
 
 
 @dataclass(frozen=True, slots=True)

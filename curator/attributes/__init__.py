@@ -63,7 +63,8 @@ def fingerprint() -> str:
 
 def measures(embedded: Embedded, encoder: Encoder, settings: Settings, reference: Embedded | None = None) -> Measures:
     """All attributes of a data set: the per-photo ones from its rows, then the derived ones (see `SetFamily`)."""
-    columns = tuple(column for _, family in photo_families() for column in family.columns)
+    # Of embeddings that came without pictures nothing was measured on them.
+    columns = tuple(c for _, family in photo_families() for c in family.columns if len(embedded.rows.columns))
     frame = embedded.rows.reindex(columns=[c.name for c in columns])
     out = Measures(frame if len(columns) else pd.DataFrame(index=embedded.rows.index), columns)
     for _, family in FAMILIES:

@@ -7,15 +7,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 
 from curator.association import least_support
 from curator.config import AuditSettings
 from curator.types import Dataset
 
-T = TypeVar("T")
 _REMEMBERED = 1 << 14
 _DATE = re.compile(r"\d{4}[-:/]\d{2}([-:/]\d{2}([ T]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?)?)?")
 """ISO 8601, and the colons that EXIF writes in dates."""
@@ -32,18 +31,27 @@ _DAYS = 14
 """Under two weeks the day says what the weekday would."""
 
 
-def remembered(work: Callable[[object], T]) -> Callable[[object], T]:
-    """The same function, which looks up what it was asked before: a column of a million images has few different values."""
-    # By type as well: 1, 1.0 and True are equal, and are not the same name.
-    known = lru_cache(maxsize=_REMEMBERED, typed=True)(work)
+def mapped(values: pd.Series, work: Callable[[object], object]) -> pd.Series:
+    """`work` of every value, None where there is none; each different value is worked out once, and held once: a column of a
+    million images has few."""
+    if values.dtype == object:
+        # 1, 1.0 and True are equal, and are not the same name.
+        known = lru_cache(maxsize=_REMEMBERED, typed=True)(work)
 
-    def ask(value: object) -> T:
-        try:
-            return known(value)
-        except TypeError:  # a list cannot be looked up
-            return work(value)
+        def ask(value: object) -> object:
+            try:
+                return known(value)
+            except TypeError:  # a list cannot be looked up
+                return work(value)
 
-    return ask
+        out = values.map(ask, na_action="ignore").astype(object)
+        return out.where(out.notna(), None)
+    code, different = pd.factorize(values)
+    # The last is for those that are missing, whose code is -1.
+    said = np.empty(len(different) + 1, dtype=object)
+    for k, value in enumerate(different.tolist()):
+        said[k] = work(value)
+    return pd.Series(said[code], values.index, dtype=object)
 
 
 def support(dataset: Dataset, settings: AuditSettings) -> int:
@@ -81,12 +89,11 @@ def moments(values: pd.Series, name: str = "") -> pd.Series | None:
                 return pd.to_datetime(values.astype(float) / scale, unit="s")
         return None
     # Not astype(str): it decodes bytes, and a column may hold bytes that are no text.
-    if known.map(_is_date).mean() < _MOSTLY:
+    if mapped(known, _is_date).astype(bool).mean() < _MOSTLY:
         return None
     return read_dates(values)
 
 
-@remembered
 def _is_date(value: object) -> bool:
     return bool(_DATE.fullmatch(str(value).strip()))
 

@@ -7,7 +7,7 @@ import re
 import pandas as pd
 
 from curator.attributes import SetFamily
-from curator.attributes._values import binned, moments, pooled, read_dates, remembered, support
+from curator.attributes._values import binned, mapped, moments, pooled, read_dates, support
 from curator.config import Settings
 from curator.types import Column, Embedded, Encoder, Measures
 
@@ -30,7 +30,7 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
         values = rows[name] if name in rows else pd.Series(None, index=rows.index, dtype=object)
         attribute, spoken = f"metadata.{name}", _spoken(str(name))
         if _is_flag(usual):
-            frame[attribute] = values.map(_flag, na_action="ignore").astype(object)
+            frame[attribute] = mapped(values, _truth)
             columns.append(
                 Column(attribute, "flag", "metadata", f"have {spoken}|do not have {spoken}", f"with the other {spoken}")
             )
@@ -47,9 +47,8 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
                 Column(attribute, "number", "metadata", f"have {spoken} {{value}}", f"with {spoken} not {{value}}")
             )
         else:
-            names = usual.map(_name, na_action="ignore")
-            mine = names if values is usual else values.map(_name, na_action="ignore")
-            frame[attribute] = pooled(mine.astype(object), names, least)
+            names = mapped(usual, _text)
+            frame[attribute] = pooled(names if values is usual else mapped(values, _text), names, least)
             columns.append(
                 Column(
                     attribute, "category", "metadata", f"have {spoken} {{value}}", f"with {spoken} other than {{value}}"
@@ -90,5 +89,4 @@ def _truth(value: object) -> bool | None:
     return _TRUTH.get(_text(value).lower(), {"1": True, "0": False}.get(_text(value)))
 
 
-_name, _flag = remembered(_text), remembered(_truth)
 FAMILY = SetFamily(_derive)

@@ -67,13 +67,15 @@ def command(
         label_column=common.label_column, allow_outside=common.allow_outside,
     )  # fmt: skip
     console = common.console()
-    terminal.print_notes(run.notes, console)
+    # What is shown of very many images is said before they are written.
+    notes = pipeline.sampling.for_app(run).notes
+    terminal.print_notes(notes, console)
 
     def tell(built_name: str, n_images: int, views: Iterable[str], url: str | None) -> None:
         saved = list(views)
         line = f"FiftyOne data set {built_name!r}: {count(n_images, 'image')}, {count(len(saved), 'saved view')}."
         terminal.print_lines([line], console)
-        content = {"name": built_name, "n_images": n_images, "views": saved, "url": url, "notes": list(run.notes)}
+        content = {"name": built_name, "n_images": n_images, "views": saved, "url": url, "notes": list(notes)}
         emit({"schema": "curator.browse/1", **content}, common)
 
     title = name or f"curator-{run.dataset.name}"

@@ -12,6 +12,7 @@ from curator import probing
 from curator.attributes import words
 from curator.exporters.fiftyone import to_fiftyone
 from curator.exporters.marks import MAX_FINDINGS, Extras, Guess, Spot, short_name
+from curator.pipeline import sampling
 from curator.pipeline.evidence import PROBE_C, SMALLEST
 from curator.pipeline.patterns import shown
 from curator.pipeline.recommend import Advice
@@ -46,8 +47,10 @@ def build(
 ) -> Any:
     """The FiftyOne data set `name` of a run with everything that can be shown of it; see `to_fiftyone` for what it keeps.
 
-    Of a pool without vectors (a `Dataset`) there are no guesses, and it is not on the map.
+    Of a pool without vectors (a `Dataset`) there are no guesses, and it is not on the map. Of very many images a part is shown,
+    see `sampling.for_app`.
     """
+    run = sampling.for_app(run)
     embedded = pool if isinstance(pool, Embedded) else None
     shown_too = extras(run, recommendation, embedded, origin=origin)
     return to_fiftyone(
