@@ -6,7 +6,7 @@ import numpy as np
 
 from curator.attributes import PhotoFamily, Value
 from curator.attributes._surround import grey, surround
-from curator.attributes.colour import NAMES, name_map, shares
+from curator.attributes.colour import NAMES, names_around, shares
 from curator.types import Column, Photo
 
 ENOUGH = 0.3
@@ -14,8 +14,8 @@ ENOUGH = 0.3
 
 
 def _measure(photo: Photo) -> dict[str, Value]:
-    mask, around = surround(photo)
-    share = shares(name_map(around))
+    mask, _ = surround(photo)
+    share = shares(names_around(photo))
     levels = grey(photo)
     across = np.abs(np.diff(levels, axis=1, append=levels[:, -1:]))
     return {

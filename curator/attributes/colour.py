@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +29,9 @@ _NORM = 12
 """Minkowski norm of the light's colour: the bright parts of a scene say more of the light than its lawn does."""
 _POWERS = (np.arange(256, dtype=np.float32) / 255 + 1 / 255) ** _NORM
 """Each of the 256 levels to that power: looked up, since raising every pixel costs as much as decoding the picture."""
+
+
+_last = threading.local()
 
 
 def name_map(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -62,6 +67,14 @@ def name_map(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return out
 
 
+def names_around(photo: Photo) -> NDArray[np.uint8]:
+    """`name_map` of the pixels around the object (n,). Two families ask for it in turn: the last is kept."""
+    if getattr(_last, "photo", None) is not photo:
+        _last.photo, _last.names = photo, name_map(surround(photo)[1])
+    names: NDArray[np.uint8] = _last.names
+    return names
+
+
 def shares(names: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The fraction of pixels of each colour in `NAMES`; they sum to 1."""
     return np.bincount(names.ravel(), minlength=len(NAMES)) / max(names.size, 1)
@@ -74,7 +87,8 @@ def _warmth(pixels: NDArray[np.uint8]) -> float:
     a lawn. Cut in two, it agrees with the cast as 0.90 (phi); with p = 6 as 0.72.
     Source: Finlayson and Trezzi (2004), with p = 12 for their 6.
     """
-    light = _POWERS[pixels].mean(0)
+    # Added up in the order of the pixels, as `mean(0)` does, in a quarter of its time.
+    light = [np.add.accumulate(_POWERS[pixels[:, k]])[-1] / np.float32(len(pixels)) for k in range(3)]
     return float(np.log2(light[0] / light[2]) / _NORM)
 
 
@@ -84,21 +98,16 @@ def saturation(rgb: NDArray[np.float32]) -> float:
     >>> saturation(np.array([[200, 100, 100], [100, 100, 100]], np.float32)).__round__(2)
     0.33
     """
-    most, spread = _most_and_spread(rgb)
-    return float(spread.sum() / max(most.sum(), 1.0))
-
-
-def _most_and_spread(rgb: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The brightest channel of pixels (..., 3), and by how much it is brighter than the darkest."""
     r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]  # a maximum along an axis of three takes ten times as long
     most = np.maximum(np.maximum(r, g), b)
-    return most, most - np.minimum(np.minimum(r, g), b)
+    return float((most - np.minimum(np.minimum(r, g), b)).sum() / max(most.sum(), 1.0))
 
 
 def _measure(photo: Photo) -> dict[str, Value]:
     _, around = surround(photo)
-    share = shares(name_map(around))
-    _, spread = _most_and_spread(photo.pixels.astype(np.float32))
+    share = shares(names_around(photo))
+    r, g, b = photo.pixels[..., 0], photo.pixels[..., 1], photo.pixels[..., 2]
+    spread = (np.maximum(np.maximum(r, g), b) - np.minimum(np.minimum(r, g), b)).astype(np.float32)
     return {
         "colour.dominant": NAMES[int(share.argmax())],
         "colour.saturation": saturation(around.astype(np.float32)),

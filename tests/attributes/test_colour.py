@@ -63,3 +63,4 @@ def test_the_surround_kept_is_that_of_the_photo_asked_for():
         mask, pixels = surround(one)
         assert (mask.sum(), len(pixels)) == (n, n)
         assert np.array_equal(pixels, one.pixels[mask])
+        assert np.array_equal(colour.names_around(one), plain_names(one.pixels)[mask])
