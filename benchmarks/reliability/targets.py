@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import corpus
+import stored
 import texts
 
 from curator.errors import CuratorError
@@ -107,7 +108,7 @@ def table(folder: Path) -> Run:
         elif rng.random() < 0.5:
             data = texts.bytes_edited(rng, sound.getvalue())
         else:
-            data = _parquet(rng, columns, rows)
+            data = odd_parquet(rng, columns, rows)
         path = folder / f"t.{kind}"
         outside = rng.random() < 0.3
         return f"{kind} {len(data)} bytes", lambda: scan(str(_written(path, data)), allow_outside=outside)
@@ -115,7 +116,7 @@ def table(folder: Path) -> Run:
     return run
 
 
-def _parquet(rng: random.Random, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> bytes:
+def odd_parquet(rng: random.Random, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> bytes:
     """A sound file of columns of kinds that nobody expects under these names."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -298,5 +299,7 @@ TARGETS: Mapping[str, tuple[Callable[[Path], Run], int]] = {
     "audit.json": (audit_json, 12_000),
     "plans and reviews": (plans, 10_000),
     "files beside results": (beside, 6_000),
+    "cache": (stored.cache, 4_000),
+    "clip-retrieval": (stored.clip_folder, 4_000),
 }
 """Targets and how many inputs each gets of a full run."""

@@ -110,7 +110,7 @@ def keys(path: str) -> list[str]:
     name = next((k for k in KEYS if k in _columns(shards[0][1])), None)
     if name is None:
         return []
-    return [_text(v) for _, table in shards for v in pd.read_parquet(table, columns=[name])[name]]
+    return [_text(v) for _, table in shards for v in _read(table, [name])[name]]
 
 
 def captions(path: str, n: int) -> tuple[list[str], Floats]:
@@ -119,7 +119,7 @@ def captions(path: str, n: int) -> tuple[list[str], Floats]:
     text = Path(str(emb).replace("img_emb", "text_emb"))
     if not text.exists() or "caption" not in _columns(table):
         return [], np.zeros((0, 0), np.float32)
-    said = [_text(v) for v in pd.read_parquet(table, columns=["caption"])["caption"]]
+    said = [_text(v) for v in _read(table, ["caption"])["caption"]]
     rows = [i for i, words in enumerate(said) if words][:n]
     return [said[i] for i in rows], np.asarray(np.load(text, mmap_mode="r", allow_pickle=False)[rows], np.float32)
 
@@ -156,7 +156,7 @@ def _check(pairs: Sequence[tuple[Path, Path]]) -> None:
     for emb, table in pairs:
         try:
             array = np.load(emb, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # a header is Python text to numpy, and its tokenizer raises errors of its own
             raise InputError(f"{emb.name} cannot be read as .npy ({' '.join(str(error).split())[:120]}).") from None
         if array.ndim != 2 or array.dtype.kind != "f":
             raise DataError(f"{emb.name} holds {array.shape} {array.dtype}; one row of numbers per image is needed.")
@@ -175,9 +175,23 @@ def _parquet(table: Path) -> object:
     try:
         return pyarrow.parquet.ParquetFile(table)
     except Exception as error:
-        # pyarrow raises many kinds of error on a file that is not what its name says; the user needs one line.
-        why = " ".join(str(error).split())[:120]
-        raise InputError(f"{table.name} cannot be read as .parquet ({why}). Run clip-retrieval again.") from None
+        raise _unreadable(table, error) from None
+
+
+def _read(table: Path, columns: list[str]) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(table, columns=columns).reset_index(drop=True)
+        for column in range(frame.shape[1]):
+            frame.iloc[:, column].tolist()  # text that is no UTF-8 is noticed only when it is taken out
+    except Exception as error:
+        raise _unreadable(table, error) from None
+    return frame
+
+
+def _unreadable(table: Path, error: Exception) -> InputError:
+    # pyarrow and pandas raise many kinds of error on a file that is not what its name says; the user needs one line.
+    why = " ".join(str(error).split())[:120] or type(error).__name__
+    return InputError(f"{table.name} cannot be read as .parquet ({why}). Run clip-retrieval again.")
 
 
 def _n_rows(table: Path) -> int:
@@ -190,7 +204,7 @@ def _columns(table: Path) -> list[str]:
 
 def _table(table: Path) -> pd.DataFrame:
     wanted = [c for c in _columns(table) if c not in NOT_AUDITED and not c.startswith("__index_level")]
-    return pd.read_parquet(table, columns=wanted).reset_index(drop=True)
+    return _read(table, wanted)
 
 
 def _ids(path: str, frame: pd.DataFrame) -> NDArray[np.str_]:
