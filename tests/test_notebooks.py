@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
+from app_kit import free_port, own_mongod, paint
+
+from curator.errors import MissingExtraError
+from curator.io import mongodb
 
 nbformat = pytest.importorskip("nbformat", reason="the test extra brings nbclient and ipykernel")
 nbclient = pytest.importorskip("nbclient", reason="the test extra brings nbclient and ipykernel")
+
+try:
+    mongodb.find_database()
+    NO_DATABASE = ""
+except MissingExtraError as error:
+    NO_DATABASE = str(error)
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "docs" / "notebooks").glob("*.ipynb"))
 
@@ -46,3 +57,42 @@ def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path, monkeypa
 def test_there_is_a_notebook_and_it_is_small() -> None:
     assert NOTEBOOKS
     assert all(path.stat().st_size < 500_000 for path in NOTEBOOKS)
+
+
+BROWSE = """
+from pathlib import Path
+import curator
+bench = curator.Workbench.open("pixels", cache=Path({cache!r}))
+app = curator.browse({data!r}, bench=bench, port={port})
+app
+"""
+ASK = """
+import urllib.request
+print(app.n_images, urllib.request.urlopen(app.url).status)
+app.close()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(NO_DATABASE), reason=NO_DATABASE or "a MongoDB is here")
+def test_browse_in_a_notebook_shows_the_app_in_the_cell_and_returns(tmp_path: Path) -> None:
+    for k in range(6):
+        for label, colour in (("bunny", "green"), ("hen", "brown")):
+            paint(tmp_path / "data" / label / f"{k}.png", label, colour, seed=k + 100 * (label == "hen"))
+    first = BROWSE.format(cache=str(tmp_path / "cache"), data=str(tmp_path / "data"), port=free_port())
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in (first, ASK)])
+    with own_mongod(tmp_path / "mongo") as uri:
+        env = {
+            **os.environ,
+            "HOME": str(tmp_path),
+            "FIFTYONE_DATABASE_URI": uri,
+            "FIFTYONE_DATABASE_NAME": "curator_notebook",
+            "FIFTYONE_PLUGINS_DIR": str(tmp_path / "plugins"),
+        }
+        client = nbclient.NotebookClient(
+            notebook, timeout=500, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+        )
+        client.execute(env=env)
+    shown = [output["data"].get("text/html", "") for output in notebook.cells[0].outputs if "data" in output]
+    assert any("<iframe" in html and "http://127.0.0.1:" in html for html in shown)
+    assert [output.text for output in notebook.cells[1].outputs if output.output_type == "stream"] == ["12 200\n"]

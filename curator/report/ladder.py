@@ -35,7 +35,7 @@ def rungs(f: Finding, n_tests: int, alpha: float) -> tuple[Rung, ...]:
         Rung(
             "Does it hold in other images?",
             "Not tried." if c is None else wording.confirmation(c),
-            "open" if c is None else _state(c.effect is not None and 2 * c.confirmed > c.discovered),
+            "open" if c is None else _state(2 * c.confirmed > c.discovered),
         )
     )
     a = f.adjusted

@@ -26,7 +26,7 @@ def test_all_six_hold_of_a_strong_finding() -> None:
     steps = rungs(FULL, 312, 0.05)
     assert [r.state for r in steps] == ["yes"] * 6
     assert borne_out(steps) == "6 of 6 tests bear it out"
-    assert "Allowing for all 312 tests" in steps[1].answer
+    assert "Allowing for all 312 tests, at most q = 3e\u201111 of" in steps[1].answer  # a hyphen that does not break
     assert steps[5].answer == "Covering it costs the right class 42 points [30, 50]; covering another costs 5 [−2, 10]."
 
 
@@ -47,6 +47,8 @@ def test_all_six_hold_of_a_strong_finding() -> None:
         ({"reliance": replace(FULL.reliance, gap_ci=(-0.01, 0.4))}, "yyyyny"),
         ({"reliance": replace(FULL.reliance, gap=None, gap_ci=None)}, "yyyyoy"),
         ({"reliance": replace(FULL.reliance, excess_ci=(-0.01, 0.5))}, "yyyyyn"),
+        ({"reliance": replace(FULL.reliance, excess_ci=None)}, "yyyyyy"),
+        ({"reliance": replace(FULL.reliance, excess_ci=None, intervention_drop=0.04)}, "yyyyyn"),
         ({"reliance": replace(FULL.reliance, intervention_drop=None)}, "yyyyyo"),
         ({"reliance": None}, "yyyyoo"),
     ],
@@ -70,4 +72,6 @@ def test_how_bad_it_is_says_what_a_model_loses_or_that_nobody_knows() -> None:
         "A model trained on these images shows no clear loss on the 4 pictures that break the rule: −1 point [−12, +10]."
     )
     assert cost(replace(FULL, reliance=Reliance(None, None, 0))).startswith("No picture breaks the rule")
+    unknown = "What a model makes of it could not be tested with these images."
+    assert cost(replace(FULL, reliance=Reliance(None, None, 3))) == unknown
     assert cost(replace(FULL, reliance=None)) == "What a model makes of it could not be tested with these images."

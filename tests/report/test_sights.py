@@ -84,5 +84,8 @@ def test_the_heat_has_each_place_in_the_step_of_its_share() -> None:
     assert len(own.steps) == len(LEVELS)
     assert own.words == "bunny: at one place in up to 100% of the images (10 images)"
     assert other.words == "elsewhere: nowhere in particular (30 images)"
-    low = np.array([[0, 0], [0.4, 0.6]], np.float32)
+    low = np.array([[0, 0], [0.1, 0.6]])
+    (alone,) = heats(Sight(True, low, 10, low, 0, {}, {}, {}), "x")  # no others to be shown beside
+    assert [bool(path) for path in alone.steps] == [True, False, False, True, False]  # a step begins at its share
+    assert "in up to 10% of" in heats(Sight(True, low.clip(0, 0.1), 10, low, 0, {}, {}, {}), "x")[0].words
     assert "mostly in the lower half" in heats(Sight(True, low, 10, low, 0, {}, {}, {}), "x")[0].words
