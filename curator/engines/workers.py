@@ -47,7 +47,7 @@ class Workers:
         self._template: _Template | None = None
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
-        self._without = os.name != "posix"
+        self._without = os.name != "posix" or bool(getattr(sys, "frozen", False))
         self.n_died = 0
         self.busy: set[int] = set()
         """Process ids of the workers that have a picture in their hands."""
