@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from curator.config import Settings, settings_of
@@ -58,8 +59,14 @@ def verify(content: Content, data: str, bench: Workbench, *, pool: str | None = 
 
 
 def compare(old: Content, new: Content) -> Verification:
-    """What differs between two contents of audit.json: of data, encoder, settings, seed and findings."""
+    """What differs between two contents of audit.json: of data, encoder, settings, seed and findings.
+
+    Where these agree and both were made with the same versions, of everything else that both say: then an edited number is
+    the only thing that can make a difference.
+    """
     differences = [*_data(old, new), *_encoder(old, new), *_settings(old, new), *_findings(old, new), *_rest(old, new)]
+    if not differences and old["versions"] == new["versions"]:
+        differences = list(islice(_everything(old, new), _MOST))
     return Verification(tuple(differences), tuple(_notes(old, new, differences)), len(new["findings"]))
 
 
@@ -115,6 +122,16 @@ def _finding(id: str, was: Content, now: Content) -> Iterator[str]:
     for key in was:
         if key in now and key not in _SHOWN:
             yield from _value(key, id, was[key], now[key])
+
+
+def _everything(old: Content, new: Content) -> Iterator[str]:
+    """Differences of all parts but those that say where and by what name the data and the encoder were found."""
+    for key in (k for k in old if k in new and k not in ("versions", "source", "notes")):
+        was, now = old[key], new[key]
+        if key in ("dataset", "encoder"):
+            elsewhere = ("root",) if key == "dataset" else ("name", "note")
+            was, now = ({k: v for k, v in part.items() if k not in elsewhere} for part in (was, now))
+        yield from _value(key, "the file", was, now)
 
 
 def _value(key: str, id: str, was: Any, now: Any) -> Iterator[str]:

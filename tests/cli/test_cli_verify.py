@@ -304,3 +304,43 @@ def test_the_cache_may_not_lie_with_the_audit_or_the_data(fresh: Run, made: Done
     for folder in (made.folder, made.folder / "cache"):
         assert "choose another --cache" in fresh("verify", made.folder / "audit.json", "--cache", folder).error()
     assert snapshot(made.folder) == before
+
+
+def leaves(content: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The place of every number, text, truth and null of a JSON file."""
+    if isinstance(content, dict | list) and content:
+        keys = content if isinstance(content, dict) else range(len(content))
+        return [leaf for key in keys for leaf in leaves(content[key], (*path, key))]
+    return [path]
+
+
+NOT_RESULTS = {("versions",), ("source",), ("notes",), ("dataset", "root"), ("encoder", "name"), ("encoder", "note")}
+"""Where and with what it was made; a path may have moved, and other versions are told as a note."""
+
+
+def test_every_edited_number_and_word_is_caught(content: dict[str, Any]) -> None:
+    assert compare(content, deepcopy(content)).differences == ()
+    caught = 0
+    for path in leaves(content):
+        if {path[:1], path[:2]} & NOT_RESULTS:
+            continue
+        old = deepcopy(content)
+        holder = old
+        for key in path[:-1]:
+            holder = holder[key]
+        was = holder[path[-1]]
+        if isinstance(was, bool):
+            holder[path[-1]] = not was
+        elif isinstance(was, int):
+            holder[path[-1]] = was + 1
+        elif isinstance(was, float):
+            holder[path[-1]] = was * 1.001 + 2e-6
+        elif isinstance(was, str):
+            holder[path[-1]] = was + "x"
+        elif was is None:
+            holder[path[-1]] = 0
+        else:
+            continue  # an empty list
+        assert compare(old, content).differences, path
+        caught += 1
+    assert caught > 150
