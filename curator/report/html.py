@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from curator import indicators
 from curator.comparing import Comparison
 from curator.report import compared, gate, ladder, views, wording
 from curator.report.curves import panels
@@ -70,6 +71,7 @@ def render(
             "plan": recommendation and views.plan(recommendation, pool_thumbnails, album, limits),
             "rec": recommendation,
             "probe": probe,
+            "examined": _examined(run, probe) if probe else "",
             "groups": probe and views.groups(probe)[: limits.rows],
             "curves": panels(probe) if probe else [],
             "average": wording.average_change(probe) if probe else "",
@@ -134,6 +136,13 @@ def _found(
     }
 
 
+def _examined(run: AuditRun, probe: ProbeReport) -> str:
+    """What is said of images with the value that the probe is about."""
+    if probe.attribute not in run.measures.frame:
+        return probe.value
+    return indicators.phrase(run.measures.column(probe.attribute), probe.value)
+
+
 def _flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
     """Nested settings as dotted names and their values."""
     out: list[tuple[str, str]] = []
@@ -176,6 +185,7 @@ def _environment() -> jinja2.Environment:
     env.filters |= {"quiet": _quiet, "breakable": _breakable}
     env.filters["n"] = lambda number: f"{number:,}"
     env.globals |= {"count": wording.count, "arm_words": wording.arm_words, "expected_gain": wording.expected_gain}
+    env.globals |= {"spelt_out": wording.spelt_out, "nothing_wrong": wording.nothing_wrong}
     env.globals |= {"borne_out": ladder.borne_out, "cost": ladder.cost, "compared": compared}
     for name in ("style.css", "map.js"):
         # Marked safe: ours, word for word, so that its hash in the policy is that of what stands in the page.

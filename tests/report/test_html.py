@@ -20,9 +20,11 @@ from curator.report.pictures import Album, picture_size
 from curator.types import (
     Audit,
     AuditRun,
+    Column,
     Confirmation,
     DuplicateGroup,
     LabelError,
+    Measures,
     ProbeReport,
     Recommendation,
     Skipped,
@@ -374,3 +376,17 @@ def test_every_rung_of_the_evidence_is_on_the_page(run: AuditRun, thumbnails: Th
     assert "held still, +31 points [+20, +42] are left" in text
     assert "Too few images to tell: 1 attribute not tested" in text
     assert "no value is in more than 3 of 80 images" in text
+
+
+def test_the_proof_says_what_a_numbered_word_is_and_why_nothing_can_be_proved(
+    run: AuditRun, probe: ProbeReport
+) -> None:
+    word = Column("words.24", "flag", "context", "show grass|show no grass", "that show no grass")
+    measures = Measures(run.measures.frame.assign(**{"words.24": True}), (*run.measures.columns, word))
+    right = replace(probe.arms["before"], worst_group=replace(probe.arms["before"].worst_group, accuracy=1.0))
+    done = replace(probe, attribute="words.24", value="yes", arms={**probe.arms, "before": right})
+    page = render(replace(run, measures=measures), lambda _: None, probe=done)
+    assert "<p>words.24=yes: images that show grass.</p>" in page
+    assert "so there is nothing to improve on" in page
+    plain = render(run, lambda _: None, probe=probe)
+    assert "images that" not in plain[plain.index('id="proof"') : plain.index("<!-- /proof -->")]
