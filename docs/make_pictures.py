@@ -2,9 +2,9 @@
 
     python docs/make_pictures.py curator-out/bunnies            # the folder that the tutorial's commands wrote to
     python docs/make_pictures.py curator-out/bunnies --out DIR  # draws elsewhere
+    python docs/make_pictures.py --app http://127.0.0.1:5151    # those of the App, while `curator browse` of the README runs
 
-Rows of sample pictures are laid out here; pictures of the report are taken of report.html by Chromium. The two pictures
-of the App (app.png, app-recommended.png) are taken by hand, from `curator browse` as the tutorial gives it.
+Rows of sample pictures are laid out here; pictures of the report and of the App are taken by Chromium.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ SAMPLE = Path(__file__).parents[1] / "sample_data"
 TRAIN, POOL = SAMPLE / "bunnies" / "train", SAMPLE / "bunnies" / "pool"
 GAP, CAPTION = 6, 24  # pixels between pictures, and for the line above a row
 WIDE = 1100  # pixels: the report as a laptop shows it
+APP = {"width": 1600, "height": 900}
+APP_MS = 180_000  # the App takes seconds to load, and minutes on a busy machine
+DRAWN_MS = 5_000  # thumbnails and the map are drawn after they are there
 
 Row = tuple[str, list[Path]]
 
@@ -81,20 +84,56 @@ def shots_of_the_report(report: Path, out: Path) -> None:
         page.locator("#finding-1").screenshot(path=out / "finding.png")
         page.locator("#proof .curves").screenshot(path=out / "curves.png")
         browser.close()
-    for name in ("report.png", "finding.png", "curves.png"):
+    flatten(out, ("report.png", "finding.png", "curves.png"))
+
+
+def shots_of_the_app(url: str, out: Path) -> None:
+    """What `curator browse` opens on, and the view of the recommended images."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        playwright.selectors.set_test_id_attribute("data-cy")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport=APP)
+        page.set_default_timeout(APP_MS)
+        page.add_locator_handler(page.get_by_text("Dismiss", exact=True), lambda button: button.click())
+        page.goto(url)
+        page.get_by_test_id("panel-content-curator_map").locator(".js-plotly-plot").wait_for()
+        panel = page.get_by_test_id("panel-content-curator_findings")
+        for name in ("app.png", "app-recommended.png"):
+            if name == "app-recommended.png":
+                panel.get_by_role("button", name="Recommended", exact=True).click()
+            page.get_by_test_id("looker").first.wait_for()
+            panel.get_by_role("button", name="Audit", exact=True).hover()  # an advertisement is closed first
+            page.mouse.move(0, 0)
+            page.wait_for_timeout(DRAWN_MS)
+            page.screenshot(path=out / name)
+        browser.close()
+    flatten(out, ("app.png", "app-recommended.png"))
+
+
+def flatten(out: Path, names: tuple[str, ...]) -> None:
+    """A third of the size, and no difference that an eye sees."""
+    for name in names:
         with Image.open(out / name) as shot:
-            flat = shot.convert("RGB").quantize(256)  # a third of the size, and no difference that an eye sees
+            flat = shot.convert("RGB").quantize(256)
         flat.save(out / name, optimize=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make the pictures of the README and the tutorial.")
-    parser.add_argument("results", type=Path, help="what the tutorial's commands wrote, curator-out/bunnies")
+    parser.add_argument("results", type=Path, nargs="?", help="what the tutorial's commands wrote, curator-out/bunnies")
+    parser.add_argument("--app", metavar="URL", help="where `curator browse` serves the App")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "pictures", help="where to write")
     arguments = parser.parse_args()
-    results: Path = arguments.results
+    results: Path | None = arguments.results
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
+    if arguments.app:
+        shots_of_the_app(arguments.app, out)
+    if results is None:
+        return
     audit = json.loads((results / "audit.json").read_text(encoding="utf-8"))
     rows_of_pictures(story(), 180).save(out / "bunnies.jpg", quality=85)
     rows_of_pictures(conflicting(audit), 160).save(out / "conflicting.jpg", quality=80)

@@ -115,7 +115,7 @@ class Findings(foo.Panel):  # type: ignore[misc]
             panel.list("findings", types.Object(), view=table)
         if validation := mark.get("validation"):
             panel.md(_told(validation), name="validation")
-        return types.Property(panel, view=types.GridView(orientation="vertical", gap=1, width=96, align_x="center"))
+        return types.Property(panel, view=types.GridView(orientation="vertical", gap=1, width=96, align_x="left"))
 
     def _sides(self, panel: Any, entry: dict[str, Any]) -> None:
         better = round(100 * (entry["gap"] or 0))
