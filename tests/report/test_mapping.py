@@ -73,6 +73,8 @@ def test_many_classes_share_the_last_shape() -> None:
     assert found is not None
     assert [n for _, n, _ in found.kinds][-2:] == ["14 other classes", "no class"]
     assert {d.kind for d in found.dots} == {*range(SHAPES), NO_CLASS}
+    assert [k for k, _, _ in found.kinds] == [*range(SHAPES), NO_CLASS]  # each name at the shape that its dots have
+    assert found.kinds[0][1] == "c04"  # the largest first: c00 to c03 have lost an image each to no class
 
 
 def test_a_large_set_is_sampled_evenly_with_the_pictures_of_the_findings() -> None:
@@ -84,6 +86,10 @@ def test_a_large_set_is_sampled_evenly_with_the_pictures_of_the_findings() -> No
     assert max(counts.values()) - min(counts.values()) <= 12
     shown = set(run.dataset.ids[rows].tolist())
     assert set(run.audit.findings[0].counterexample_ids) <= shown
+    # The pictures of the findings take half of the room at most.
+    many = tuple(replace(f, counterexample_ids=f.counterexample_ids[:12]) for f in run.audit.findings)
+    assert len(chosen(run, many, 20)) == 20
+    assert len(set(run.dataset.labels[chosen(run, many, 20)].tolist())) == 3
     # A rare class is shown whole, and its room goes to the others.
     labels = run.dataset.labels.copy()
     labels[:] = 0

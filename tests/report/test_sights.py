@@ -89,3 +89,18 @@ def test_the_heat_has_each_place_in_the_step_of_its_share() -> None:
     assert [bool(path) for path in alone.steps] == [True, False, False, True, False]  # a step begins at its share
     assert "in up to 10% of" in heats(Sight(True, low.clip(0, 0.1), 10, low, 0, {}, {}, {}), "x")[0].words
     assert "mostly in the lower half" in heats(Sight(True, low, 10, low, 0, {}, {}, {}), "x")[0].words
+
+
+@pytest.mark.parametrize(
+    ("row", "where"),
+    [
+        ([[0.4, 0], [0.4, 0]], ", mostly in the left half"),
+        ([[0, 0.4], [0, 0.4]], ", mostly in the right half"),
+        ([[0.4, 0.4], [0, 0]], ", mostly in the upper half"),
+        ([[0.4, 0], [0, 0.4]], ""),
+    ],
+)
+def test_the_words_say_which_half(row: list[list[float]], where: str) -> None:
+    share = np.array(row)
+    (heat,) = heats(Sight(True, share, 10, share, 0, {}, {}, {}), "x")
+    assert heat.words == f"x: at one place in up to 40% of the images{where} (10 images)"
