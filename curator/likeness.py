@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from curator import hashes
+from curator.hashes import Pairs
 from curator.types import Floats, Mask, Patches, PlaceFeatures
-from curator.vectors import unit
+from curator.vectors import EXACT_UP_TO, cosines, near_pairs, unit
 
 CANDIDATE_BITS = 20
 """Of 64 bits, how many may differ for a pair to be looked at. A crop of 5 % moves 9, at most 20 of 240 (dev half)."""
@@ -35,6 +37,10 @@ _CROPS = (0.95, 0.9)
 _ODD_COLUMNS = np.uint64(0x5555555555555555)
 _BLOCK_ENTRIES = 1 << 22
 _CHUNK = 512
+_INDEXED_BITS = 7
+"""Of 64 bits, how many may differ for an index of hashes to offer a pair. A crop of 5 % moves 9: what moves more is left to the
+embeddings, which change little by a crop or a mirror."""
+_OFFERED = 1 << 16
 Window = tuple[float, float, float]
 """Left edge, top edge and side, as fractions of a picture."""
 _WHOLE: Window = (0.0, 0.0, 1.0)
@@ -62,8 +68,13 @@ def alike(phash: NDArray[np.uint64], vectors: Floats, patches: Patches) -> tuple
     less the mean of their row and column (a horizon or a vignette makes those alike), and of the features less their mean
     over the picture (what lies on any lawn). Their sum has to be large, and so has the agreement where it is least.
 
+    Above `vectors.EXACT_UP_TO` pictures not every pair is compared, but those that an index of the embeddings or of the hashes
+    offers (`vectors.near_pairs`, `hashes.near`).
+
     Error: benchmarks/results/leaks.json. Not for copies turned, mirrored upside down or cropped by more.
     """
+    if len(phash) > EXACT_UP_TO:
+        return _among(_offered(phash, vectors), phash, vectors, patches)
     grey = patches.colour.mean(3, dtype=np.float32)[..., None]
     none = np.zeros(0, np.intp)
     if len(phash) < 2:
@@ -91,6 +102,56 @@ def alike(phash: NDArray[np.uint64], vectors: Floats, patches: Patches) -> tuple
             found[0].append(i[part][same])
             found[1].append(j[part][same])
     return np.concatenate([none, *found[0]]), np.concatenate([none, *found[1]])
+
+
+def _offered(phash: NDArray[np.uint64], vectors: Floats) -> Iterator[Pairs]:
+    """Pairs worth a look, each at least once: near by their embeddings, or by their hashes as they are or in the mirror."""
+    n = len(phash)
+    for i, j, _ in near_pairs(vectors, _LEAST_COSINE, np.random.default_rng(0)):
+        yield i, j
+    for i, j in hashes.near(np.concatenate([phash, mirrored_hash(phash)]), _INDEXED_BITS):
+        # A picture and its own mirror image are no pair; nor are two mirror images, who are near as their pictures are.
+        real = (np.minimum(i, j) < n) & (i % n != j % n)
+        yield i[real] % n, j[real] % n
+
+
+def _among(offered: Iterator[Pairs], phash: NDArray[np.uint64], vectors: Floats, patches: Patches) -> Pairs:
+    """Those of the offered pairs that are alike; only what is needed of the places is read, some pairs at a time."""
+    windows = [_WHOLE, *_windows()]
+    found: list[list[NDArray[np.intp]]] = [[np.zeros(0, np.intp)], [np.zeros(0, np.intp)]]
+    for pairs in offered:
+        for start in range(0, len(pairs[0]), _OFFERED):
+            one, other = (side[start : start + _OFFERED] for side in pairs)
+            one, other = np.concatenate([one, other]), np.concatenate([other, one])
+            close = cosines(vectors, one, other) >= _LEAST_COSINE
+            one, other = one[close], other[close]
+            for turn in (False, True):
+                theirs = mirrored_hash(phash[other]) if turn else phash[other]
+                near = hashes.hamming(phash[one], theirs) <= CANDIDATE_BITS
+                for k in range(0, int(near.sum()), _CHUNK):
+                    i, j = one[near][k : k + _CHUNK], other[near][k : k + _CHUNK]
+                    same = _compared(patches, i, j, turn, windows)
+                    found[0].append(i[same])
+                    found[1].append(j[same])
+    return np.concatenate(found[0]), np.concatenate(found[1])
+
+
+def _compared(
+    patches: Patches, i: NDArray[np.intp], j: NDArray[np.intp], turn: bool, windows: list[Window]
+) -> Mask:  # fmt: skip
+    """Whether each pair (p,) shows one picture, j in the mirror if `turn`: `alike` of a few pairs."""
+    rows, at = np.unique(np.concatenate([i, j]), return_inverse=True)
+    some = patches.take(rows)
+    a, b = at[: len(i)], at[len(i) :]
+    grey = some.colour.mean(3, dtype=np.float32)[..., None]
+    whole = _detail(_turned(grey, np.full(len(grey), turn)))
+    fits = np.stack([np.einsum("pk,pk->p", whole[b], _detail(_through(w, grey[a]))) for w in windows], 1)
+    best = fits.argmax(1)
+    keep = np.flatnonzero(fits[np.arange(len(a)), best] >= _LEAST_COLOUR)
+    out = np.zeros(len(a), np.bool_)
+    if len(keep):
+        out[keep] = _same(some, _sketch(some), a[keep], b[keep], np.full(len(keep), turn), best[keep], windows)
+    return out
 
 
 def _near(phash: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.intp], Mask, Mask]]:

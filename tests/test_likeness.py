@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from curator import duplicates, likeness
+from curator import duplicates, likeness, vectors
 from curator.config import DuplicateSettings
 from curator.encoders import resolve
 from curator.io import images
@@ -124,3 +124,34 @@ def _blank(n: int):
     colour = np.full((n, 14, 14, 3), 255, np.uint8)
     ids = np.array([str(k) for k in range(n)], dtype=np.str_)
     return Patches(ids, np.ones((n, 14, 14, 4), np.int8), places, colour, places, "eye")
+
+
+def test_a_large_set_has_the_likenesses_of_a_small_one(planted: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By an index instead of all pairs: the same pairs, in both orders, none of a picture with itself."""
+    args = planted.facts["phash"].to_numpy(np.uint64), planted.embeddings.vectors, planted.patches
+    assert args[2] is not None
+    exact = {(int(a), int(b)) for a, b in zip(*likeness.alike(*args), strict=True)}  # type: ignore[arg-type]
+    for module in (likeness, vectors):
+        monkeypatch.setattr(module, "EXACT_UP_TO", 4)
+    found = {(int(a), int(b)) for a, b in zip(*likeness.alike(*args), strict=True)}  # type: ignore[arg-type]
+    assert len(exact) > 5
+    assert found == exact
+
+
+def test_hashes_offer_a_mirror_image_that_no_neighbour_is(planted: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no neighbours offered, pairs with near hashes are still found, also in the mirror."""
+    args = planted.facts["phash"].to_numpy(np.uint64), planted.embeddings.vectors, planted.patches
+    assert args[2] is not None
+    exact = {(int(a), int(b)) for a, b in zip(*likeness.alike(*args), strict=True)}  # type: ignore[arg-type]
+    monkeypatch.setattr(likeness, "EXACT_UP_TO", 4)
+    monkeypatch.setattr(likeness, "near_pairs", lambda *_: iter(()))
+    found = {(int(a), int(b)) for a, b in zip(*likeness.alike(*args), strict=True)}  # type: ignore[arg-type]
+    phash = args[0]
+    close = likeness._INDEXED_BITS
+    plain = {(a, b) for a, b in exact if int(phash[a] ^ phash[b]).bit_count() <= close}
+    mirrored = {
+        (a, b) for a, b in exact if int(likeness.mirrored_hash(phash[a : a + 1])[0] ^ phash[b]).bit_count() <= close
+    }
+    assert plain
+    assert mirrored
+    assert plain | mirrored <= found <= exact

@@ -14,12 +14,14 @@ from curator.types import DuplicateGroup, Embeddings
 from curator.vectors import near_pairs, pairs_above, pairs_of, unit
 
 
-def planted(n: int = 1500, copies: int = 150, dim: int = 96, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors about 30 centres; the last `copies` are 0.95 to 0.999 like an earlier row, whose number comes back."""
+def planted(
+    n: int = 1500, copies: int = 150, dim: int = 96, seed: int = 0, least: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors about 30 centres; the last `copies` are `least` to 0.999 like an earlier row, whose number comes back."""
     rng = np.random.default_rng(seed)
     base = unit(rng.normal(size=(30, dim))[rng.integers(0, 30, n)] + 0.7 * rng.normal(size=(n, dim)))
     of = rng.integers(0, n - copies, copies)
-    tangent = np.sqrt(1 / rng.uniform(0.95, 0.999, copies) ** 2 - 1)[:, None]
+    tangent = np.sqrt(1 / rng.uniform(least, 0.999, copies) ** 2 - 1)[:, None]
     base[n - copies :] = unit(base[of] + tangent * unit(rng.normal(size=(copies, dim))))
     return base, of
 
@@ -42,11 +44,11 @@ def test_a_small_set_is_compared_with_itself_bit_by_bit():
 
 
 def test_the_index_finds_what_was_planted_and_nothing_that_is_not_near(small_index):
-    base, of = planted()
+    base, of = planted(least=0.905)
     found = joined(near_pairs(base, 0.9, np.random.default_rng(0)))
     exact = joined([pairs_above(base, 0.9)])
-    wanted = {(int(o), 1350 + k) for k, o in enumerate(of)}
-    assert wanted <= exact
+    wanted = {(int(o), 1350 + k) for k, o in enumerate(of)} & exact
+    assert len(wanted) > 135  # the noise is not quite at right angles
     assert found <= exact
     assert len(found & wanted) >= 0.97 * len(wanted)
 

@@ -12,7 +12,7 @@ from photos import Texts, embedded
 from curator import auditing, indicators
 from curator.association import least_support
 from curator.attributes import FAMILIES
-from curator.attributes._values import moments, pooled, read_dates
+from curator.attributes._values import mapped, moments, pooled, read_dates
 from curator.config import AuditSettings, Settings
 from curator.types import Embedded
 
@@ -185,3 +185,24 @@ def test_dates_are_read_as_the_clock_showed_them():
     read = read_dates(pd.Series(["2024:03:05 23:30:00", "2024-03-05T23:30:00+09:00", "2024-02-31", None]))
     assert read.tolist()[:2] == [pd.Timestamp("2024-03-05 23:30")] * 2
     assert read.isna().tolist() == [False, False, True, True]
+
+
+def test_each_value_is_worked_out_once_and_equal_values_of_different_types_apart():
+    asked: list[object] = []
+
+    def name(value: object) -> str:
+        asked.append(value)
+        return f"{type(value).__name__} {value}"
+
+    mixed = pd.Series([1, True, 1.0, "1", None, 1, True, [2], float("nan")], dtype=object)
+    assert mapped(mixed, name).tolist() == [
+        "int 1", "bool True", "float 1.0", "str 1", None, "int 1", "bool True", "list [2]", None,
+    ]  # fmt: skip
+    assert len(asked) == 5
+    texts = pd.Series(["a", None, "b", "a"] * 3, index=list("abcdefghijkl"), dtype="str")
+    asked.clear()
+    out = mapped(texts, name)
+    assert out.tolist() == ["str a", None, "str b", "str a"] * 3
+    assert out.index.tolist() == list("abcdefghijkl")
+    assert out.iloc[0] is out.iloc[3]
+    assert sorted(map(str, asked)) == ["a", "b"]
