@@ -157,7 +157,7 @@ def test_time_spent_on_one_picture_is_not_counted_for_the_next():
 
 
 def test_a_picture_that_needs_more_memory_than_the_cap_is_skipped(large):
-    pool = workers.Workers(memory=64 << 20)
+    pool = workers.Workers(memory=16 << 20)
     try:
         with pytest.raises(DataError, match=r"^not enough memory to decode it$"):
             decode(pool, large)
