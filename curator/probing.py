@@ -60,12 +60,13 @@ class Probe:
         centred = vectors - mean
         scale = float(np.sqrt(np.mean(centred**2))) or 1.0
         rotation = None
-        if len(centred) < centred.shape[1]:
-            # The solution lies in the span of the rows (the penalty is rotation invariant), and there it is 10x faster.
-            rotation = np.linalg.qr(centred.T)[0]
-            centred = centred @ rotation
-        # On matrices this small, starting a second BLAS thread costs more than the product.
+        # On matrices this small, starting a second BLAS thread costs more than the product; and the last bits of a product
+        # depend on how many there are, which the probe would carry into every figure.
         with threadpool_limits(1):
+            if len(centred) < centred.shape[1]:
+                # The solution lies in the span of the rows (the penalty is rotation invariant), and there it is 10x faster.
+                rotation = np.linalg.qr(centred.T)[0]
+                centred = centred @ rotation
             model = LogisticRegression(C=c, max_iter=_MAX_ITERATIONS).fit(
                 centred / scale, labels, sample_weight=weights
             )
@@ -81,10 +82,11 @@ class Probe:
     def probabilities(self, vectors: Floats) -> NDArray[np.float64]:
         """(n, n_classes), rows sum to 1; a class that was not in the training set has probability 0."""
         out = np.zeros((len(vectors), self.n_classes))
-        for start in range(0, len(vectors), _BLOCK):
-            part = vectors[start : start + _BLOCK]
-            centred = part - self.mean if self.rotation is None else (part - self.mean) @ self.rotation
-            out[start : start + _BLOCK, self.model.classes_] = self.model.predict_proba(centred / self.scale)
+        with threadpool_limits(1):  # as in the fit
+            for start in range(0, len(vectors), _BLOCK):
+                part = vectors[start : start + _BLOCK]
+                centred = part - self.mean if self.rotation is None else (part - self.mean) @ self.rotation
+                out[start : start + _BLOCK, self.model.classes_] = self.model.predict_proba(centred / self.scale)
         return out
 
     def predict(self, vectors: Floats) -> Ints:
