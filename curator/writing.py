@@ -6,6 +6,7 @@ that a later run removes what a dead process left, and never what a living one i
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -86,9 +87,8 @@ def _is_abandoned(path: Path) -> bool:
 def _host() -> str:
     """Eight letters for whom process numbers mean the same: this machine since it was started, this container."""
     told = [socket.gethostname()]
-    for read in (lambda: Path("/proc/sys/kernel/random/boot_id").read_text(), lambda: os.readlink("/proc/self/ns/pid")):
-        try:
-            told.append(read())
-        except OSError:
-            continue
+    with contextlib.suppress(OSError):
+        told.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
+    with contextlib.suppress(OSError):
+        told.append(os.readlink("/proc/self/ns/pid"))
     return hashlib.sha256(repr(told).encode()).hexdigest()[:8]

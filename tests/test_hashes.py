@@ -24,9 +24,7 @@ def brute(values: np.ndarray, most: int) -> set[tuple[int, int]]:
 
 
 def indexed(values: np.ndarray, most: int) -> set[tuple[int, int]]:
-    return {
-        (int(min(a, b)), int(max(a, b))) for i, j in hashes.near(values, most) for a, b in zip(i, j, strict=True)
-    }
+    return {(int(min(a, b)), int(max(a, b))) for i, j in hashes.near(values, most) for a, b in zip(i, j, strict=True)}
 
 
 @pytest.mark.parametrize("most", [0, 3, 6, 8])
