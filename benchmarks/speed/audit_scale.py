@@ -209,17 +209,34 @@ def measure(n: int, permutations: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def exact_pairs(n: int) -> dict[str, Any]:
+    """What all pairs cost with faiss' flat index, no stage of curator's: the yardstick, which grows with n squared."""
+    import faiss
+
+    made, _ = vectors(n, np.random.default_rng(0), np.random.default_rng(1).integers(0, CLASSES, n))
+    index = faiss.IndexFlatIP(DIM)
+    index.add(made)
+    wall, cpu = time.perf_counter(), time.process_time()
+    limits, _, _ = index.range_search(made, 0.94)
+    return {
+        "n": n, "seconds": round(time.perf_counter() - wall, 2), "cpu_seconds": round(time.process_time() - cpu, 2),
+        "pairs": int(limits[-1] - n) // 2,
+    }  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, nargs="*", default=[1_000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--permutations", type=int, default=50)
+    parser.add_argument("--exact", type=int, default=20_000, help="images of which all pairs are compared by faiss")
     parser.add_argument("--one", type=int, help="run this n in this process and print it")
     parser.add_argument("--out", type=Path, default=RESULT)
     args = parser.parse_args()
     if args.one:
         print(json.dumps(measure(args.one, args.permutations)))
         return
-    rows = []
+    rows: list[dict[str, Any]] = []
+    yardstick = exact_pairs(args.exact)
     for n in args.n:
         command = [sys.executable, __file__, "--one", str(n), "--permutations", str(args.permutations)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -228,7 +245,7 @@ def main() -> None:
         from curator.report.json import dump
         from curator.workbench import versions
 
-        dump({"runs": rows, "versions": versions()}, args.out)
+        dump({"runs": rows, "faiss_flat_all_pairs": yardstick, "versions": versions()}, args.out)
 
 
 if __name__ == "__main__":
