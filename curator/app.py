@@ -238,7 +238,7 @@ def ssh_hint(port: int, host: str | None = None) -> str:
 
 def _in_url(address: str) -> str:
     """The address as a browser on this machine reaches it."""
-    if address in ("0.0.0.0", "::", ""):
+    if address in ("0.0.0.0", "::", ""):  # nosec B104
         return "127.0.0.1"
     return f"[{address}]" if ":" in address else address
 
