@@ -76,7 +76,7 @@ def worker(name: str, seed: int, start: int, stop: int, pipe: Connection, memory
     try:
         run = targets.TARGETS[name][0](folder)
         for k in range(start):  # the systematic ones come first: those that were done already are passed over
-            if name != "images" or k >= _n_systematic():
+            if name != "images" or k >= 2 * _n_systematic():
                 break
             run(random.Random(0), k)
         for k in range(start, stop):

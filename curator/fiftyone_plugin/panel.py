@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from curator.exporters import fiftyone_review
 from curator.exporters.fiftyone import MARK
 from curator.exporters.fiftyone_looks import PANEL
 from curator.fiftyone_plugin.installing import NAME
-from curator.report.wording import arm_words, count, percent
+from curator.report.wording import arm_words, count, percent, visible
 
 _STRIP, _HEIGHT = 3, "72px"
 """Images shown of each side, and how large: both sides fit beside each other in half a laptop's screen."""
@@ -100,7 +101,7 @@ class Findings(foo.Panel):  # type: ignore[misc]
         buttons.btn("all_images", label="All images", on_click=self.all_images, variant="outlined")
         if any(what == "recommended" for what, _ in mark.get("view_of", ())):
             buttons.btn("recommended", label="Recommended", on_click=self.recommended, variant="outlined")
-        panel.md(f"**{_headline(mark)}**", name="headline")
+        panel.md(f"**{inert(_headline(mark))}**", name="headline")
         review = panel.h_stack("review", gap=1)
         review.btn("accept", label="Accept", on_click=self.accept, variant="outlined")
         review.btn("reject", label="Reject", on_click=self.reject, variant="outlined")
@@ -120,7 +121,7 @@ class Findings(foo.Panel):  # type: ignore[misc]
     def _sides(self, panel: Any, entry: dict[str, Any]) -> None:
         better = round(100 * (entry["gap"] or 0))
         leans = f" A probe does {count(better, 'point')} better on those that follow it." if better > 0 else ""
-        panel.md(f"**{entry['name']}**: {entry['sentence']}{leans}", name="sentence")
+        panel.md(f"**{inert(entry['name'])}**: {inert(entry['sentence'])}{leans}", name="sentence")
         sides = panel.h_stack("sides", gap=2)
         for side, n in (("aligned", entry["n_aligned"]), ("conflicting", entry["n_conflicting"])):
             half = sides.v_stack(side, gap=0.5)
@@ -128,6 +129,15 @@ class Findings(foo.Panel):  # type: ignore[misc]
             strip = half.h_stack("strip", gap=0.5)
             for k in range(min(_STRIP, n)):
                 strip.str(f"p{k}", view=types.ImageView(height=_HEIGHT, width=_HEIGHT, alt=side), read_only=True)
+
+
+def inert(text: str) -> str:
+    r"""The text as Markdown shows it word for word: a class may be called ![](http://...), which would fetch a picture.
+
+    >>> inert("![a](http://b) <img> *c*")
+    '\\!\\[a\\]\\(http://b\\) \\<img\\> \\*c\\*'
+    """
+    return re.sub(r"([!\\`*_{}\[\]()<>#|~&])", r"\\\1", visible(" ".join(text.split())))
 
 
 def _found(ctx: Any) -> list[dict[str, Any]]:
@@ -194,10 +204,10 @@ def _headline(mark: dict[str, Any]) -> str:
 
 
 def _told(validation: dict[str, Any]) -> str:
-    title = f"**Validated on {validation['about']}: {validation['verdict']}.**"
+    title = f"**Validated on {inert(validation['about'])}: {validation['verdict']}.**"
     lines = [title, "", "| probe | images | worst group |", "| --- | --- | --- |"]
     for arm in validation["arms"]:
         low, high = arm["worst_group_ci"]
-        said = f"{percent(arm['worst_group'])} [{percent(low)}, {percent(high)}] {arm['group']}"
+        said = f"{percent(arm['worst_group'])} [{percent(low)}, {percent(high)}] {inert(arm['group'])}"
         lines.append(f"| {arm_words(arm['name'])} | {arm['n_train']} | {said} |")
     return "\n".join(lines)

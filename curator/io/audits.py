@@ -109,6 +109,6 @@ def ids_beside(path: Path) -> list[str] | None:
 
     try:
         frame = pd.read_parquet(path.with_name("measures.parquet"), columns=[])
+        return [str(i) for i in frame.index]  # here: text that is no UTF-8 is noticed only when it is taken out
     except Exception:  # pandas takes the types of columns from text in the file, and raises whatever that leads to
         return None
-    return [str(i) for i in frame.index]
