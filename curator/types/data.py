@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from curator.errors import DataError, InputError, did_you_mean
 from curator.types.arrays import UNLABELLED, Floats, Ids, Ints, Kind, Mask, as_ids, readonly
 
-
 _ROWS = 1 << 14
 
 
