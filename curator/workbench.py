@@ -13,7 +13,8 @@ import platformdirs
 
 from curator import __version__, attributes, encoders, patches
 from curator.config import Settings
-from curator.engines import local
+from curator.encoders.open_clip import DEFAULT
+from curator.engines import local, ray
 from curator.errors import DataError, InputError
 from curator.fingerprints import fingerprint as fingerprint
 from curator.io import clip_retrieval, images
@@ -47,11 +48,28 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Crew:
+    """What a worker on another machine makes its encoder from: the names it was made from here. One thread each."""
+
+    model: str
+    cache: Path
+    device: str
+    precision: str
+
+    def __call__(self) -> tuple[Encoder, Eye | None]:
+        encoder, _ = encoders.resolve(
+            self.model, cache=self.cache, device=self.device, jobs=1, precision=self.precision
+        )
+        return encoder, encoders.eye_of(encoder, cache=self.cache, jobs=1)
+
+
+@dataclass(frozen=True, slots=True)
 class Workbench:
     """The things that stay the same while one command runs. `open` makes one from names.
 
     `named`: the user chose the encoder.
-    `max_skipped`: the fraction of images that may be unreadable before the run is an error.
+    `max_skipped`: the fraction of images that may be unreadable before the run is an error. `engine` is "local" or "ray",
+    which then needs the `crew`; `ray_address` is that of a running cluster, "" for one of this machine.
     """
 
     encoder: Encoder
@@ -66,6 +84,9 @@ class Workbench:
     notes: tuple[str, ...] = ()
     progress: Progress = _silent
     named: bool = False
+    engine: str = "local"
+    ray_address: str = ""
+    crew: Crew | None = None
 
     @classmethod
     def open(
@@ -75,7 +96,10 @@ class Workbench:
         """Resolve the encoder by name (see `curator.encoders.resolve`) and keep everything else as given."""
         folder = cache or default_cache()
         encoder, notes = encoders.resolve(model, cache=folder, device=device, jobs=jobs, precision=precision)
-        return cls(encoder=encoder, cache=folder, jobs=jobs, notes=notes, named=model != "auto", **rest)  # type: ignore[arg-type]
+        # Not "auto": what another machine would take for it depends on what it has.
+        known = encoder.info.kind if model == "auto" and encoder.info.kind == "embedded" else model
+        crew = Crew(DEFAULT if known == "auto" else known, folder.resolve(), device, precision)
+        return cls(encoder=encoder, cache=folder, jobs=jobs, notes=notes, crew=crew, named=model != "auto", **rest)  # type: ignore[arg-type]
 
     def rng(self, stage: str) -> np.random.Generator:
         """A generator of the stage's own, so that one stage's draws do not depend on another's."""
@@ -107,10 +131,24 @@ class Workbench:
         )
         store = Store.for_(self.cache, self.encoder.info.fingerprint, measured, self.encoder.info.name)
         name = f"reading {dataset.name}"
-        out = local.run(
-            dataset, self.encoder, attributes.measure, store,
-            sight=sight, jobs=self.jobs, on_progress=lambda done, total: self.progress(name, done, total),
-        )  # fmt: skip
+
+        def tell(done: int, total: int) -> None:
+            self.progress(name, done, total)
+
+        if self.engine == "ray":
+            if self.crew is None:
+                raise InputError(
+                    "the engine 'ray' needs the names of what it is to use: make the workbench by Workbench.open."
+                )
+            cluster = ray.Cluster(self.ray_address, self.jobs)
+            out = ray.run(
+                dataset, self.encoder.info, self.crew, attributes.measure, store,
+                sight=sight, cluster=cluster, on_progress=tell,
+            )  # fmt: skip
+        else:
+            out = local.run(
+                dataset, self.encoder, attributes.measure, store, sight=sight, jobs=self.jobs, on_progress=tell
+            )
         skipped = out.dataset.skipped
         n = len(out.dataset) + len(skipped)
         if len(skipped) > self.max_skipped * n:

@@ -39,6 +39,8 @@ class Common:
     jobs: int
     device: str
     precision: str
+    engine: str
+    ray_address: str
     as_json: bool
     max_skipped: float
     quiet: bool
@@ -62,6 +64,8 @@ class Common:
         """The workbench, with a progress bar where there is a terminal to see it."""
         from curator.workbench import Workbench
 
+        if self.ray_address and self.engine != "ray":
+            raise click.UsageError("--ray-address goes with --engine ray.")
         settings = self.settings(**overrides)
         # What a library logs is for -v; curator's own warnings come as notes.
         logging.basicConfig(
@@ -72,6 +76,7 @@ class Common:
                 self.model, cache=self.cache, device=self.device, jobs=self.jobs, precision=self.precision,
                 settings=settings, seed=self.seed, max_skipped=self.max_skipped, path_column=self.path_column,
                 label_column=self.label_column, allow_outside=self.allow_outside, progress=progress,
+                engine=self.engine, ray_address=self.ray_address,
             )  # fmt: skip
 
     def keep_out_of(self, *data: str | Path | None) -> None:
@@ -171,6 +176,19 @@ def common(command: Command) -> Command:
         show_default=True,
         type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
         help="How exactly it computes: auto is fp32 on a CPU and half of it on a GPU; int8 only where it is near enough.",
+    )
+    @click.option(
+        "--engine",
+        default="local",
+        show_default=True,
+        type=click.Choice(["local", "ray"]),
+        help="Who embeds: this machine, or the workers of a Ray cluster (needs the extra 'ray').",
+    )
+    @click.option(
+        "--ray-address",
+        default="",
+        metavar="HOST:PORT",
+        help="A running Ray cluster, or auto  [default: one of this machine alone].",
     )
     @click.option(
         "--max-skipped",

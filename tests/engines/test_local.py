@@ -337,6 +337,19 @@ def test_a_store_that_loses_what_was_just_put_in_is_an_error(folder, encoder, mo
         local.run(scan(str(folder)), encoder, measure, Leaking(folder.parent / "store"), batch_size=N)
 
 
+def test_what_is_damaged_as_soon_as_it_is_stored_is_embedded_once_more(folder, encoder):
+    class Clumsy(Store):
+        def append(self, keys, vectors, rows):
+            super().append(keys, vectors, rows)
+            if not hasattr(self, "dropped"):
+                self.dropped = next(self.folder.glob("*.npy"))
+                self.dropped.write_bytes(self.dropped.read_bytes()[:-1])
+
+    dataset = scan(str(folder))
+    out = local.run(dataset, encoder, measure, Clumsy(folder.parent / "store"), batch_size=N)
+    same(local.run(dataset, encoder, measure, store(folder, "other"), batch_size=N), out)
+
+
 def test_vectors_have_unit_norm_in_full_precision(folder, encoder, eye):
     out = local.run(scan(str(folder)), encoder, measure, store(folder), sight=sight(folder, eye))
     for vectors in (out.embeddings.vectors, out.embeddings.surround):
