@@ -100,3 +100,17 @@ def test_groups_of_the_training_split_are_balanced(way: str, run: Run, tmp_path:
         assert [line.split()[0] for line in content["shopping_list"]] == [
             str(max(train) - n) for n in train if n < max(train)
         ]
+
+
+def test_a_dry_run_says_what_would_be_replaced_and_links_have_nothing_to_strip(run: Run, tmp_path: Path) -> None:
+    dest = tmp_path / "dest"
+    (dest / "old").mkdir(parents=True)
+    (dest / "old" / "mine.txt").write_text("mine")
+    done = run("export", TRAIN, dest, "--force", "--dry-run", *RULE)
+    assert done.code == 0, done.err
+    assert "is there, and would be replaced with all in it: 1 file." in " ".join(done.out.split())
+    assert [p.name for p in dest.rglob("*") if p.is_file()] == ["mine.txt"]
+    done = run("export", TRAIN, tmp_path / "new", "--strip-metadata", "--link", "symlink")
+    assert done.code == 1
+    assert "--strip-metadata writes new files, and --link symlink makes none" in done.err
+    assert not (tmp_path / "new").exists()
