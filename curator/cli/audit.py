@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from curator.comparing import Comparison
     from curator.types import AuditRun
 
-_FILES = ("audit.json", "report.html", "measures.parquet", "audit.junit.xml", "audit.sarif")
+FILES = ("audit.json", "report.html", "measures.parquet", "audit.junit.xml", "audit.sarif")
+"""What an audit writes beside run.json."""
 
 
 @click.command()
@@ -115,7 +116,7 @@ def command(
     else:
         from rich.text import Text
 
-        save("run.json", {**this, "started": started, "outputs": uptodate.digests(out, _FILES)}, out)
+        save("run.json", {**this, "started": started, "outputs": uptodate.digests(out, FILES)}, out)
         common.console().print(Text.from_ansi(this["printed"].rstrip("\n")), soft_wrap=True)
     emit(comparing.with_changes(content, changes), common)
     if fail_on and _is_met(content, fail_on, before):
@@ -172,9 +173,9 @@ def _write(
     if changes is not None:
         terminal.print_lines(["", "Since the earlier audit:", *compared.lines(changes)], console)
     console.print(f"\nReport: {report.resolve()}", soft_wrap=True, markup=False)
-    kept = uptodate.record(inputs, out, _FILES, console.export_text(styles=True))
+    kept = uptodate.record(inputs, out, FILES, console.export_text(styles=True))
     # What is compared is worked out anew each time, so `kept` need not say what it was.
-    names = (*_FILES, *([] if changes is None else [compared.NAME]), "run.json")
+    names = (*FILES, *([] if changes is None else [compared.NAME]), "run.json")
     save("run.json", {**files.run_json(run, command="audit", started=started, out=str(out), files=names), **kept}, out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,16 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "cpu", "cuda"]),
     help="Where the encoder runs.",
 )
+@click.option(
+    "--public-key",
+    metavar="KEY",
+    help="The signer's minisign key (RW..., or its file): the file must be signed with it, and is not read if it is not.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, alone, on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def command(
     audit: Path, data: str | None, pool: str | None, model: str | None, cache: Path | None, jobs: int, device: str,
-    as_json: bool, quiet: bool,
+    public_key: str | None, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Audit again what audit.json is about, with its settings, seed and encoder, and say what is different now.
 
@@ -41,15 +47,20 @@ def command(
     libraries are noted, and are no difference as long as the findings agree. Nothing is written but the cache. The paths
     and the encoder that audit.json names are read: verify files that you trust, or give --data and --model.
 
-    Exit code 0 if all is the same, 1 if not.
+    With --public-key, audit.json must be signed: `minisign -Sm audit.json report.html`. What lies beside it and is signed, too,
+    is checked with it; what is not is named.
+
+    Exit code 0 if all is the same and signed as asked, 1 if not.
 
     \b
-    Example:
+    Examples:
       curator verify curator-out/train/audit.json
+      curator verify audit.json --data data/train --public-key minisign.pub
     """
     from curator.errors import DataError
     from curator.io.audits import read_audit
 
+    signature, notes = _signature(audit, public_key)
     content = read_audit(audit, "the audit")
     done = _verify(content, audit, data, pool, model, cache, jobs, device, quiet or as_json)
     if as_json:
@@ -60,11 +71,12 @@ def command(
             "audit": str(audit),
             "same": not done.differences,
             "differences": list(done.differences),
-            "notes": list(done.notes),
+            "notes": [*done.notes, *notes],
+            "signature": signature,
         }
         click.echo(dumps(result), nl=False)
     elif not quiet:
-        _print(content, done)
+        _print(content, done, signature, notes)
     if done.differences:
         from curator.report.wording import visible
 
@@ -73,6 +85,31 @@ def command(
             f"{audit} does not hold any more: {n} difference{'s' if n > 1 else ''}, the first: "
             f"{visible(done.differences[0], 300)}. Audit again, or restore what changed."
         )
+
+
+def _signature(audit: Path, public_key: str | None) -> tuple[dict[str, Any] | None, list[str]]:
+    """Who signed what, as --json says it, None where nobody was asked for; and what is to be noted."""
+    from curator.cli.audit import FILES
+    from curator.io import signatures
+
+    beside = audit.with_name(audit.name + signatures.SUFFIX)
+    if public_key is None:
+        unchecked = f"{beside.name} was not checked: give the signer's key with --public-key"
+        return None, [unchecked] if beside.exists() else []
+    key = signatures.read_key(public_key)
+    if not audit.exists():
+        return None, []  # which is said better where it is read
+    comment = signatures.check(audit, key)
+    others = [audit.with_name(name) for name in (*FILES, "run.json") if name != audit.name]
+    signed = [path for path in others if path.with_name(path.name + signatures.SUFFIX).exists()]
+    for path in signed:
+        signatures.check(path, key)
+    bare = [path.name for path in others if path.exists() and path not in signed]
+    names = [audit.name, *(path.name for path in signed)]
+    return (
+        {"key": key.id, "trusted_comment": comment, "files": names},
+        [f"not signed: {', '.join(bare)}"] if bare else [],
+    )
 
 
 def _verify(
@@ -108,16 +145,19 @@ def _verify(
         return verifying.verify(content, data, bench, pool=pool)
 
 
-def _print(content: dict[str, Any], done: Verification) -> None:
+def _print(content: dict[str, Any], done: Verification, signature: dict[str, Any] | None, notes: Iterable[str]) -> None:
     from rich.console import Console
 
     from curator.report import terminal, wording
 
     console = Console(highlight=False, soft_wrap=False)
+    if signature is not None:
+        said = f"Signed by {signature['key']}: {', '.join(signature['files'])}; comment: {signature['trusted_comment']}"
+        terminal.print_lines([said], console)
     if not done.differences:
         counts = (
             f"{wording.count(content['dataset']['n_images'], 'image')}, {wording.count(done.n_findings, 'finding')}"
         )
         terminal.print_lines([f"The same: {counts}, encoder {content['encoder']['name']}."], console)
     terminal.print_lines(done.differences, console)
-    terminal.print_notes(done.notes, console)
+    terminal.print_notes((*done.notes, *notes), console)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_kit import Done, Run, check_schema, snapshot
+from minisign_kit import Signer
 from PIL import Image
 
 from curator.pipeline.verifying import compare, model_of
@@ -344,3 +345,54 @@ def test_every_edited_number_and_word_is_caught(content: dict[str, Any]) -> None
         assert compare(old, content).differences, path
         caught += 1
     assert caught > 150
+
+
+def test_a_signature_is_checked_before_anything_else(run: Run, made: Done, tmp_path: Path) -> None:
+    for name in ("audit.json", "report.html", "run.json"):
+        shutil.copy(made.folder / name, tmp_path)
+    signer, path = Signer(), tmp_path / "audit.json"
+    with_key = ("verify", path, "--public-key", signer.public)
+    done = run(*with_key)
+    assert (done.code, done.out) == (1, "")
+    assert "is not signed" in done.err
+    signer.sign(path, "reviewed\x1b[31m")
+    signer.sign(tmp_path / "report.html")
+
+    bare = run("verify", path)
+    assert bare.code == 0, bare.err
+    assert "Note: audit.json.minisig was not checked: give the signer's key with --public-key" in " ".join(
+        bare.out.split()
+    )
+    assert "Signed" not in bare.out
+    asked = run("verify", path, "--json")
+    assert asked.json()["signature"] is None
+    check_schema(asked.json())
+
+    (tmp_path / "key.pub").write_text(f"untrusted comment: mine\n{signer.public}\n")
+    done = run("verify", path, "--public-key", tmp_path / "key.pub")
+    assert done.code == 0, done.err
+    words = " ".join(done.out.split())
+    assert "Signed by 0807060504030201: audit.json, report.html; comment: reviewed\\x1b[31m" in words
+    assert "Note: not signed: run.json" in words
+    asked = run(*with_key, "--json")
+    check_schema(asked.json())
+    files = ["audit.json", "report.html"]
+    assert asked.json()["signature"] == {
+        "key": "0807060504030201",
+        "trusted_comment": "reviewed\x1b[31m",
+        "files": files,
+    }
+    assert asked.json()["notes"] == ["not signed: run.json"]
+
+    (tmp_path / "report.html").write_text("another report")
+    done = run(*with_key)
+    assert (done.code, done.out) == (1, "")
+    assert "report.html is not what was signed" in done.err
+    # What is not signed is not even read: this one would be refused as damaged.
+    path.write_text("{}")
+    assert "audit.json is not what was signed" in run(*with_key).err
+    done = run("verify", path, "--public-key", "nonsense")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("Error: nonsense is no public key of minisign")
+    done = run("verify", tmp_path / "nothing.json", "--public-key", signer.public)
+    assert (done.code, "cannot be read" in done.err or "no such" in done.err.lower()) == (1, True), done.err
