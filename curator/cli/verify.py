@@ -53,7 +53,7 @@ def command(
     Exit code 0 if all is the same and signed as asked, 1 if not.
 
     \b
-    Examples:
+    Example:
       curator verify curator-out/train/audit.json
       curator verify audit.json --data data/train --public-key minisign.pub
     """
