@@ -221,7 +221,7 @@ def both_at_once(world: World, name: str) -> Outcome:
     """Two runs on one cache, the second with results elsewhere."""
     world.clear()
     first = world.start(name)
-    second = World(world.home / "second", world.expected)
+    second = World(world.home / "second", world.model, world.expected)
     for part in ("data", "pool"):
         (second.home / part).parent.mkdir(exist_ok=True)
         shutil.copytree(world.home / part, second.home / part, dirs_exist_ok=True)

@@ -26,10 +26,11 @@ class World:
     """A small data set of real photographs with a pool, a cache and a place for results, all below one folder."""
 
     home: Path
+    model: str = "pixels"
     expected: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, home: Path) -> World:
+    def make(cls, home: Path, model: str = "pixels") -> World:
         """Copies of a few sample pictures: enough for every command to have something to say."""
         for name in CLASSES:
             found = sorted((BUNNIES / "train" / name).iterdir())
@@ -39,12 +40,12 @@ class World:
         (home / "pool").mkdir()
         for path in sorted((BUNNIES / "pool").iterdir())[:N_POOL]:
             shutil.copyfile(path, home / "pool" / path.name)
-        return cls(home)
+        return cls(home, model)
 
     def command(self, name: str) -> list[str]:
         """The command line, without the interpreter."""
         data, pool, out = str(self.home / "data"), str(self.home / "pool"), str(self.home / "out")
-        shared = ["--model", "pixels", "--cache", str(self.home / "cache"), "-q"]
+        shared = ["--model", self.model, "--cache", str(self.home / "cache"), "-q"]
         return {
             "embed": ["embed", data, *shared],
             "audit": ["audit", data, "--out", out, *shared],
