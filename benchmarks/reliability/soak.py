@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -93,6 +94,8 @@ def be_auditor() -> None:
                 status: Any = 0
             except SystemExit as ended:
                 status = ended.code or 0
+            except Exception:
+                status = traceback.format_exc()
         held = {
             "status": status,
             "said": said.getvalue()[-300:],
