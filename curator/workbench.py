@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import platformdirs
@@ -15,6 +16,7 @@ from curator import __version__, attributes, encoders, patches
 from curator.config import Settings
 from curator.encoders.open_clip import DEFAULT
 from curator.engines import local, ray
+from curator.engines.steps import Filled
 from curator.errors import DataError, InputError
 from curator.fingerprints import fingerprint as fingerprint
 from curator.io import clip_retrieval, images
@@ -22,6 +24,7 @@ from curator.io.scan import scan
 from curator.io.store import Store
 from curator.types import Dataset, Embedded, Encoder, Eye, Measures
 
+Out = TypeVar("Out", Embedded, Filled)
 Progress = Callable[[str, int, int], None]
 """(what is being done, how much of it is done, how much there is)."""
 
@@ -112,12 +115,20 @@ class Workbench:
         )
 
     def embed(self, dataset: Dataset) -> Embedded:
-        """Decode, measure and embed what the store does not have.
+        """Decode, measure and embed what the store does not have, and read all of it back.
 
         Raises:
             DataError: more than `max_skipped` of the images could not be used.
             InputError: there are no images, only their embeddings.
         """
+        return self._run(dataset, local.run, ray.run)
+
+    def fill(self, dataset: Dataset) -> Filled:
+        """`embed` for the sake of the store alone: no vector is held in memory. Raises: what `embed` does."""
+        return self._run(dataset, local.fill, ray.fill)
+
+    def _run(self, dataset: Dataset, here: Callable[..., Out], there: Callable[..., Out]) -> Out:
+        """By the engine of this machine, or the one of a cluster."""
         if clip_retrieval.is_folder(dataset.root):
             raise InputError(
                 f"{dataset.root} holds embeddings and no images: curator audit takes it; give the images for the rest."
@@ -141,14 +152,13 @@ class Workbench:
                     "the engine 'ray' needs the names of what it is to use: make the workbench by Workbench.open."
                 )
             cluster = ray.Cluster(self.ray_address, self.jobs)
-            out = ray.run(
+            out = there(
                 dataset, self.encoder.info, self.crew, attributes.measure, store,
-                sight=sight, cluster=cluster, on_progress=tell,
+                sight=sight, cluster=cluster, batch_size=getattr(self.encoder, "batch_size", local.BATCH_SIZE),
+                on_progress=tell,
             )  # fmt: skip
         else:
-            out = local.run(
-                dataset, self.encoder, attributes.measure, store, sight=sight, jobs=self.jobs, on_progress=tell
-            )
+            out = here(dataset, self.encoder, attributes.measure, store, sight=sight, jobs=self.jobs, on_progress=tell)
         skipped = out.dataset.skipped
         n = len(out.dataset) + len(skipped)
         if len(skipped) > self.max_skipped * n:

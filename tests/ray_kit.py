@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import secrets
@@ -25,8 +26,9 @@ WAIT_SECONDS = 120
 
 
 @contextmanager
-def cluster(n_nodes: int, folder: Path) -> Iterator[tuple[str, list[psutil.Process]]]:
-    """The address of a cluster, and the process of each node, all of whose processes end with it."""
+def cluster(n_nodes: int, folder: Path, *, bound: bool = False) -> Iterator[tuple[str, list[psutil.Process]]]:
+    """The address of a cluster, and the process of each node, all of whose processes end with it; `bound`: each runs on one
+    processor of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -39,7 +41,7 @@ def cluster(n_nodes: int, folder: Path) -> Iterator[tuple[str, list[psutil.Proce
                 "--include-dashboard=false",
                 f"--temp-dir={folder}",
             ]
-            nodes.append(_start([f"--address={address}"] if k else head))
+            nodes.append(_start([f"--address={address}"] if k else head, k if bound else None))
             if not k:
                 _wait(address, 1, nodes)
         _wait(address, n_nodes, nodes)
@@ -74,18 +76,25 @@ def _below(node: psutil.Process) -> list[psutil.Process]:
     return []
 
 
-def _start(where: list[str]) -> psutil.Process:
+def _start(where: list[str], processor: int | None) -> psutil.Process:
+    bind = [] if processor is None else ["taskset", "--cpu-list", str(sorted(os.sched_getaffinity(0))[processor])]
     process = subprocess.Popen(
         [
-            str(RAY), "start", *where, "--block", "--num-cpus=1", "--num-gpus=0", "--node-ip-address=127.0.0.1",
+            *bind, str(RAY), "start", *where, "--block", "--num-cpus=1", "--num-gpus=0", "--node-ip-address=127.0.0.1",
             "--disable-usage-stats", f"--object-store-memory={STORE_BYTES}",
         ],
         env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=_end_with_the_parent,  # also where the tests themselves are killed
     )  # fmt: skip
     return psutil.Process(process.pid)
+
+
+def _end_with_the_parent() -> None:
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 def _wait(address: str, n_nodes: int, nodes: list[psutil.Process]) -> None:

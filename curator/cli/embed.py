@@ -22,7 +22,7 @@ def command(common: Common, data: str) -> None:
 
     common.keep_out_of(data)
     with common.bench() as bench:
-        embedded = bench.embed(bench.scan(data))
+        embedded = bench.fill(bench.scan(data))
     info = bench.encoder.info
     rate = embedded.n_new / embedded.seconds if embedded.n_new and embedded.seconds else None
     console = common.console()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from curator.engines import steps
-from curator.engines.steps import Finished, Kept, Measure, Seen, Shelf
+from curator.engines.steps import Filled, Finished, Kept, Measure, Seen, Shelf
 from curator.engines.steps import Sight as Sight
 from curator.errors import CuratorError, DataError
 from curator.io import images
@@ -64,12 +64,39 @@ def run(
     Raises: DataError if no image can be read; CuratorError if the store cannot be written.
     """
     start = time.monotonic()
+    work = _worked(dataset, encoder, measure, Shelf(store, sight), jobs, batch_size, on_progress, holds=True)
+    seconds = time.monotonic() - start
+    return steps.embedded(dataset, work.kept, encoder.info, sight is not None, work.n_new, seconds)
+
+
+def fill(
+    dataset: Dataset,
+    encoder: Encoder,
+    measure: Measure,
+    store: Store,
+    *,
+    sight: Sight | None = None,
+    jobs: int = 0,
+    batch_size: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Filled:
+    """`run` for the sake of the store alone: every image is in it then, and none of the vectors in memory."""
+    start = time.monotonic()
+    work = _worked(dataset, encoder, measure, Shelf(store, sight), jobs, batch_size, on_progress, holds=False)
+    return Filled(steps.readable(dataset, work.kept), work.n_new, time.monotonic() - start)
+
+
+def _worked(
+    dataset: Dataset, encoder: Encoder, measure: Measure, shelf: Shelf, jobs: int, batch_size: int,
+    on_progress: Callable[[int, int], None] | None, *, holds: bool,
+) -> _Run:  # fmt: skip
+    """The books of a run that is done."""
     rows: Sequence[int] = range(len(dataset))
     batch_size = batch_size or getattr(encoder, "batch_size", BATCH_SIZE)
     jobs = jobs if jobs > 0 else min(MAX_JOBS, _n_processors())
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="decode")
     measuring = ThreadPoolExecutor(jobs, thread_name_prefix="measure")
-    work = _Run(dataset, encoder, measure, Shelf(store, sight), on_progress, measuring)
+    work = _Run(dataset, encoder, measure, shelf, on_progress, measuring, holds)
     try:
         while rows:
             loaded = _ahead(pool, work.load, rows, 2 * jobs)
@@ -86,7 +113,8 @@ def run(
             work.settle()
         measuring.shutdown(wait=False, cancel_futures=True)
         work.flush()
-    return work.result(start)
+    work.tell(last=True)
+    return work
 
 
 @dataclass(slots=True)
@@ -99,6 +127,7 @@ class _Run:
     shelf: Shelf
     on_progress: Callable[[int, int], None] | None
     measuring: ThreadPoolExecutor
+    holds: bool  # what is read back
     stored: tuple[Index, ...] = ()
     gone: set[str] = field(default_factory=set)  # was stored, and was damaged when it was read back
     kept: Kept = field(default_factory=steps.nothing_kept)
@@ -188,9 +217,10 @@ class _Run:
 
     def lost(self) -> list[int]:
         """Read everything back, in the order of the data set, and say which rows are to be embedded once more: those of
-        images that counted as stored and turn out to be damaged."""
+        images that counted as stored and turn out to be damaged. See `kept` if none are."""
         reasons = {i: self.bad[key] for i, key in self.keys.items() if key in self.bad} | self.unread
-        found = self.shelf.read(self.dataset, self.keys, reasons)
+        shelf = self.shelf
+        found = shelf.read(self.dataset, self.keys, reasons) if self.holds else shelf.check(self.keys, reasons)
         if isinstance(found, Kept):
             self.kept = found
             return []
@@ -200,13 +230,6 @@ class _Run:
         self.gone |= gone
         self.claimed -= gone
         return found
-
-    def result(self, start: float) -> Embedded:
-        self.tell(last=True)
-        has_surround = self.shelf.sight is not None
-        return steps.embedded(
-            self.dataset, self.kept, self.encoder.info, has_surround, self.n_new, time.monotonic() - start
-        )
 
 
 def _ahead(pool: ThreadPoolExecutor, work: Callable[[A], B], items: Iterable[A], depth: int) -> Iterator[B]:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from curator.engines import steps
-from curator.engines.steps import Finished, Kept, Measure, Shelf, Sight
+from curator.engines.steps import Filled, Finished, Kept, Measure, Shelf, Sight
 from curator.errors import CuratorError, DataError, MissingExtraError
 from curator.io import images, remote
 from curator.io.store import Store
@@ -34,6 +34,9 @@ FLUSH_IMAGES, FLUSH_SECONDS = 2048, 5.0
 
 _PATIENCE_SECONDS = 10.0
 _HASHED = 256
+_JOB_IMAGES, _JOBS_EACH = 32, 4
+"""Batches go together until they are that many images, as long as each worker still gets some jobs: passing one on costs
+Ray 10 ms, wherever the work is done."""
 _MOST_BLOCKS = 10_000
 """Pieces that Ray cuts a run into; more cost the process that asked its memory."""
 
@@ -71,18 +74,28 @@ def run(
     cluster, or a worker makes another encoder.
     """
     start = time.monotonic()
-    rows: Sequence[int] = range(len(dataset))
-    work = _Run(
-        dataset, info, make, measure, Shelf(store, sight), batch_size, on_progress or (lambda done, total: None)
-    )
-    ray = _ray(alone=not (cluster and cluster.address))
-    with _connected(ray, cluster or Cluster()):
-        while rows:
-            work.hash(ray, rows)
-            work.embed(ray, cluster or Cluster())
-            rows = work.lost()
-    work.on_progress(len(dataset), len(dataset))
+    work = _Run(dataset, info, make, measure, Shelf(store, sight), batch_size, on_progress, holds=True)
+    work.do(cluster or Cluster())
     return steps.embedded(dataset, work.kept, info, sight is not None, work.n_new, time.monotonic() - start)
+
+
+def fill(
+    dataset: Dataset,
+    info: EncoderInfo,
+    make: Make,
+    measure: Measure,
+    store: Store,
+    *,
+    sight: Sight | None = None,
+    cluster: Cluster | None = None,
+    batch_size: int = 32,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Filled:
+    """`run` for the sake of the store alone: every image is in it then, and none of the vectors in memory."""
+    start = time.monotonic()
+    work = _Run(dataset, info, make, measure, Shelf(store, sight), batch_size, on_progress, holds=False)
+    work.do(cluster or Cluster())
+    return Filled(steps.readable(dataset, work.kept), work.n_new, time.monotonic() - start)
 
 
 class _Run:
@@ -90,10 +103,11 @@ class _Run:
 
     def __init__(
         self, dataset: Dataset, info: EncoderInfo, make: Make, measure: Measure, shelf: Shelf, batch_size: int,
-        on_progress: Callable[[int, int], None],
+        on_progress: Callable[[int, int], None] | None, *, holds: bool,
     ) -> None:  # fmt: skip
         self.dataset, self.info, self.make, self.measure = dataset, info, make, measure
-        self.shelf, self.batch_size, self.on_progress = shelf, batch_size, on_progress
+        self.shelf, self.batch_size, self.holds = shelf, batch_size, holds
+        self.on_progress = on_progress or (lambda done, total: None)
         self.stored = shelf.indexes()
         self.keys: dict[int, str] = {}  # row -> content
         self.unread: dict[int, str] = {}  # row -> reason
@@ -102,6 +116,17 @@ class _Run:
         self.new: dict[str, int] = {}  # content -> its first row
         self.kept = steps.nothing_kept()
         self.n_new = 0
+
+    def do(self, cluster: Cluster) -> None:
+        """All of it, until nothing is lost."""
+        ray = _ray(alone=not cluster.address)
+        rows: Sequence[int] = range(len(self.dataset))
+        with _connected(ray, cluster):
+            while rows:
+                self.hash(ray, rows)
+                self.embed(ray, cluster)
+                rows = self.lost()
+        self.on_progress(len(self.dataset), len(self.dataset))
 
     def path(self, i: int) -> str:
         """Where image i lies, for workers in whatever folder."""
@@ -127,12 +152,8 @@ class _Run:
         done, waiting, flushed = n - len(todo), list[Finished](), time.monotonic()
         if not todo:
             return
-        jobs = [
-            {"job": pickle.dumps([(key, self.path(i)) for key, i in todo[k : k + self.batch_size]])}
-            for k in range(0, len(todo), self.batch_size)
-        ]
         try:
-            for row in self._pipeline(ray, jobs, cluster).iter_rows():
+            for row in self._pipeline(ray, todo, cluster).iter_rows():
                 came: list[Finished] | Exception = pickle.loads(row["finished"])
                 if isinstance(came, Exception):
                     raise came
@@ -148,7 +169,8 @@ class _Run:
     def lost(self) -> list[int]:
         """The rows to embed once more: those of images that counted as stored and are damaged. See `kept` if none are."""
         reasons = {i: self.bad[key] for i, key in self.keys.items() if key in self.bad} | self.unread
-        found = self.shelf.read(self.dataset, self.keys, reasons)
+        shelf = self.shelf
+        found = shelf.read(self.dataset, self.keys, reasons) if self.holds else shelf.check(self.keys, reasons)
         if isinstance(found, Kept):
             self.kept = found
             return []
@@ -163,16 +185,25 @@ class _Run:
         self.n_new += len(waiting)
         return []
 
-    def _pipeline(self, ray: Any, jobs: list[dict[str, bytes]], cluster: Cluster) -> Any:
-        """Jobs (keys and paths of a batch) -> decoded -> finished; all of it lazy, some batches under way at a time."""
+    def _jobs(self, todo: list[tuple[str, int]], n_workers: int) -> list[dict[str, bytes]]:
+        """Keys and paths by batch, some batches together."""
+        paths = [(key, self.path(i)) for key, i in todo]
+        batches = [paths[k : k + self.batch_size] for k in range(0, len(paths), self.batch_size)]
+        n = max(1, min(_JOB_IMAGES // self.batch_size, len(batches) // (_JOBS_EACH * n_workers)))
+        return [{"job": pickle.dumps(batches[k : k + n])} for k in range(0, len(batches), n)]
+
+    def _pipeline(self, ray: Any, todo: list[tuple[str, int]], cluster: Cluster) -> Any:
+        """Jobs -> decoded -> finished; all of it lazy, some jobs under way at a time."""
         there = ray.cluster_resources()
         processors, gpus = max(1, int(there.get("CPU", 1))), int(there.get("GPU", 0))
-        n = min(cluster.workers or gpus or processors, len(jobs))
+        n = cluster.workers or gpus or processors
+        jobs = self._jobs(todo, n)
+        n = min(n, len(jobs))
         # Without a GPU the network takes nearly all of the time, and those that decode live beside it. A share of a processor
         # for them would leave others with too little for an encoder, which wants a whole one.
         encode = {"num_gpus": 1, "num_cpus": 1} if gpus else {"num_cpus": 1}
         decode = {"num_cpus": 1 if gpus else 0}
-        n_decode = min(max(1, processors - 1) if gpus else n, len(jobs))
+        n_decode = min(max(1, processors - n) if gpus else n, len(jobs))
         pool = ray.data.ActorPoolStrategy
         return (
             ray.data.from_items(jobs, override_num_blocks=min(_MOST_BLOCKS, len(jobs)))
@@ -192,13 +223,14 @@ class _Run:
 
 
 class _Decode:
-    """An actor that reads and decodes the pictures of a batch."""
+    """An actor that reads and decodes the pictures of a job."""
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         self.preprocessing = preprocessing
 
     def __call__(self, row: Mapping[str, bytes]) -> dict[str, bytes]:
-        return {"photos": pickle.dumps([(key, self._decoded(key, path)) for key, path in pickle.loads(row["job"])])}
+        batches: list[list[tuple[str, str]]] = pickle.loads(row["job"])
+        return {"photos": pickle.dumps([[(key, self._decoded(key, path)) for key, path in b] for b in batches])}
 
     def _decoded(self, key: str, path: str) -> Any:
         try:
@@ -211,7 +243,7 @@ class _Decode:
 
 
 class _Encode:
-    """An actor that embeds and measures a batch."""
+    """An actor that embeds and measures the pictures of a job."""
 
     def __init__(self, make: Make, measure: Measure, fingerprint: str) -> None:
         self.make, self.measure, self.fingerprint = make, measure, fingerprint
@@ -220,7 +252,7 @@ class _Encode:
 
     def __call__(self, row: Mapping[str, bytes]) -> dict[str, bytes]:
         try:
-            came: list[Finished] | Exception = self._seen(pickle.loads(row["photos"]))
+            came: list[Finished] | Exception = [f for batch in pickle.loads(row["photos"]) for f in self._seen(batch)]
         except Exception as error:  # Ray would say only in words what it was
             error.add_note(traceback.format_exc())
             came = error

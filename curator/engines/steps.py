@@ -14,7 +14,7 @@ from curator import foreground, patches
 from curator.engines import workers
 from curator.errors import DataError
 from curator.io import images
-from curator.io.keys import Index
+from curator.io.keys import Index, as_keys
 from curator.io.store import Store
 from curator.types import (
     Dataset,
@@ -78,6 +78,16 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Filled:
+    """A data set of which the store has everything: the images that could be read, with the others in `skipped`; `n_new` of
+    their contents were embedded now, in `seconds`."""
+
+    dataset: Dataset
+    n_new: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Shelf:
     """Where what was computed of an image is kept: its vector and row, and what was seen at its places if anything is."""
 
@@ -112,6 +122,19 @@ class Shelf:
             found &= there
         lost = [i for i, there in zip(rows, found, strict=True) if not there]
         return lost or Kept(reasons, vectors, frame, seen)
+
+    def check(self, keys: Mapping[int, str], reasons: Mapping[int, str]) -> Kept | list[int]:
+        """`read` that holds on to nothing: all that is stored is looked at, some 16 MB at a time, and nothing is returned."""
+        rows = [i for i in sorted(keys) if i not in reasons]
+        wanted = as_keys([keys[i] for i in rows])
+        sound = np.ones(len(rows), np.bool_)
+        for store in [self.store, self.sight.store] if self.sight else [self.store]:
+            found = np.zeros(len(rows), np.bool_)
+            for part in store.scan(wanted):
+                found[part.at] = True
+            sound &= found
+        lost = [i for i, there in zip(rows, sound, strict=True) if not there]
+        return lost or replace(nothing_kept(), reasons=reasons)
 
 
 def nothing_kept() -> Kept:
@@ -180,11 +203,7 @@ def embedded(
 
     Raises: DataError if no image can be read.
     """
-    failed = {str(dataset.ids[i]): kept.reasons[i] for i in sorted(kept.reasons)}
-    read = dataset.without(failed)
-    if not len(read):
-        why = "; ".join(f"{id!r}: {reason}" for id, reason in list(failed.items())[:3])
-        raise DataError(f"none of the {len(dataset)} images of {dataset.name} can be read ({why}).")
+    read = readable(dataset, kept)
     kept.frame.index = pd.Index(read.ids, name="id")
     d = encoder.dim
     surround = _unit(kept.vectors[:, d:]) if has_surround else None
@@ -197,6 +216,16 @@ def embedded(
         seconds=seconds,
         patches=kept.patches,
     )
+
+
+def readable(dataset: Dataset, kept: Kept) -> Dataset:
+    """The images that could be read, the others named with the reason. Raises: DataError if none could."""
+    failed = {str(dataset.ids[i]): kept.reasons[i] for i in sorted(kept.reasons)}
+    read = dataset.without(failed)
+    if not len(read):
+        why = "; ".join(f"{id!r}: {reason}" for id, reason in list(failed.items())[:3])
+        raise DataError(f"none of the {len(dataset)} images of {dataset.name} can be read ({why}).")
+    return read
 
 
 def _row(

@@ -1,6 +1,7 @@
 """The local engine: everything once, in order, and one bad file never stops a run."""
 
 import os
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -426,3 +427,52 @@ def test_an_interrupt_between_the_two_stores_loses_and_doubles_nothing(folder, e
 
 def contents(dataset) -> set[str]:
     return {images.sha256(images.read(dataset.path(i))) for i in range(len(dataset))}
+
+
+def test_filling_stores_what_a_run_does_and_names_what_cannot_be_read(folder, encoder, eye):
+    (folder / "class 1" / "empty.jpg").touch()
+    dataset = scan(str(folder))
+    told: list[tuple[int, int]] = []
+    out = local.fill(
+        dataset, encoder, measure, store(folder), sight=sight(folder, eye), on_progress=lambda *t: told.append(t)
+    )
+    assert (out.n_new, len(out.dataset), told[-1]) == (N, N, (N + 1, N + 1))
+    assert [(s.id, s.reason) for s in out.dataset.skipped] == [("class 1/empty.jpg", "0 bytes")]
+    encoder.batches.clear()
+    after = local.run(dataset, encoder, measure, store(folder), sight=sight(folder, eye))
+    assert (after.n_new, encoder.batches) == (0, [])
+    other = local.run(dataset, encoder, measure, store(folder, "a"), sight=sight(folder, eye, "b"))
+    same_sight(other, after)
+    with pytest.raises(DataError, match="none of the 1 images"):
+        local.fill(dataset.take(dataset.ids == "class 1/empty.jpg"), encoder, measure, store(folder))
+
+
+@pytest.mark.parametrize("where", ["store", "seen"])
+def test_filling_mends_what_is_damaged(folder, encoder, eye, where):
+    dataset = scan(str(folder))
+    stores = {"store": store(folder), "sight": sight(folder, eye)}
+    first = local.run(dataset, encoder, measure, **stores, batch_size=N)
+    npy = next((folder.parent / where).glob("*.npy"))
+    content = bytearray(npy.read_bytes())
+    content[-5] ^= 16
+    npy.write_bytes(content)
+    assert local.fill(dataset, encoder, measure, **stores, batch_size=N).n_new == 1
+    again = local.run(dataset, encoder, measure, **stores)
+    assert again.n_new == 0
+    same(first, again)
+
+
+def test_filling_holds_no_vectors(folder, encoder):
+    """23 images whose vectors are 2 MB each and stored already: what is read back is looked at and let go."""
+    dataset = scan(str(folder))
+    encoder.info = replace(encoder.info, dim=1_000_000)
+    kept = store(folder)
+    for i in range(N):
+        kept.append([images.sha256(images.read(dataset.path(i)))], np.ones((1, 1_000_000)), pd.DataFrame({"x": [i]}))
+    peaks = []
+    for work in (local.fill, local.run):
+        tracemalloc.start()
+        assert work(dataset, encoder, measure, store(folder)).n_new == 0
+        peaks.append(tracemalloc.get_traced_memory()[1] / 1e6)
+        tracemalloc.stop()
+    assert peaks[0] < 24 < 100 < peaks[1], peaks

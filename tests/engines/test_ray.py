@@ -6,7 +6,9 @@ import socket
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -24,12 +26,10 @@ from curator.engines import ray as engine
 from curator.errors import CuratorError, DataError
 from curator.io.scan import scan
 from curator.io.store import Store
-from curator.workbench import Crew
+from curator.workbench import Crew, Workbench
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'curator-audit[ray]'")
 
-
-pytestmark = pytest.mark.timeout(1800)  # starting Ray's processes is slow where others are at work
 
 N = 150
 BATCH = 8
@@ -107,18 +107,21 @@ def same(a, b) -> None:
 
 
 def test_the_bits_are_those_of_the_local_engine_and_a_second_run_embeds_nothing(two_nodes, data, tmp_path):
-    world = World(tmp_path, "embedded")
     dataset = scan(str(data)).take(np.arange(0, N + 3, 8))
     told: list[tuple[int, int]] = []
-    here = world.local(dataset)
-    there = world.ray(dataset, two_nodes[0], on_progress=lambda *t: told.append(t))
-    same(here, there)
-    assert there.n_new == here.n_new > 15
+    open_ = partial(Workbench.open, "embedded", cache=tmp_path, device="cpu", max_skipped=0.5)
+    bench = open_(engine="ray", ray_address=two_nodes[0], progress=lambda _, *t: told.append(t))
+    there = bench.embed(dataset)
     assert told[-1] == (len(dataset), len(dataset))
     assert [done for done, _ in told] == sorted(done for done, _ in told)
-    again = world.ray(dataset, two_nodes[0])
-    assert again.n_new == 0
-    same(here, again)
+    again = bench.fill(dataset)
+    assert (again.n_new, again.dataset.ids.tolist()) == (0, there.dataset.ids.tolist())
+    assert again.dataset.skipped == there.dataset.skipped
+    for kept in ("store", "patches"):
+        rmtree(tmp_path / kept)
+    here = open_().embed(dataset)
+    assert there.n_new == here.n_new > 15
+    same(here, there)
 
 
 def test_a_worker_that_is_killed_costs_nothing_and_doubles_nothing(two_nodes, data, tmp_path):
@@ -183,6 +186,7 @@ def test_a_cluster_that_is_not_there_is_an_error_of_one_line(data, tmp_path):
 
 ALONE = """
 import sys
+from contextlib import suppress
 from pathlib import Path
 import psutil
 from curator import attributes
@@ -196,7 +200,8 @@ open_ = set()
 def look(done, total):
     me = psutil.Process()
     for process in [me, *me.children(recursive=True)]:
-        open_.update(c.laddr.ip.removeprefix("::ffff:") for c in process.net_connections() if c.status == "LISTEN")
+        with suppress(psutil.Error):  # one ended while they were listed
+            open_.update(c.laddr.ip.removeprefix("::ffff:") for c in process.net_connections() if c.status == "LISTEN")
 
 where = Path(sys.argv[2])
 crew = Crew("pixels", where / "models", "cpu", "auto")
