@@ -5,6 +5,7 @@ The names in `__all__` are the Python API; `docs/api.md` describes them. `__init
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
@@ -27,6 +28,17 @@ _HOMES = {
 _TYPES = frozenset({"Audit", "Clusters", "Dataset", "Embeddings", "Measures", "SplitPlan"})
 """Types that results are made of. They live in `curator.types`, and are found here too."""
 __all__ = ["__version__", *_HOMES]
+
+# Libraries below report home unless they are told otherwise before they are imported. ONNX Runtime does from 1.29 on, also on
+# Linux, by a thread of its own that no setting inside Python stops in time.
+for _name, _value in {
+    "DO_NOT_TRACK": "1",
+    "FIFTYONE_DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}.items():
+    os.environ.setdefault(_name, _value)
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,90 @@ what is not, is in [SECURITY.md](https://github.com/curator-audit/curator/blob/m
 
 """
 
+BUGS = (
+    (
+        "ONNX Runtime, from 1.29 on, sent usage data at every audit, on Linux too. The ear inside Python did not hear it: the "
+        "library sends by itself; a proxy that takes down every request did.",
+        "Usage data of a library below. `import curator` switches it off for all of them before any is loaded; every command "
+        "runs behind that proxy, without a network, and the list of what it was asked must be empty.",
+    ),
+    (
+        "Any page open in the browser could give the App's server orders, for it asks for no password. The App's page could "
+        "load from anywhere, and did ask for web fonts.",
+        "Requests of other sites. A guard before FiftyOne's server refuses them, answers to this machine's names only, and "
+        "sends a Content-Security-Policy that lets the page load nothing from elsewhere.",
+    ),
+    (
+        "A class called `![](http://...)` would have fetched a picture in the App's panel.",
+        "Names as markup. Each text of a panel goes through one function; a test reads the source for one that does not.",
+    ),
+    (
+        "MongoDB dying while the App's data set was written gave a traceback, and left a data set that the next run took for "
+        "somebody else's.",
+        "Marks that come after the name. A data set is marked as curator's before it has its name; errors of the database are "
+        "one line.",
+    ),
+    (
+        "measures.parquet was written in place: a kill left half of it under its final name.",
+        "Half-written files. One function writes every file under another name and moves it; the next run removes what a "
+        "dead process left.",
+    ),
+    (
+        "A killed export left its staging folder; `--force` had a moment with neither the old nor the new folder, and could "
+        "replace the folder in which a linked image really lies.",
+        "Exports that harm. One module decides on destinations by where links lead, and puts folders in place in one step.",
+    ),
+    (
+        "A decoder that crashed ended the run.",
+        "Shared fate. Pictures are decoded in processes of their own, with limits of time and memory; a dead one takes one "
+        "picture with it.",
+    ),
+    (
+        "Counting the frames of a damaged TIFF could turn its first frame grey.",
+        "Reading that changes what was read. Pixels are taken before the rest of the file is looked at.",
+    ),
+    (
+        "A count that is a word, a number of 5,000 digits or past infinity, or a finding without its kind in a file that comes "
+        "back ended in a traceback.",
+        "Checks where a value is used. JSON is read in one place, which refuses what would fail later; audit.json is "
+        "checked against its form.",
+    ),
+    (
+        "Text that is no UTF-8 in Parquet, pandas' own metadata in it, a cell too long for the CSV reader, or a header of .npy "
+        "that is no Python ended in a traceback.",
+        "Lists of errors that a library may raise. Readers of Parquet, .npy and returned tables are one function each, and "
+        "whatever fails there is one line.",
+    ),
+    (
+        "A path with a NUL ended in a traceback, and was shown as it is.",
+        "Names that no file system has. They are refused where tables are read, and spelled out where they are shown.",
+    ),
+    ("A run.json could send curator to read /dev/zero.", "Paths in results. Names there must be plain file names."),
+    (
+        "A pattern of many stars in a settings file took for ever on a long name.",
+        "Regular expressions made of input. Patterns are matched without one.",
+    ),
+    (
+        "An error line could be a megabyte long.",
+        "Input repeated in messages. Every message of curator's is cut.",
+    ),
+    (
+        "`verify` did not see some edited numbers of an audit.json.",
+        "Lists of what to compare. Where versions agree, everything that both say is compared; a test edits each value.",
+    ),
+    (
+        "Probes had other last bits on two BLAS threads.",
+        "Sums in an order that depends on the machine. Probes are fitted and asked on one thread.",
+    ),
+)
+"""What was found, and what removed its kind. By hand: see the commits."""
+SOAKED = {
+    "memory_mb": "memory, MB",
+    "descriptors": "open files",
+    "temp_files": "temporary files",
+    "cache_mb": "cache, MB",
+}
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A Markdown table; numbers stand to the right."""
@@ -33,22 +117,20 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
 
 
-def summary(found: Mapping[str, Any]) -> str:
-    """The one table that says whether all is well."""
-    rows: list[Sequence[object]] = []
+def totals(found: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """The rows that say whether all is well."""
+    rows: list[tuple[str, int]] = []
     if faults := found.get("faults"):
-        rows.append(("faults injected", faults["injected"]))
-        rows += [("survived", faults["survived"]), ("lost", faults["lost"])]
+        rows += [("faults injected", faults["injected"]), ("survived", faults["survived"]), ("lost", faults["lost"])]
     if fuzz := found.get("fuzz"):
         targets = list(fuzz["targets"].values())
         rows.append(("inputs tried", sum(t["inputs"] for t in targets)))
-        rows.append(("crashes", sum(t["crashes"] for t in targets)))
-        rows.append(("errors that are not curator's own", sum(t["bugs"] for t in targets)))
-        rows.append((f"hangs over {fuzz['hang_seconds']:g} s", sum(t["hangs"] for t in targets)))
+        rows.append(("crashes", sum(t["crashes"] + t["bugs"] for t in targets)))
+        rows.append(("hangs", sum(t["hangs"] for t in targets)))
         rows.append((f"over {fuzz['memory_cap_mb']:,} MB", sum(t["over_memory"] for t in targets)))
     if doors := found.get("doors"):
         rows += [("doors tried", doors["tried"]), ("open", doors["open"])]
-    return table(("", ""), rows)
+    return rows
 
 
 def fuzzing(fuzz: Mapping[str, Any]) -> str:
@@ -78,10 +160,38 @@ megapixels with an alpha channel takes 1.9 GB.
 
 def faulty(faults: Mapping[str, Any]) -> str:
     """What was done to runs."""
-    rows = [(name, counts["injected"], counts["lost"]) for name, counts in faults["by_fault"].items()]
+    rows = [
+        (name, counts["injected"], counts["injected"] - counts["lost"], counts["lost"])
+        for name, counts in faults["by_fault"].items()
+    ]
+    skipped = f" {faults['skipped']:,} were not possible on that machine." if faults.get("skipped") else ""
+    lost = "".join(f"- {loss}\n" for loss in faults.get("losses", ()))
     return (
         "## Faults\n\nAfter each fault the same command runs once more. It survived if that run ends with the results of "
-        f"a run that nothing disturbed. Seed {faults['seed']}.\n\n" + table(("fault", "injected", "lost"), rows)
+        f"a run that nothing disturbed, and nothing half written or left over lies about. Seed {faults['seed']}."
+        f"{skipped}\n\n{table(('fault', 'injected', 'survived', 'lost'), rows)}"
+        + (f"Lost:\n\n{lost}\n" if lost else "")
+    )
+
+
+def soaked(soak: Mapping[str, Any]) -> str:
+    """What hours of audits with faults left behind."""
+    about = f"{soak['rounds']:,} rounds" if "rounds" in soak else "rounds"
+    if "seconds" in soak:
+        about += f" in {soak['seconds'] / 60:,.0f} minutes"
+    for key, words in (("faults", "faults injected"), ("lost", "lost")):
+        if key in soak:
+            about += f", {soak[key]:,} {words}"
+    rows = []
+    for key, name in SOAKED.items():
+        if key in soak:
+            limit = soak[key].get("cap", "")
+            slope = soak[key].get("slope_mb_per_hour", "")
+            said = f"cap {limit:,}" if limit != "" else f"{slope:+,} an hour" if slope != "" else ""
+            rows.append((name, soak[key]["first"], soak[key]["last"], said))
+    return (
+        f"## Soak\n\nAudits again and again, with faults between: {about}. What they hold and leave must not grow.\n\n"
+        + (table(("", "after the first round", "after the last", ""), rows) if rows else "")
     )
 
 
@@ -94,14 +204,25 @@ def doors_tried(doors: Mapping[str, Any]) -> str:
     )
 
 
+def found_and_removed() -> str:
+    """What the above found while it was built: each bug, and what keeps its kind from coming back."""
+    return "## Bugs this found\n\n" + table(("found", "the class of bug, and what removed it"), BUGS)
+
+
 def page() -> str:
     """The whole page."""
     found = json.loads(FILE.read_text(encoding="utf-8"))
-    parts = [_HEAD, summary(found)]
-    for key, part in (("fuzz", fuzzing), ("faults", faulty), ("doors", doors_tried)):
+    parts = [_HEAD, table(("", ""), totals(found))]
+    for key, part in (("fuzz", fuzzing), ("faults", faulty), ("soak", soaked), ("doors", doors_tried)):
         if key in found:
             parts.append(part(found[key]))
-    return "".join(parts).rstrip() + "\n"
+    return "".join([*parts, found_and_removed()]).rstrip() + "\n"
+
+
+def printed() -> str:
+    """The same totals for a terminal."""
+    rows = totals(json.loads(FILE.read_text(encoding="utf-8")))
+    return "\n".join(f"{name:<{max(len(n) for n, _ in rows)}}  {count:>8,}" for name, count in rows)
 
 
 if __name__ == "__main__":
@@ -110,3 +231,4 @@ if __name__ == "__main__":
         same = PAGE.exists() and PAGE.read_text(encoding="utf-8") == text
         sys.exit(0 if same else "docs/reliability.md is not what benchmarks/results say: run docs/make_reliability.py")
     PAGE.write_text(text, encoding="utf-8")
+    sys.stdout.write(printed() + "\n")

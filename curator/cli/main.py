@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from errno import EPIPE
 from importlib import import_module
@@ -95,10 +94,6 @@ def cli() -> None:
 
     Exit codes: 0 done, 1 an error you can act on, 2 usage, 3 --fail-on was met, 130 interrupted.
     """
-    # No library below us may report home.
-    for name in ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK", "FIFTYONE_DO_NOT_TRACK"):
-        os.environ.setdefault(name, "1")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
 def main() -> None:

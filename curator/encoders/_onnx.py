@@ -43,6 +43,7 @@ class OnnxGraph:
     def __init__(self, path: Path, threads: int) -> None:
         import onnxruntime
 
+        onnxruntime.disable_telemetry_events()  # Windows has no variable for it; `curator/__init__.py` has the others
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or os.cpu_count() or 1
         options.inter_op_num_threads = 1

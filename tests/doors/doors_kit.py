@@ -13,6 +13,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from curator.errors import MissingExtraError
+from curator.io.mongodb import find_database
+
 BUNNIES = Path(__file__).parents[2] / "sample_data" / "bunnies"
 HTML = '<img src=x onerror="window.hit=1">'
 SCRIPT = "<script>window.hit=1<∕script>"
@@ -24,6 +27,11 @@ CLASSES = (f"{FORMULA}{HTML}{TEMPLATE}", f"@SUM(1){ESCAPES}{SCRIPT}")
 FILES = (f"{HTML}{TEMPLATE} %d.jpg", f"+1{ESCAPES} %d.jpg", f"{TRAVERSAL} %d.jpg", "CON %d.jpg", "-2+3 %d.jpg")
 SECRETS = ("Jane Q. Photographer", "52.5163N-13.3777E", "A private note", "Serial-4711", "Owner McName")
 PER_CLASS = 14
+TELEMETRY = {
+    "DO_NOT_TRACK": "1", "FIFTYONE_DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "ORT_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}  # fmt: skip
+"""What curator tells the libraries below, before they are imported."""
 
 LISTENER = """
 import json, os, sys
@@ -41,8 +49,24 @@ sys.addaudithook(_hear)
 """A sitecustomize.py: every Python process below tells whom it talks to, and what it unpickles."""
 
 DRIVER = """
-import json, os, sys, traceback
+import json, os, socket, sys, threading, traceback
 from pathlib import Path
+if sys.argv[2]:  # its own loopback is down in a network of its own
+    import fcntl, struct
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+proxy = socket.create_server(("127.0.0.1", 0))
+def listen():
+    while True:
+        talk, _ = proxy.accept()
+        with talk, open(os.environ["DOORS_LOG"], "a") as file:
+            talk.settimeout(5)
+            file.write(json.dumps(["proxy", " ".join(talk.recv(200).decode("latin-1").split()[:2])]) + "\\n")
+threading.Thread(target=listen, daemon=True).start()
+where = "127.0.0.1:%d" % proxy.getsockname()[1]
+for name in ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy"):
+    os.environ[name] = os.environ[name.upper()] = "http://" + where
+Path("proxy.txt").write_text(where)
 from click.testing import CliRunner
 from curator.cli.main import cli
 commands = json.loads(sys.argv[1])
@@ -57,6 +81,7 @@ for name, command in commands.items():
         traceback.print_exception(done.exception)
 Path("codes.json").write_text(json.dumps(codes))
 """
+"""Runs the commands, behind a proxy that takes down who asks for what, and passes nothing on."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +98,27 @@ class Doors:
         return {p.stem.removeprefix("said-"): p.read_bytes() for p in sorted(self.folder.glob("said-*.txt"))}
 
     def asked(self) -> dict[str, set[str]]:
-        """Whom each command wanted to talk to, other than a process of its own over a pipe or a socket of this machine."""
+        """Whom each command wanted to talk to, other than a process of its own over a pipe or a socket of this machine.
+
+        FiftyOne's database and its clients find each other on the loopback.
+        """
         out: dict[str, set[str]] = {}
         command = ""
+        proxy = (self.folder / "proxy.txt").read_text().replace("127.0.0.1:", "('127.0.0.1', ")
         for event, what in self.heard:
             if event == "command":
                 command = what
             elif (
-                event.startswith("socket.") and not what.startswith(("None", "'/", "b'", "''", '"'))
-            ) or event.endswith("info"):
+                not command
+                or what.startswith(("None", "'/", "b'", "''", '"'))
+                or what in ("'127.0.0.1'", "'localhost'")
+            ):
+                continue
+            elif what.startswith(proxy) and event == "socket.connect":
+                out.setdefault(command, set()).add("the proxy")
+            elif command == "browse" and what.startswith(("('127.0.0.1', ", "('localhost', ", "('::1', ")):
+                continue
+            elif event == "proxy" or event.startswith("socket."):
                 out.setdefault(command, set()).add(f"{event} {what}")
         return out
 
@@ -145,6 +182,7 @@ def commands(model: str) -> dict[str, list[str]]:
     pool, table = ["--pool", "pool"], ["tables/names.csv", "--allow-outside"]
     return {
         "embed": ["embed", "data", "--model", model, "--cache", "cache"],
+        "embed-auto": ["embed", "data", "--model", "auto", "--cache", "cache"],
         "audit": ["audit", "data", *out, "--fail-on", "any"],
         "audit-again": ["audit", "data", *usual, "--out", "out/again", "--compare", "out/audit.json", "--baseline",
                         "out/audit.json"],
@@ -159,7 +197,18 @@ def commands(model: str) -> dict[str, list[str]]:
         "verify": ["verify", "out/audit.json", "--cache", "cache"],
         "selftest": ["selftest", "data", *out, "--draws", "1", "--per-class", "10"],
         "doctor": ["doctor", "--cache", "cache"],
+        "cache": ["cache", "list", "--cache", "cache"],
+        **({"browse": ["browse", "data", *pool, *usual, "--no-wait"]} if has_database() else {}),
     }  # fmt: skip
+
+
+def has_database() -> bool:
+    """Whether the App's data set can be built here."""
+    try:
+        find_database()
+    except MissingExtraError:
+        return False
+    return True
 
 
 def run(folder: Path, model: str = "pixels") -> Doors:
@@ -169,11 +218,13 @@ def run(folder: Path, model: str = "pixels") -> Doors:
     (folder / "ear" / "sitecustomize.py").write_text(LISTENER)
     log = folder / "heard.jsonl"
     log.touch()
-    env = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    # What keeps libraries quiet by itself is left out: CI, and what curator has set for this process already.
+    quiet = ("CI", "GITHUB_ACTIONS", "TF_BUILD", *TELEMETRY)
+    env = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and k not in quiet}
     env |= {"PYTHONPATH": os.pathsep.join([str(folder / "ear"), *sys.path[:0], str(Path(__file__).parents[2])]),
             "DOORS_LOG": str(log), "HOME": str(folder / "home"), "COLUMNS": "100", "OMP_NUM_THREADS": "1"}  # fmt: skip
     done = subprocess.run(
-        [*cut_off(), sys.executable, "-c", DRIVER, json.dumps(commands(model))],
+        [*cut_off(), sys.executable, "-c", DRIVER, json.dumps(commands(model)), "alone" if cut_off() else ""],
         cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )  # fmt: skip
     if not (folder / "codes.json").exists():

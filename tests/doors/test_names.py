@@ -145,6 +145,7 @@ def test_no_name_leads_out_of_an_export(doors: Doors) -> None:
         "few.toml",
         "heard.jsonl",
         "codes.json",
+        "proxy.txt",
         "out",
         "cache",
         "exports",
