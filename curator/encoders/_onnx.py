@@ -38,11 +38,16 @@ class Graph(Protocol):
 
 
 class OnnxGraph:
-    """An exported tower on the CPU; `threads` = 0 takes every core."""
+    """An exported tower on the CPU; `threads` = 0 takes every core. `alone`: one picture at a time.
 
-    def __init__(self, path: Path, threads: int) -> None:
+    In eight bits a picture must be alone: what a layer is scaled by is read off all that is in the batch, so its vector
+    would depend on its neighbours. In full precision it does not, to the bit.
+    """
+
+    def __init__(self, path: Path, threads: int, alone: bool = False) -> None:
         import onnxruntime
 
+        self._alone = alone
         onnxruntime.disable_telemetry_events()  # Windows has no variable for it; `curator/__init__.py` has the others
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or os.cpu_count() or 1
@@ -54,8 +59,10 @@ class OnnxGraph:
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(self, inputs: NDArray[np.uint8], names: tuple[str, ...]) -> tuple[Floats, ...]:
-        found = self._session.run(list(names), {"pixels": np.ascontiguousarray(inputs)})
-        return tuple(np.asarray(out, dtype=np.float32) for out in found)
+        pictures = np.ascontiguousarray(inputs)
+        parts = [pictures[k : k + 1] for k in range(len(pictures))] if self._alone and len(pictures) else [pictures]
+        found = zip(*(self._session.run(list(names), {"pixels": part}) for part in parts), strict=True)
+        return tuple(np.asarray(np.concatenate(out) if len(out) > 1 else out[0], dtype=np.float32) for out in found)
 
 
 def image_tower(
@@ -81,9 +88,11 @@ def image_tower(
         if not isinstance(exact, OnnxGraph):
             raise InputError("--precision int8 needs an ONNX export, and this model has none; use fp32 or bf16.")
         small = _precision.eight_bits(
-            path, trial_pictures(preprocessing.size), lambda file, shown: OnnxGraph(file, threads).run(shown, outputs)
+            path,
+            trial_pictures(preprocessing.size),
+            lambda file, shown: OnnxGraph(file, threads, alone=True).run(shown, outputs),
         )
-        return OnnxGraph(small, threads)
+        return OnnxGraph(small, threads, alone=True)
     if path.exists():
         try:
             return OnnxGraph(path, threads)

@@ -48,7 +48,9 @@ def fingerprint(exact: str, precision: Precision) -> str:
     """The fingerprint of an encoder at a precision; in full precision it is what it always was."""
     if precision == "fp32":
         return exact
-    return "sha256:" + hashlib.sha256(f"{exact}/{precision}".encode()).hexdigest()
+    # Eight-bit vectors depended on the batch they were in once: those are others.
+    name = "int8/alone" if precision == "int8" else precision
+    return "sha256:" + hashlib.sha256(f"{exact}/{name}".encode()).hexdigest()
 
 
 def eight_bits(
