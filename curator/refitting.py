@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
+from curator import processors
 from curator.errors import DataError
 from curator.grouping import TrainingSet
 from curator.newton import Problem, State, centre, minimise
@@ -122,7 +122,7 @@ def refit(
             )
             return minimise(problem, start, curvature, tolerance)
 
-        with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as threads:
+        with ThreadPoolExecutor(jobs or processors.available()) as threads:
             done = list(threads.map(fit, chunks))
     state = np.concatenate([s for s, _ in done], axis=2)
     coefficients = state[:-1].transpose(2, 1, 0) / scale

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from curator import processors
 from curator.encoders import _precision, _torch
 from curator.encoders._precision import Precision
 from curator.errors import InputError
@@ -38,7 +38,7 @@ class Graph(Protocol):
 
 
 class OnnxGraph:
-    """An exported tower on the CPU; `threads` = 0 takes every core. `alone`: one picture at a time.
+    """An exported tower on the CPU; `threads` = 0 takes every processor it may use. `alone`: one picture at a time.
 
     In eight bits a picture must be alone: what a layer is scaled by is read off all that is in the batch, so its vector
     would depend on its neighbours. In full precision it does not, to the bit.
@@ -50,7 +50,7 @@ class OnnxGraph:
         self._alone = alone
         onnxruntime.disable_telemetry_events()  # Windows has no variable for it; `curator/__init__.py` has the others
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or os.cpu_count() or 1
+        options.intra_op_num_threads = threads or processors.available()
         options.inter_op_num_threads = 1
         options.use_deterministic_compute = True
         # Threads that spin while they wait take the processors from those that decode: a third more work, no more pictures.

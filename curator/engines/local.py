@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from curator import processors
 from curator.engines import steps
 from curator.engines.steps import Filled, Finished, Kept, Measure, Seen, Shelf
 from curator.engines.steps import Sight as Sight
@@ -93,7 +93,7 @@ def _worked(
     """The books of a run that is done."""
     rows: Sequence[int] = range(len(dataset))
     batch_size = batch_size or getattr(encoder, "batch_size", BATCH_SIZE)
-    jobs = jobs if jobs > 0 else min(MAX_JOBS, _n_processors())
+    jobs = jobs if jobs > 0 else min(MAX_JOBS, processors.available())
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="decode")
     measuring = ThreadPoolExecutor(jobs, thread_name_prefix="measure")
     work = _Run(dataset, encoder, measure, shelf, on_progress, measuring, holds)
@@ -241,7 +241,3 @@ def _ahead(pool: ThreadPoolExecutor, work: Callable[[A], B], items: Iterable[A],
             yield under_way.popleft().result()
     while under_way:
         yield under_way.popleft().result()
-
-
-def _n_processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
