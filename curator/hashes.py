@@ -37,8 +37,9 @@ def near(hashes: NDArray[np.uint64], most: int) -> Iterator[Pairs]:
     Error: none, but for the two limits above.
     Source: Norouzi, Punjani and Fleet (2012), multi-index hashing.
 
-    >>> [[p.tolist() for p in pair] for pair in near(np.array([0, 7, 1 << 40], np.uint64), 1)]
-    [[[0], [2]]]
+    >>> found = near(np.array([0, 7, 1 << 40], np.uint64), 1)
+    >>> sorted({pair for a, b in found for pair in zip(a.tolist(), b.tolist(), strict=True)})
+    [(0, 2)]
     """
     order = np.argsort(hashes, kind="stable")
     different, first, counts = np.unique(hashes[order], return_index=True, return_counts=True)

@@ -93,11 +93,11 @@ class Workbench:
 
     @classmethod
     def open(
-        cls, model: str = "auto", *, cache: Path | None = None, device: str = "auto", jobs: int = 0,
+        cls, model: str = "auto", *, cache: str | Path | None = None, device: str = "auto", jobs: int = 0,
         precision: str = "auto", **rest: object,
     ) -> Workbench:  # fmt: skip
         """Resolve the encoder by name (see `curator.encoders.resolve`) and keep everything else as given."""
-        folder = cache or default_cache()
+        folder = Path(cache) if cache else default_cache()
         encoder, notes = encoders.resolve(model, cache=folder, device=device, jobs=jobs, precision=precision)
         # Not "auto": what another machine would take for it depends on what it has.
         known = encoder.info.kind if model == "auto" and encoder.info.kind == "embedded" else model
