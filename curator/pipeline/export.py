@@ -188,6 +188,7 @@ def export(
         return run, plan, 0
     kept = np.flatnonzero(whole.labels >= 0)
     labelled, measures = replace(whole.take(kept), skipped=()), measures.take(kept)
+    bench.progress("writing", 0, 1)
     n = exporters.export(
         labelled,
         plan,
@@ -200,4 +201,5 @@ def export(
         extra_files={"splits.json": dumps(splits_json(plan))},
         roots=both.roots,
     )
+    bench.progress("writing", 1, 1)
     return run, plan, n
