@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 from curator import pipeline
 from curator.errors import InputError, MissingExtraError
 from curator.exporters.fiftyone import MARK
-from curator.fiftyone_plugin import installing
+from curator.fiftyone_plugin import installing, serving
 from curator.io.fiftyone import load_fiftyone
 from curator.io.mongodb import Database, find_database
 from curator.pipeline import Advice, Workbench, browsing
@@ -199,7 +199,7 @@ def _worked_out(
 
 
 def _start_server(fo: Any, address: str, port: int) -> None:
-    """Have the App's server up before a session asks for it.
+    """Have the App's server up before a session asks for it, behind the guard of `fiftyone_plugin/serving.py`.
 
     A session gives the server it starts ten seconds, then writes to stdout and waits ten more; a busy machine needs longer.
     """
@@ -209,6 +209,16 @@ def _start_server(fo: Any, address: str, port: int) -> None:
     class Patient(ServerService):  # type: ignore[misc]
         def _wait_for_child_port(self, port: int | None = None, timeout: float = _START_S) -> int:
             return int(super()._wait_for_child_port(port=port, timeout=max(timeout, _START_S)))
+
+        @property
+        def command(self) -> list[str]:
+            python, *script = super().command
+            return [python, "-P", serving.__file__, *script]
+
+        @property
+        def env(self) -> dict[str, str]:
+            here_only = address in ("127.0.0.1", "localhost", "::1") and "ipykernel" not in sys.modules
+            return {**super().env, **({} if here_only else {serving.ANY_HOST: "1"})}
 
     try:
         session._server_services[port] = Patient(port, address=address, do_not_track=fo.config.do_not_track)

