@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import readme
 
 from curator.pipeline import Workbench, audit, recommend, validate
 from curator.report.json import audit_json, dump, recommend_json, validation_json
@@ -177,19 +178,11 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_readme() -> None:
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    begin, end = "<!-- results:begin -->", "<!-- results:end -->"
-    head, _, rest = text.partition(begin)
-    _, _, tail = rest.partition(end)
-    body = table(json.loads(RESULT.read_text(encoding="utf-8")))
-    readme.write_text(f"{head}{begin}\n{body}\n{end}{tail}", encoding="utf-8")
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--readme", action="store_true", help="only write the README's table from the stored result")
-    if not parser.parse_args().readme:
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the README is out of date")
+    flags = parser.parse_args()
+    if not flags.readme and not flags.check:
         dump(measure(), RESULT)
-    write_readme()
+    readme.keep("results", table(json.loads(RESULT.read_text(encoding="utf-8"))), check=flags.check)

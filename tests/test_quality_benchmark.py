@@ -236,11 +236,12 @@ def test_the_examples_in_the_docstrings_hold(quality: Any) -> None:
 
 
 def test_the_table_is_put_between_its_markers_and_nowhere_else(quality: Any) -> None:
-    table = quality.table
-    readme = f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n"
-    assert table.placed(readme, "new") == f"before\n{table.BEGIN}\nnew\n{table.END}\nafter\n"
+    readme = quality.table.readme
+    begin, end = readme.marks("quality")
+    text = f"before\n{begin}\nold\n{end}\nafter\n"
+    assert readme.placed(text, "quality", "new") == f"before\n{begin}\nnew\n{end}\nafter\n"
     with pytest.raises(SystemExit, match="has no"):
-        table.placed("no markers", "new")
+        readme.placed("no markers", "quality", "new")
 
 
 def test_five_seeds_hold_every_variant_however_they_are_split(quality: Any) -> None:

@@ -16,10 +16,11 @@ import numpy as np
 
 from curator import stats
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import readme
+
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "fix.json"
-README = ROOT / "README.md"
-BEGIN, END = "<!-- fix:begin -->", "<!-- fix:end -->"
 ARMS = {
     "before": "before",
     "random": "random, of the classes",
@@ -97,15 +98,6 @@ def text(result: dict[str, Any]) -> str:
     return "\n".join([*arms(result), "", *bars(result), "", words])
 
 
-def placed(readme: str, body: str) -> str:
-    """The README with `body` between the markers. Raises: SystemExit if it has none."""
-    head, begin, rest = readme.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"Error: README.md has no {BEGIN} and {END}; put them where the table belongs.")
-    return f"{head}{begin}\n{body}\n{end}{tail}"
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the README is out of date")
@@ -116,9 +108,4 @@ if __name__ == "__main__":
     if flags.print:
         print(table)
         sys.exit()
-    old = README.read_text(encoding="utf-8")
-    new = placed(old, table)
-    if flags.check and new != old:
-        raise SystemExit("Error: README.md does not say what results/fix.json does; run benchmarks/fix/table.py.")
-    if not flags.check:
-        README.write_text(new, encoding="utf-8")
+    readme.keep("fix", table, check=flags.check)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import readme
 
 ROOT = Path(__file__).parents[2]
 STAGES = ROOT / "benchmarks" / "results" / "speed_stages.json"
 AUDIT = ROOT / "benchmarks" / "results" / "speed_audit.json"
-README = ROOT / "README.md"
-BEGIN, END = "<!-- speed:begin -->", "<!-- speed:end -->"
 
 
 def row(*cells: str) -> str:
@@ -73,23 +75,9 @@ def text(stages: dict[str, Any], audit: dict[str, Any]) -> str:
     return "\n\n".join(("\n".join(embedding(stages)), "\n".join(audits(audit["runs"])), said))
 
 
-def placed(readme: str, body: str) -> str:
-    """The README with `body` between the markers. Raises: SystemExit if it has none."""
-    head, begin, rest = readme.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"Error: README.md has no {BEGIN} and {END}; put them where the table belongs.")
-    return f"{head}{begin}\n{body}\n{end}{tail}"
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the README is out of date")
     flags = parser.parse_args()
     stored = [json.loads(path.read_text(encoding="utf-8")) for path in (STAGES, AUDIT)]
-    old = README.read_text(encoding="utf-8")
-    new = placed(old, text(*stored))
-    if flags.check and new != old:
-        raise SystemExit("Error: README.md does not say what results/speed_*.json do; run benchmarks/speed/table.py.")
-    if not flags.check:
-        README.write_text(new, encoding="utf-8")
+    readme.keep("speed", text(*stored), check=flags.check)
