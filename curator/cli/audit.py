@@ -91,6 +91,10 @@ def command(
 
         flags = replace(common, model=vectors_only.NO_ENCODER)
     with flags.bench(audit={"concepts": str(concepts) if concepts else None}) as bench:
+        if precision := getattr(
+            bench.encoder, "precision", ""
+        ):  # what `auto` meant here, which another machine may not mean
+            source["precision"] = precision
         sources = [bench.scan(place) for place in (data, pool) if place is not None]
         if from_app:
             settings, said = reviewing.with_intended(bench.settings, reviewing.title(sources[0], name))

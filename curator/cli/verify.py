@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     help="Where the encoder runs.",
 )
 @click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+    help="How exactly it computes, as for audit  [default: what audit.json says].",
+)
+@click.option(
     "--public-key",
     metavar="KEY",
     help="The signer's minisign key (RW..., or its file): the file must be signed with it, and is not read if it is not.",
@@ -39,7 +44,7 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def command(
     audit: Path, data: str | None, pool: str | None, model: str | None, cache: Path | None, jobs: int, device: str,
-    public_key: str | None, as_json: bool, quiet: bool,
+    precision: str | None, public_key: str | None, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Audit again what audit.json is about, with its settings, seed and encoder, and say what is different now.
 
@@ -62,7 +67,7 @@ def command(
 
     signature, notes = _signature(audit, public_key)
     content = read_audit(audit, "the audit")
-    done = _verify(content, audit, data, pool, model, cache, jobs, device, quiet or as_json)
+    done = _verify(content, audit, data, pool, model, cache, jobs, device, precision, quiet or as_json)
     if as_json:
         from curator.report.json import dumps
 
@@ -114,7 +119,7 @@ def _signature(audit: Path, public_key: str | None) -> tuple[dict[str, Any] | No
 
 def _verify(
     content: dict[str, Any], audit: Path, data: str | None, pool: str | None, model: str | None, cache: Path | None,
-    jobs: int, device: str, silent: bool,
+    jobs: int, device: str, precision: str | None, silent: bool,
 ) -> Verification:  # fmt: skip
     from curator.cli.options import progress_bars
     from curator.errors import InputError
@@ -136,11 +141,13 @@ def _verify(
     from curator.pipeline import verifying
 
     settings = verifying.old_settings(content, str(audit))
+    # Of another encoder than the file's its precision says nothing.
+    precision = precision or (source.get("precision") if model is None else None) or "auto"
     how = {key: source[key] for key in ("path_column", "label_column", "allow_outside", "max_skipped") if key in source}
     with progress_bars(silent) as progress:
         bench = Workbench.open(
             model or verifying.model_of(content, source), cache=cache, device=device, jobs=jobs, settings=settings,
-            seed=content["seed"], progress=progress, **how,
+            precision=precision, seed=content["seed"], progress=progress, **how,
         )  # fmt: skip
         return verifying.verify(content, data, bench, pool=pool)
 

@@ -95,7 +95,7 @@ def source_of(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     source = content.get("source", {})
     form = {
         "data": str, "pool": (str, None), "model": str, "path_column": str, "label_column": str,
-        "allow_outside": bool, "max_skipped": _NUMBER,
+        "allow_outside": bool, "max_skipped": _NUMBER, "precision?": ("fp32", "bf16", "fp16", "int8"),
     }  # fmt: skip
     wrong = _first_wrong(source, form, "source") if source != {} else ""
     if wrong:

@@ -235,6 +235,27 @@ def test_the_encoder_is_that_of_the_file(content: dict[str, Any]) -> None:
     assert model_of(stood_in, source | {"model": "auto"}) == "embedded"
 
 
+def test_the_precision_is_that_of_the_file(run: Run, made: Done, tmp_path: Path) -> None:
+    columns = ["--path-column", "file", "--label-column", "kind"]
+    data = json.loads((made.folder / "audit.json").read_text("utf-8"))["source"]["data"]
+    done = run("audit", data, "--model", "embedded", "--precision", "bf16", *columns)
+    assert done.code == 0, done.err
+    content = done.file("audit.json")
+    assert content["source"]["precision"] == "bf16"
+    path = done.folder / "audit.json"
+    assert differences(run("verify", path, "--json")) == []
+    (first, *_) = differences(run("verify", path, "--json", "--precision", "fp32"))
+    assert first.startswith("encoder changed")
+    (first, *_) = differences(run("verify", path, "--json", "--model", "embedded"))  # named anew, so exact again
+    assert first.startswith("encoder changed")
+    check_schema(content)
+    path = tmp_path / "audit.json"
+    path.write_text(json.dumps(harm(content, edited("source", "precision", value="half"))))
+    done = run("verify", path)
+    assert done.code == 1
+    assert "source.precision is none of fp32, bf16, fp16, int8" in done.err
+
+
 @pytest.mark.parametrize(
     "text",
     [
