@@ -21,6 +21,10 @@ from curator.errors import InputError, MissingExtraError
 from curator.types import Floats, Preprocessing
 
 MEND_TORCH = "pip install --force-reinstall torch torchvision"
+_MOST = 1 << 20
+"""Pictures at once, until a device shows that it has no memory for as many."""
+
+log = logging.getLogger("curator")
 
 
 def explain_import_error(text: str) -> tuple[str, str]:
@@ -144,17 +148,50 @@ class TorchGraph:
         self._torch = load("torch")
         self._half = {"bf16": self._torch.bfloat16, "fp16": self._torch.float16}.get(precision)
         self._module, self._outputs, self._device = module.to(device), outputs, device
+        self._most = _MOST
         if device == "cpu" and threads:
             self._torch.set_num_threads(threads)
 
     def run(self, inputs: NDArray[np.uint8], names: tuple[str, ...]) -> tuple[Floats, ...]:
-        """The outputs called `names`, float32, for (b, size, size, 3) uint8."""
+        """The outputs called `names`, float32, for (b, size, size, 3) uint8.
+
+        A batch that the device has no memory for is halved until it fits, and so are those after it: 256 pictures of
+        ViT-B/32 fit on any GPU, those of the largest models on few.
+
+        Raises: InputError where not even one picture fits.
+        """
+        found: list[tuple[Floats, ...]] = []
+        start = 0
+        while start < len(inputs) or not found:
+            part = self._forward(inputs[start : start + self._most], names)
+            if part is not None:
+                found.append(part)
+                start += self._most
+                continue
+            # Not in the handler: an exception on its way keeps what it met in memory.
+            if self._device.startswith("cuda"):
+                self._torch.cuda.empty_cache()
+            size = min(self._most, len(inputs) - start)
+            if size <= 0:
+                raise InputError(
+                    f"one picture does not fit into the memory of {self._device} beside this model; use a smaller --model, "
+                    "--precision bf16, or --device cpu."
+                )
+            self._most = size // 2
+            log.info("%s has no memory for %d pictures at once; %d are tried.", self._device, size, self._most)
+        return found[0] if len(found) == 1 else tuple(np.concatenate(out) for out in zip(*found, strict=True))
+
+    def _forward(self, inputs: NDArray[np.uint8], names: tuple[str, ...]) -> tuple[Floats, ...] | None:
+        """None if the device has not the memory."""
         torch = self._torch
         cuda = self._device.startswith("cuda")
         kind = "cuda" if cuda else "cpu"
-        with torch.inference_mode(), torch.autocast(kind, dtype=self._half, enabled=self._half is not None):
-            tensor = torch.from_numpy(np.array(inputs, copy=True))
-            # From pinned memory the copy runs beside the computation.
-            tensor = tensor.pin_memory().to(self._device, non_blocking=True) if cuda else tensor
-            found = dict(zip(self._outputs, self._module(tensor), strict=True))
-        return tuple(found[name].float().cpu().numpy() for name in names)
+        try:
+            with torch.inference_mode(), torch.autocast(kind, dtype=self._half, enabled=self._half is not None):
+                tensor = torch.from_numpy(np.array(inputs, copy=True))
+                # From pinned memory the copy runs beside the computation.
+                tensor = tensor.pin_memory().to(self._device, non_blocking=True) if cuda else tensor
+                found = dict(zip(self._outputs, self._module(tensor), strict=True))
+            return tuple(found[name].float().cpu().numpy() for name in names)
+        except torch.cuda.OutOfMemoryError:
+            return None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curator import encoders
-from curator.encoders import _onnx, _precision
+from curator.encoders import _onnx, _precision, _torch
 from curator.encoders.embedded import Embedded
 from curator.errors import InputError
 
@@ -112,3 +112,34 @@ def test_a_vector_is_the_same_in_batches_of_any_size(model, cache, n):
         whole = encoder.encode(pictures)
         parts = np.concatenate([encoder.encode(pictures[k : k + n]) for k in range(0, 11, n)])
         np.testing.assert_allclose(parts, whole, atol=1e-6)
+
+
+class Small(torch.nn.Module):
+    """Means of the pictures, on a device with memory for `most` of them."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most, self.tried = most, []
+
+    def forward(self, pixels):
+        self.tried.append(len(pixels))
+        if len(pixels) > self.most:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return pixels.float().mean(dim=(1, 2, 3), keepdim=True), pixels.float()
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_later_ones_are_not_tried_whole():
+    pictures = np.random.default_rng(0).integers(0, 256, (11, 4, 4, 3), dtype=np.uint8)
+    module = Small(3)
+    graph = _torch.TorchGraph(module, ("mean", "same"), "cpu", 0)
+    for _ in range(2):
+        same, mean = graph.run(pictures, ("same", "mean"))
+        np.testing.assert_array_equal(same, pictures.astype(np.float32))
+        np.testing.assert_allclose(mean[:, 0, 0, 0], pictures.mean(axis=(1, 2, 3)), rtol=1e-6)
+    assert module.tried == [11, 5, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2, 2, 1]
+
+
+def test_one_picture_that_does_not_fit_is_an_error():
+    graph = _torch.TorchGraph(Small(0), ("mean", "same"), "cpu", 0)
+    with pytest.raises(InputError, match="one picture does not fit into the memory of cpu"):
+        graph.run(_onnx.trial_pictures(8), ("mean",))
