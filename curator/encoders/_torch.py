@@ -172,7 +172,7 @@ class TorchGraph:
             if self._device.startswith("cuda"):
                 self._torch.cuda.empty_cache()
             size = min(self._most, len(inputs) - start)
-            if size <= 0:
+            if size <= 1:
                 raise InputError(
                     f"one picture does not fit into the memory of {self._device} beside this model; use a smaller --model, "
                     "--precision bf16, or --device cpu."
