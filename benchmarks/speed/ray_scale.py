@@ -41,25 +41,31 @@ WARM = 0.2
 
 
 def rates(address: str, data: Path, crew: Crew, folder: Path) -> dict[str, float]:
-    """Images a second, steady and with the start; and the seconds until the first are back."""
+    """Images a second, steady and with the start; the seconds until the first are back; and what this process has to do for
+    an image, in milliseconds of processor time."""
     encoder, eye = crew()
     assert eye is not None
-    told: list[tuple[float, int]] = []
+    told: list[tuple[float, float, int]] = []
     dataset = scan(str(data))
     start = time.perf_counter()
+
+    def tell(done: int, total: int) -> None:
+        told.append((time.perf_counter() - start, time.process_time(), done))
+
     out = engine.fill(
         dataset, encoder.info, crew, attributes.measure, Store(folder / "vectors"),
         sight=local.Sight(eye, Store(folder / "seen", np.uint8)), cluster=engine.Cluster(address),
-        batch_size=encoder.batch_size, on_progress=lambda done, _: told.append((time.perf_counter() - start, done)),
+        batch_size=encoder.batch_size, on_progress=tell,
     )  # fmt: skip
     whole = time.perf_counter() - start
     n = len(dataset)
     assert out.n_new == n
-    at, done = next((at, done) for at, done in told if done >= WARM * n)
-    end = next(at for at, done in told if done == n)
+    at, cost, done = next(row for row in told if row[2] >= WARM * n)
+    end, cost_end, _ = next(row for row in told if row[2] == n)
     return {
         "steady": round((n - done) / (end - at), 2),
         "with_start": round(n / whole, 2),
+        "home_ms": round(1000 * (cost_end - cost) / (n - done), 2),
         "first_back_seconds": round(told[0][0], 1),
     }
 
@@ -72,7 +78,7 @@ def main() -> None:
     if len(os.sched_getaffinity(0)) < 2:
         raise SystemExit("Error: two processors are needed to see what the second brings.")
     runs: list[dict[str, Any]] = []
-    load = os.getloadavg()[0]
+    loads = [round(os.getloadavg()[0], 1)]
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         data = photographs(folder / "data", given.n)
@@ -90,13 +96,14 @@ def main() -> None:
         "repeats": given.repeats,
         "encoder": "embedded",
         "cores": len(os.sched_getaffinity(0)),
-        "load_before": round(load, 2),
+        "load": [*loads, round(os.getloadavg()[0], 1)],
         "runs": runs,
     }
     for kind in ("steady", "with_start"):
         of = {(run["nodes"], run["repeat"]): run[kind] for run in runs}
         ratios = [round(of[2, k] / of[1, k], 3) for k in range(given.repeats)]
         result[kind] = {"ratios": ratios, "ratio": round(statistics.median(ratios), 3)}
+    result["home_ms"] = statistics.median(run["home_ms"] for run in runs)
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps({kind: result[kind] for kind in ("steady", "with_start")}))
 

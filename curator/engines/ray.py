@@ -8,51 +8,41 @@ more on another. Each new file is read twice: to see which contents are new, and
 
 from __future__ import annotations
 
-import logging
 import os
 import pickle
-import secrets
-import socket
-import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from curator.engines import steps
+import numpy as np
+
+from curator.engines import clusters, steps
+from curator.engines.clusters import Cluster as Cluster
 from curator.engines.steps import Filled, Finished, Kept, Measure, Shelf, Sight
-from curator.errors import CuratorError, DataError, MissingExtraError
+from curator.errors import CuratorError, DataError
 from curator.io import images, remote
+from curator.io.keys import as_keys
 from curator.io.store import Store
 from curator.types import Dataset, Embedded, Encoder, EncoderInfo, Eye, Photo, Preprocessing
 
 FLUSH_IMAGES, FLUSH_SECONDS = 2048, 5.0
 """What came back goes to the store after this many images or seconds: the most that is lost with the process that asked."""
 
-_PATIENCE_SECONDS = 10.0
+WINDOW, MOST = 50_000, 4_000_000
+"""Images for each worker, and at most, that are handed out at once: half an hour's work for a processor, beside which
+starting anew is nothing. What Ray is told grows no further with the data set, and an interrupted run has stored the others."""
+
 _HASHED = 256
 _JOB_IMAGES, _JOBS_EACH = 32, 4
-"""Batches go together until they are that many images, as long as each worker still gets some jobs: passing one on costs
-Ray 10 ms, wherever the work is done."""
+"""Batches go together until they are that many images, as long as each worker gets that many jobs: Ray has some work with
+each of them in the one process that asked."""
 _MOST_BLOCKS = 10_000
 """Pieces that Ray cuts a run into; more cost the process that asked its memory."""
 
 Make = Callable[[], tuple[Encoder, Eye | None]]
 """Makes the encoder, and what sees places for it, on the machine where it is called; pickled by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """Where the work is done: `address` of a running cluster ("auto", HOST:PORT), "" for one of this machine only.
-
-    `workers` embed at once, one processor or GPU each; 0 is as many as there are.
-    """
-
-    address: str = ""
-    workers: int = 0
 
 
 def run(
@@ -113,18 +103,24 @@ class _Run:
         self.unread: dict[int, str] = {}  # row -> reason
         self.bad: dict[str, str] = {}  # content -> reason
         self.gone: set[str] = set()  # was stored, and was damaged when it was read back
-        self.new: dict[str, int] = {}  # content -> its first row
+        self.claimed: set[str] = set()
         self.kept = steps.nothing_kept()
         self.n_new = 0
 
     def do(self, cluster: Cluster) -> None:
         """All of it, until nothing is lost."""
-        ray = _ray(alone=not cluster.address)
+        ray = clusters.library(alone=not cluster.address)
         rows: Sequence[int] = range(len(self.dataset))
-        with _connected(ray, cluster):
+        with clusters.connected(ray, cluster), clusters.complete(ray):
+            n_window = min(MOST, WINDOW * clusters.n_workers(ray, cluster))
             while rows:
-                self.hash(ray, rows)
-                self.embed(ray, cluster)
+                todo: list[tuple[str, int]] = []
+                for start in range(0, len(rows), n_window):
+                    todo += self.hash(ray, rows[start : start + n_window])
+                    # Only whole batches, so that which images are together does not depend on the cluster.
+                    n = len(todo) if start + n_window >= len(rows) else len(todo) - len(todo) % self.batch_size
+                    self.embed(ray, cluster, todo[:n], len(todo) - n)
+                    todo = todo[n:]
                 rows = self.lost()
         self.on_progress(len(self.dataset), len(self.dataset))
 
@@ -133,23 +129,27 @@ class _Run:
         place = self.dataset.path(i)
         return place if remote.is_url(place) else os.path.abspath(place)
 
-    def hash(self, ray: Any, rows: Sequence[int]) -> None:
-        """See what is in the files, and which contents are new: each once, in the order of the data set."""
+    def hash(self, ray: Any, rows: Sequence[int]) -> list[tuple[str, int]]:
+        """See what is in the files. Returns the contents that are new, each with its first row, in the data set's order."""
         paths = [{"row": i, "path": self.path(i)} for i in rows]
         blocks = min(_MOST_BLOCKS, -(-len(paths) // _HASHED))
         found = ray.data.from_items(paths, override_num_blocks=blocks).map(_hashed)
         for row in found.iter_rows():
             (self.unread if row["reason"] else self.keys)[row["row"]] = row["reason"] or row["key"]
-        self.new = {}
-        for i in rows:
-            key = self.keys.get(i)
-            if key and (key in self.gone or not all(key in index for index in self.stored)):
-                self.new.setdefault(key, i)
+        read = [i for i in rows if i in self.keys]
+        wanted = as_keys([self.keys[i] for i in read])
+        stored = np.all([index.find(wanted) >= 0 for index in self.stored], axis=0)
+        new = []
+        for i, there in zip(read, stored, strict=True):
+            key = self.keys[i]
+            if key not in self.claimed and (key in self.gone or not there):
+                self.claimed.add(key)
+                new.append((key, i))
+        return new
 
-    def embed(self, ray: Any, cluster: Cluster) -> None:
-        """Have what is new embedded, and store it as it comes in."""
-        n, todo = len(self.dataset), list(self.new.items())
-        done, waiting, flushed = n - len(todo), list[Finished](), time.monotonic()
+    def embed(self, ray: Any, cluster: Cluster, todo: list[tuple[str, int]], n_later: int) -> None:
+        """Have these embedded, and store them as they come in; `n_later` more are known to be new."""
+        left, waiting, flushed = len(todo) + n_later, list[Finished](), time.monotonic()
         if not todo:
             return
         try:
@@ -157,12 +157,12 @@ class _Run:
                 came: list[Finished] | Exception = pickle.loads(row["finished"])
                 if isinstance(came, Exception):
                     raise came
-                done += len(came)
+                left -= len(came)
                 self.bad.update({f.key: f.reason for f in came if f.reason})
                 waiting += [f for f in came if not f.reason]
                 if len(waiting) >= FLUSH_IMAGES or time.monotonic() - flushed > FLUSH_SECONDS:
                     waiting, flushed = self._keep(waiting), time.monotonic()
-                self.on_progress(done, n)
+                self.on_progress(len(self.keys) + len(self.unread) - left, len(self.dataset))
         finally:
             self._keep(waiting)
 
@@ -178,6 +178,7 @@ class _Run:
         if gone & self.gone:
             raise CuratorError(f"the cache {self.shelf.store.folder} lost {len(gone)} images just stored. Run again.")
         self.gone |= gone
+        self.claimed -= gone
         return found
 
     def _keep(self, waiting: list[Finished]) -> list[Finished]:
@@ -194,9 +195,8 @@ class _Run:
 
     def _pipeline(self, ray: Any, todo: list[tuple[str, int]], cluster: Cluster) -> Any:
         """Jobs -> decoded -> finished; all of it lazy, some jobs under way at a time."""
-        there = ray.cluster_resources()
-        processors, gpus = max(1, int(there.get("CPU", 1))), int(there.get("GPU", 0))
-        n = cluster.workers or gpus or processors
+        processors, gpus = clusters.machines(ray)
+        n = clusters.n_workers(ray, cluster)
         jobs = self._jobs(todo, n)
         n = min(n, len(jobs))
         # Without a GPU the network takes nearly all of the time, and those that decode live beside it. A share of a processor
@@ -275,60 +275,3 @@ def _hashed(row: Mapping[str, Any]) -> dict[str, Any]:
         return {"row": row["row"], "key": images.sha256(images.read(row["path"])), "reason": ""}
     except DataError as error:
         return {"row": row["row"], "key": "", "reason": str(error)}
-
-
-def _ray(alone: bool) -> Any:
-    """The library, set up so that it neither talks nor listens to the world; `alone`: for a cluster of this machine only."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it reports home otherwise
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it talks of what it mends itself
-    if alone and "ray" not in sys.modules:
-        # What Ray calls it. Where clusters of several machines are off, all its servers listen on 127.0.0.1 only.
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        # Who connects needs a token, which Ray would else write into the home folder.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    try:
-        import ray
-        import ray.data
-    except ImportError:
-        raise MissingExtraError(
-            "--engine ray needs Ray: pip install 'curator-audit[ray]', or leave --engine out."
-        ) from None
-    return ray
-
-
-def _knock(address: str) -> None:
-    """Raises: OSError if nobody is there, in seconds; Ray tries for minutes. ValueError for what is no address."""
-    host, colon, port = address.rpartition(":")
-    if colon and "//" not in host:
-        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_SECONDS).close()
-
-
-@contextmanager
-def _connected(ray: Any, cluster: Cluster) -> Iterator[None]:
-    """Connected to the cluster, or to one of this machine, which ends with the run. One that is connected already is used."""
-    if ray.is_initialized():
-        yield
-        return
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    for name in ("ray", "ray.data"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        _knock(cluster.address)
-        if cluster.address:
-            ray.init(address=cluster.address, **quiet)
-        else:
-            ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
-    except (OSError, RuntimeError, ValueError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise CuratorError(
-            f"no Ray cluster answers at {cluster.address or 'this machine'} ({said}); start one with `ray start --head`, "
-            "or leave --ray-address out."
-        ) from None
-    try:
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        context.print_on_execution_start = False
-        yield
-    finally:
-        ray.shutdown()

@@ -1,5 +1,6 @@
 """The Ray engine on a real cluster of two nodes: the bits of the local engine, and each picture once, whoever dies."""
 
+import importlib
 import json
 import os
 import socket
@@ -17,7 +18,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from ray_kit import cluster, workers
+from ray_kit import Together, cluster, together, workers
 
 from curator import attributes
 from curator.cli.main import cli
@@ -58,6 +59,13 @@ def data(tmp_path_factory):
     (folder / "class 2" / "cut.png").write_bytes(whole[:900])
     (folder / "class 2" / "empty.png").touch()
     return folder
+
+
+def some(data):
+    """Some twenty of them, the copy and one that cannot be read among them."""
+    dataset = scan(str(data))
+    these = np.isin(dataset.ids, ["class 0/000.png", "class 1/copy.png", "class 2/cut.png"])
+    return dataset.take(these | (np.arange(len(dataset)) % 9 == 0))
 
 
 class Counting(Store):
@@ -107,7 +115,7 @@ def same(a, b) -> None:
 
 
 def test_the_bits_are_those_of_the_local_engine_and_a_second_run_embeds_nothing(two_nodes, data, tmp_path):
-    dataset = scan(str(data)).take(np.arange(0, N + 3, 8))
+    dataset = some(data)
     told: list[tuple[int, int]] = []
     open_ = partial(Workbench.open, "embedded", cache=tmp_path, device="cpu", max_skipped=0.5)
     bench = open_(engine="ray", ray_address=two_nodes[0], progress=lambda _, *t: told.append(t))
@@ -120,7 +128,19 @@ def test_the_bits_are_those_of_the_local_engine_and_a_second_run_embeds_nothing(
     for kept in ("store", "patches"):
         rmtree(tmp_path / kept)
     here = open_().embed(dataset)
-    assert there.n_new == here.n_new > 15
+    assert there.n_new == here.n_new == len(here.dataset) - 1 > 15
+    same(here, there)
+
+
+def test_the_batches_are_those_of_the_local_engine_however_much_is_handed_out_at_once(
+    two_nodes, data, tmp_path, monkeypatch
+):
+    dataset = some(data)
+    open_ = partial(Workbench, Together(), max_skipped=0.5)
+    monkeypatch.setattr(engine, "WINDOW", 5)  # ten at once: two batches and a part
+    there = open_(tmp_path / "there", engine="ray", ray_address=two_nodes[0], crew=together).embed(dataset)
+    here = open_(tmp_path / "here").embed(dataset)
+    assert there.n_new == here.n_new == len(here.dataset) - 1 > 15
     same(here, there)
 
 
@@ -161,6 +181,18 @@ def test_what_a_worker_cannot_do_is_said_here(two_nodes, data, tmp_path):
         engine.run(
             dataset, world.encoder.info, world.crew, len, Store(tmp_path / "t"), cluster=engine.Cluster(two_nodes[0])
         )
+
+
+def test_machines_without_what_is_needed_are_told_of_in_one_line(two_nodes, data, tmp_path, monkeypatch):
+    (tmp_path / "only_here.py").write_text("from ray_kit import together\ndef make(): return together()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    make = importlib.import_module("only_here").make
+    with pytest.raises(CuratorError, match=r"No module named 'only_here'.* on every machine") as error:
+        engine.run(
+            scan(str(data)).take([0]), Together().info, make, attributes.measure, Store(tmp_path / "s"),
+            cluster=engine.Cluster(two_nodes[0]),
+        )  # fmt: skip
+    assert "\n" not in str(error.value)
 
 
 def test_the_command_takes_a_cluster_and_its_address_only_together(two_nodes, data, tmp_path):
@@ -214,7 +246,8 @@ print(out.n_new, *open_)
 def test_a_cluster_of_this_machine_listens_on_loopback_leaves_no_token_and_says_nothing(data, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
-    env = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {"HOME": str(home)}
+    env = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    env |= {"HOME": str(home), "RAY_worker_niceness": "0"}
     done = subprocess.run(
         [sys.executable, "-c", ALONE, str(data), str(tmp_path)], env=env, capture_output=True, text=True, timeout=900
     )
