@@ -67,13 +67,15 @@ wheel-check: $(VENV)/.installed-dev
 	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > "$$(build/wheel/env/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/dependencies.pth"
 	cd build/wheel && env/bin/python -c "import curator; assert 'build/wheel' in curator.__file__" && env/bin/curator --help >/dev/null && env/bin/curator audit $(CURDIR)/sample_data/four_bunnies --model embedded --out out -q
 
-# Needs the vulnerability database of PyPI, and so a network that reaches it.
+# Needs the vulnerability database of PyPI, and so a network that reaches it. A mirror may answer and know nothing: without
+# --strict that would pass.
 audit-dependencies: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet -e ".[supply]"
-	$(BIN)/pip-audit --requirement requirements/dev.txt --require-hashes --disable-pip
+	$(BIN)/pip-audit --requirement requirements/dev.txt --require-hashes --disable-pip --strict
 
 sbom: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -e ".[supply]"
+	mkdir -p build
 	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json
 
 install: $(VENV)/.installed
