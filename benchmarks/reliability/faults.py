@@ -220,6 +220,7 @@ def cut_short(world: World, name: str, rng: random.Random) -> Outcome:
 def both_at_once(world: World, name: str) -> Outcome:
     """Two runs on one cache, the second with results elsewhere."""
     world.clear()
+    (world.home / "cache").mkdir()  # or the link of the second run leads nowhere for a moment
     first = world.start(name)
     second = World(world.home / "second", world.model, world.expected)
     for part in ("data", "pool"):

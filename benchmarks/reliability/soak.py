@@ -107,6 +107,10 @@ def be_auditor() -> None:
         print(json.dumps(held), file=answers, flush=True)
 
 
+Fault = Callable[[World, random.Random], str | None]
+"""Puts a fault in, and says what went wrong with that, if anything did."""
+
+
 def exchange(world: World, rng: random.Random) -> None:
     """A picture of the data becomes a new one: a little cropped and saved again."""
     victim = rng.choice(sorted((world.home / "data").rglob("*.jpg")))
@@ -147,16 +151,22 @@ def is_gone(world: World, rng: random.Random) -> None:
         victim.unlink()
 
 
-def other_run(how: signal.Signals) -> Callable[[World, random.Random], None]:
+def other_run(how: signal.Signals) -> Fault:
     """Another process audits the same data with the same cache, and is ended at a random moment."""
 
-    def ended(world: World, rng: random.Random) -> None:
+    def ended(world: World, rng: random.Random) -> str:
         process = world.start("audit", "--out", str(world.home / "elsewhere"))
         try:
             process.communicate(timeout=rng.uniform(0.5, 12.0))
         except subprocess.TimeoutExpired:
             kill(process, how)
-            process.communicate(timeout=PATIENCE)
+            try:
+                process.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                kill(process, signal.SIGKILL)
+                process.communicate()
+                return "does not stop"
+        return ""
 
     return ended
 
@@ -167,7 +177,7 @@ def damaged_picture(world: World, rng: random.Random) -> None:
     (world.home / "data" / "hen" / "half.jpg").write_bytes(whole[: rng.randrange(len(whole))])
 
 
-FAULTS: dict[str, Callable[[World, random.Random], None]] = {
+FAULTS: dict[str, Fault] = {
     "a bit of the cache flips": bit_flips,
     "a file of the cache ends early": ends_early,
     "a file of the cache vanishes": is_gone,
@@ -222,8 +232,9 @@ def soak(world: World, rng: random.Random, seconds: float, tell: Callable[[dict[
     while time.monotonic() - start < seconds:
         exchange(world, rng)
         fault = rng.choice([*FAULTS, DECODER_KILLED])
-        if fault in FAULTS:
-            FAULTS[fault](world, rng)
+        wrong = FAULTS[fault](world, rng) if fault in FAULTS else None
+        if wrong:
+            lost.append(f"round {len(rounds)}, {fault}: {wrong}")
         auditor.begin(audit_of(world, "out", "cache"))
         if fault == DECODER_KILLED:
             time.sleep(rng.uniform(0.0, 3.0))
