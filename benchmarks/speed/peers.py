@@ -236,7 +236,7 @@ def near_duplicates(folder: Path, sizes: list[int], repeats: int) -> dict[str, A
                 ours = apart(folder, "--turn", "near, curator", str(n))
                 found.append((ours, apart(folder, "--turn", "near, Brain", str(n), seconds=BRAIN_SECONDS)))
         except subprocess.TimeoutExpired:
-            rows.append({"n": n, "curator": ours, "Brain": f"took more than {BRAIN_SECONDS} s"})
+            rows.append({"n": n, "curator": summary([ours]), "Brain": f"took more than {BRAIN_SECONDS} s"})
             continue
         rows.append({
             "n": n,
