@@ -7,6 +7,7 @@ python docs/make_scale.py --check
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -92,9 +93,30 @@ def audits(runs: list[dict[str, Any]]) -> str:
     return table(["images", "time", "processor time an image", "peak memory"], rows)
 
 
+def on_a_cluster(ray: dict[str, Any]) -> str:
+    """What a second node brought, and how many the process that asks can serve."""
+    low, high = min(ray["steady"]["ratios"]), max(ray["steady"]["ratios"])
+    one = sum(run["steady"] for run in ray["runs"] if run["nodes"] == 1) / ray["repeats"]
+    home = 1000 / ray["home_ms"]
+    spoilt = ray.get("disturbed", {}).get("steady", {}).get("ratios", [])
+    disturbed = (
+        f"A run beside another benchmark gave {min(spoilt):.2f} to {max(spoilt):.2f}, which tells nothing. "
+        if spoilt
+        else ""
+    )
+    return f"""Two nodes of a Ray cluster, each bound to one processor and with one worker, embed {ray["steady"]["ratio"]:.2f} times ({low:.2f} to {high:.2f}) the images a second of
+one, once a fifth are back; with the start of {statistics.median(run["first_back_seconds"] for run in ray["runs"]):.0f} s, of {ray["images"]} images, {ray["with_start"]["ratio"]:.2f} times (`benchmarks/speed/ray_scale.py`, {ray["repeats"]} repeats). {disturbed}Nobody has run curator
+on more than two nodes.
+
+**What was computed comes home.** Workers write nothing: about 30 kB an image go to the process that asked, which spends {ray["home_ms"]:.1f} ms of one processor on it and
+stores it. That is the next limit: some {amount(home)} images a second for one process, {amount(home / one)} such workers. Beyond that split the list into tables, and give each a
+process and a `--cache` of its own. `curator embed` holds no vectors; of each image it keeps what it is called and its hash, 0.5 kB, so 50 GB at a hundred million."""
+
+
 def page() -> str:
     stages = json.loads((RESULTS / "speed_stages.json").read_text(encoding="utf-8"))
     runs = json.loads((RESULTS / "speed_audit.json").read_text(encoding="utf-8"))["runs"]
+    ray = json.loads((RESULTS / "speed_ray.json").read_text(encoding="utf-8"))
     steps = stages["steps"]
     gpus, rate, cores = on_gpus(steps)
     eye = steps["ViT-B/32"]["eye"]
@@ -122,6 +144,10 @@ A GPU-hour is taken at ${GPU_HOUR:.2f}, and {GPU_PASSES:,.0f} images a second of
 here**. curator makes two passes, so {rate:,.0f} images a second. **The bottleneck then moves to the processors beside the GPU**: decoding, the eye (EfficientNet-Lite0,
 {eye:.0f} ms on a processor), and the measures want {cores:.0f} cores for one such GPU, where clouds give 8 to 16. The first thing to build is the eye on the GPU.
 
+## Many machines
+
+{on_a_cluster(ray)}
+
 ## What is stored
 
 {on_disk()}
@@ -134,17 +160,22 @@ are ten times the vectors. `curator cache prune` removes what is not used; keepi
 {audits(runs)}
 
 On synthetic vectors, attributes and labels, two shared cores. Memory grows with n: what one image needs, times a hundred million, is {amount(gb)} GB. **So the table of
-measures in memory is what breaks first in the audit**, between ten and a hundred million images on one machine. Until counts are taken where the
-images lie, audit a sample: of one million images drawn at random, a share of 50 % is known to 0.1 points, and a leak between splits is the only
-thing that a sample does not find. For embeddings that are there already, give a [clip-retrieval folder](how-to/my-own-data.md): no image is touched.
+measures in memory is what breaks first in the audit**, between ten and a hundred million images on one machine.
+
+**Counts are not taken on the cluster.** What is measured on the pixels could be: each worker would count class by value for its images, and the tables would
+add up. But which values there are, the words, the prompts and the cuts of numbers, is learnt from the whole set, and folding, confirmation and reliance ask
+how values go together image by image. From counts alone there would be a list of associations, and no audit. So audit a sample, embedded on the cluster like any
+other set ([how](how-to/my-own-data.md#more-images-than-memory)): of one million images drawn at random, a share of 50 % is known to 0.1 points. What a sample does not find are leaks
+between splits, duplicates whose other copy was not drawn, and values of a few images in a million. For embeddings that are there already, give a [clip-retrieval folder](how-to/my-own-data.md): no image is touched.
 
 ## What breaks, in this order
 
 1. The machine beside the GPU: see above.
-2. The listing of files: a data set is one list of names in memory, some 200 bytes each, {1e9 * 200 / 1e9:.0f} GB at a billion.
-3. The audit's memory, from ten million images on.
-4. The places on disk, from a hundred million on.
-5. The index of near-duplicates: it holds 256 bytes for each image, so a machine of 64 GB ends at about two hundred million.
+2. The process that asks for an embedding, on a large cluster: see above.
+3. The listing of files: a data set is one list of names in memory, some 200 bytes each, {1e9 * 200 / 1e9:.0f} GB at a billion.
+4. The audit's memory, from ten million images on.
+5. The places on disk, from a hundred million on.
+6. The index of near-duplicates: it holds 256 bytes for each image, so a machine of 64 GB ends at about two hundred million.
 """
 
 
