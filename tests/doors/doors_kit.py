@@ -74,6 +74,11 @@ codes = {}
 for name, command in commands.items():
     with open(os.environ["DOORS_LOG"], "a") as file:
         file.write(json.dumps(["command", name]) + "\\n")
+    if name == "browse":  # FiftyOne would look for a database service of other processes, which this network does not reach
+        sys.path.insert(0, sys.argv[3])
+        from app_kit import own_mongod
+        database = own_mongod(Path("home/mongo"))
+        os.environ["FIFTYONE_DATABASE_URI"] = database.__enter__()
     done = CliRunner().invoke(cli, command)
     Path(f"said-{name}.txt").write_bytes(done.output_bytes)
     codes[name] = done.exit_code
@@ -224,7 +229,8 @@ def run(folder: Path, model: str = "pixels") -> Doors:
     env |= {"PYTHONPATH": os.pathsep.join([str(folder / "ear"), *sys.path[:0], str(Path(__file__).parents[2])]),
             "DOORS_LOG": str(log), "HOME": str(folder / "home"), "COLUMNS": "100", "OMP_NUM_THREADS": "1"}  # fmt: skip
     done = subprocess.run(
-        [*cut_off(), sys.executable, "-c", DRIVER, json.dumps(commands(model)), "alone" if cut_off() else ""],
+        [*cut_off(), sys.executable, "-c", DRIVER, json.dumps(commands(model)),
+         "alone" if cut_off() else "", str(Path(__file__).parents[1])],
         cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )  # fmt: skip
     if not (folder / "codes.json").exists():
