@@ -1,4 +1,4 @@
-"""The README's table of speed, from results/speed_stages.json and results/speed_audit.json.
+"""The README's table of speed, from results/speed_stages.json, speed_ray.json, speed_peers.json and speed_audit.json.
 
 python benchmarks/speed/table.py           # write it between the markers of README.md
 python benchmarks/speed/table.py --check   # exit 1 if the README says anything else
@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import readme
 
 ROOT = Path(__file__).parents[2]
-STAGES = ROOT / "benchmarks" / "results" / "speed_stages.json"
-AUDIT = ROOT / "benchmarks" / "results" / "speed_audit.json"
+RESULTS = ROOT / "benchmarks" / "results"
+NAMES = ("stages", "ray", "peers", "audit")
 
 
 def row(*cells: str) -> str:
@@ -38,6 +38,31 @@ def embedding(stages: dict[str, Any]) -> list[str]:
     lines.append(row("all pixel attributes, against CleanVision's checks", "at least 3 times", peer))
     second = together["embedded"]["second_run"]
     lines.append(row("a second run with nothing new, against the first", "at most 2%", f"{100 * second:.1f}%"))
+    return lines
+
+
+def nodes(ray: dict[str, Any]) -> list[str]:
+    """What a second node of a Ray cluster brings, once it works."""
+    low, high = min(ray["steady"]["ratios"]), max(ray["steady"]["ratios"])
+    measured = f"{ray['steady']['ratio']:.2f} times ({low:.2f} to {high:.2f})"
+    return [row("two Ray nodes of one processor, against one", "at least 1.8 times", measured)]
+
+
+def peers(found: dict[str, Any]) -> list[str]:
+    """Images a second as a multiple of each peer's, with the same checkpoint and files; the bar is none of ours."""
+    lines = []
+    for peer in ("FiftyOne", "clip-retrieval"):
+        for ours, words in (("curator, one pass", "decode, hashes, one vector, store"), ("curator", "all of `embed`")):
+            speed = found["embedding"]["times_as_fast"][f"{ours} / {peer}"]
+            low, high = min(speed["all"]), max(speed["all"])
+            lines.append(row(f"{words}, against {peer}", "–", f"{speed['median']:.1f} times ({low:.1f} to {high:.1f})"))
+    for size in found["near_duplicates"]["sizes"]:
+        if "times_as_fast" in size:
+            speed = size["times_as_fast"]
+            words = f"near-duplicates of {size['n']:,} vectors, against FiftyOne Brain"
+            lines.append(
+                row(words, "–", f"{speed['median']:.1f} times ({min(speed['all']):.1f} to {max(speed['all']):.1f})")
+            )
     return lines
 
 
@@ -63,21 +88,26 @@ def audits(runs: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def text(stages: dict[str, Any], audit: dict[str, Any]) -> str:
+def text(stages: dict[str, Any], ray: dict[str, Any], beside: dict[str, Any], audit: dict[str, Any]) -> str:
     """Everything between the markers."""
     load = max(stages[part]["load"] for part in ("together", "large", "cleanvision"))
     first = audit["runs"][-1]
     said = (
-        f"{stages['cores']} shared cores (a load of up to {load:.0f}, this work's own and other): ratios last, seconds do not. "
+        f"{stages['cores']} shared cores (a load of up to {load:.0f}, this work's own and other; "
+        f"{beside['load_before']:.0f} and more beside FiftyOne and clip-retrieval): ratios last, seconds do not. "
         f"The audit: duplicates, clusters, {first['attributes']} attributes of {first['classes']} classes, the probe with its "
         "intervals, audit.json and report.html. [docs/performance.md](docs/performance.md) says where the time goes."
     )
-    return "\n\n".join(("\n".join(embedding(stages)), "\n".join(audits(audit["runs"])), said))
+    return "\n\n".join(
+        ("\n".join([*embedding(stages), *nodes(ray), *peers(beside)]), "\n".join(audits(audit["runs"])), said)
+    )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the README is out of date")
     flags = parser.parse_args()
-    stored = [json.loads(path.read_text(encoding="utf-8")) for path in (STAGES, AUDIT)]
+    stored = [
+        json.loads(path.read_text(encoding="utf-8")) for path in (RESULTS / f"speed_{name}.json" for name in NAMES)
+    ]
     readme.keep("speed", text(*stored), check=flags.check)
