@@ -146,42 +146,36 @@ def read_only_cache(world: World, name: str) -> Outcome:
 
 def vanished(world: World, name: str, moment: float) -> Outcome:
     """A picture vanishes mid-run: that run names it or has read it already, and ends well; with it back, all is as ever."""
-    world.clear()
     victim = sorted((world.home / "data" / "hen").iterdir())[-1]
+    return _without_picture("a file vanishes", world, name, moment, victim, victim.unlink)
+
+
+def changed(world: World, name: str, moment: float) -> Outcome:
+    """A picture becomes half of another one mid-run; with the first one back, all is as ever."""
+    first, victim = sorted((world.home / "data" / "hen").iterdir())[-2:]
+    half = first.read_bytes()[: victim.stat().st_size // 2]
+    return _without_picture("a file changes", world, name, moment, victim, lambda: victim.write_bytes(half))
+
+
+def _without_picture(
+    fault: str, world: World, name: str, moment: float, victim: Path, take: Callable[[], object]
+) -> Outcome:
+    """The command, from some moment on without one of its pictures, and then with it again."""
+    world.clear()
     content = victim.read_bytes()
     process = world.start(name, "--max-skipped", "0.5")
     time.sleep(moment)
-    victim.unlink()
+    take()
     try:
         _, said = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         kill(process, signal.SIGKILL)
-        return Outcome("a file vanishes", name, "hangs")
+        return Outcome(fault, name, "hangs")
     finally:
         victim.write_bytes(content)
     wrong = one_line(process.returncode, said) if process.returncode else ""
     world.clear(cache=False)
-    return Outcome("a file vanishes", name, wrong or world.verdict(name))
-
-
-def changed(world: World, name: str, moment: float) -> Outcome:
-    """A picture becomes another one mid-run; with the first one back, all is as ever."""
-    world.clear()
-    first, second = sorted((world.home / "data" / "hen").iterdir())[-2:]
-    content = second.read_bytes()
-    process = world.start(name, "--max-skipped", "0.5")
-    time.sleep(moment)
-    second.write_bytes(first.read_bytes()[: len(content) // 2])
-    try:
-        _, said = process.communicate(timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        kill(process, signal.SIGKILL)
-        return Outcome("a file changes", name, "hangs")
-    finally:
-        second.write_bytes(content)
-    wrong = one_line(process.returncode, said) if process.returncode else ""
-    world.clear(cache=False)
-    return Outcome("a file changes", name, wrong or world.verdict(name))
+    return Outcome(fault, name, wrong or world.verdict(name))
 
 
 def few_descriptors(world: World, name: str, n: int) -> Outcome:
