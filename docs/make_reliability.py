@@ -187,11 +187,12 @@ def soaked(soak: Mapping[str, Any]) -> str:
         held = soak[key]
         cap = f"cap {held['cap']:,}" if "cap" in held else ""
         rows.append((name, held["first"], held["last"], held["most"], cap))
-    return (
-        f"## Soak\n\nOne process audits again and again, with a fault before or during each audit: {about}. {soak['checked']} of the audits "
-        "were compared with those of an undisturbed process. What it holds and leaves must not grow: medians over the second and "
-        "the last tenth of the rounds.\n\n" + table(("", "second tenth", "last tenth", "most", ""), rows)
+    said = (
+        f"One process audits again and again, with a fault before or during each audit: {about}. {soak['checked']} of the "
+        "audits were compared with those of an undisturbed process. What it holds and leaves must not grow: medians over "
+        "the second and the last tenth of the rounds."
     )
+    return f"## Soak\n\n{said}\n\n" + table(("", "second tenth", "last tenth", "most", ""), rows)
 
 
 def doors_tried(doors: Mapping[str, Any]) -> str:
