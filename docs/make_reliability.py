@@ -82,6 +82,10 @@ BUGS = (
         "A path with a NUL ended in a traceback, and was shown as it is.",
         "Names that no file system has. They are refused where tables are read, and spelled out where they are shown.",
     ),
+    (
+        "The soak: a bit that flipped in a shard of one image ended the audit with a traceback.",
+        "Parts without rows. The store gives none away: what is damaged is left out, and a block always has a shape.",
+    ),
     ("A run.json could send curator to read /dev/zero.", "Paths in results. Names there must be plain file names."),
     (
         "A pattern of many stars in a settings file took for ever on a long name.",
