@@ -86,6 +86,10 @@ BUGS = (
         "The soak: a bit that flipped in a shard of one image ended the audit with a traceback.",
         "Parts without rows. The store gives none away: what is damaged is left out, and a block always has a shape.",
     ),
+    (
+        "The soak: what killed runs left in the cache was not counted, and a cap of 3 MB let 3.5 stay.",
+        "Leftovers that nobody owns. `curator cache prune` counts them, and they go first.",
+    ),
     ("A run.json could send curator to read /dev/zero.", "Paths in results. Names there must be plain file names."),
     (
         "A pattern of many stars in a settings file took for ever on a long name.",

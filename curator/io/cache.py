@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,8 @@ KINDS = {"store": "vectors", "patches": "patches"}
 """Folders of a cache that hold stores, and what these hold."""
 
 OLDER = "of an earlier version"
+HALF_SECONDS = 60.0
+"""Vectors that wait this long for their .parquet count as left by a killed process; it comes within moments."""
 _FOLDER = re.compile(r"[0-9a-f]{24}")
 _NEW = re.compile(r"shard-\d{8,}-[0-9a-f]{32}-[0-9a-f]{8}")
 _OLD = re.compile(r"[0-9a-f]{40}")
@@ -120,6 +124,19 @@ def _by_link(cache: Path, folder: Path) -> bool:
     return folder.is_symlink() or folder.parent.is_symlink()
 
 
+def _halves(folder: Path) -> list[Shard]:
+    """Vectors whose .parquet never came, since their process was killed: no images, and never used, so they go first."""
+    found = []
+    for path in sorted(folder.glob("*.npy")):
+        if not _NEW.fullmatch(path.stem) or path.is_symlink() or path.with_suffix(".parquet").exists():
+            continue
+        with suppress(FileNotFoundError):  # removed meanwhile
+            about = path.stat()
+            if time.time() - about.st_mtime > HALF_SECONDS:
+                found.append(Shard(path.stem, 0, about.st_size, 0.0))
+    return found
+
+
 def _look(folder: Path, kind: str) -> Kept:
     about = _about(folder)
     pattern = _NEW if about is not None else _OLD
@@ -133,11 +150,12 @@ def _look(folder: Path, kind: str) -> Kept:
             continue
         n_images = shards.n_rows(path.stem) if about is not None else 0
         found.append(Shard(path.stem, n_images, sum(p.st_size for p in parts), max(p.st_mtime for p in parts)))
+    found += _halves(folder) if about is not None else []
     try:
         used = [(folder / ABOUT if about is not None else folder).stat().st_mtime]
     except FileNotFoundError:
         used = [0.0]
-    last = max([s.last_used for s in found] or used)
+    last = max([s.last_used for s in found if s.last_used] or used)
     return Kept(folder, kind, about or "", about is not None, last, tuple(found))
 
 
