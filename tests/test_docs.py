@@ -211,7 +211,7 @@ def test_commands_in_the_docs_exist() -> None:
 
 
 def test_flags_in_the_docs_exist() -> None:
-    known = {"--no-deps", "--strict", "--check"}  # of pip, mypy and mkdocs, docs/make_cli.py
+    known = {"--no-deps", "--wheel-dir", "--strict", "--check"}  # of pip, mypy and mkdocs, docs/make_cli.py
     for name in COMMANDS:
         known |= set(re.findall(r"--[a-z][a-z-]+", CliRunner().invoke(cli, [name, "--help"]).output))
     for page in PAGES:
