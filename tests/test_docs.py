@@ -214,6 +214,8 @@ def test_flags_in_the_docs_exist() -> None:
     known = {"--no-deps", "--wheel-dir", "--strict", "--check"}  # of pip, mypy and mkdocs, docs/make_cli.py
     for name in COMMANDS:
         known |= set(re.findall(r"--[a-z][a-z-]+", CliRunner().invoke(cli, [name, "--help"]).output))
+    for script in (ROOT / "benchmarks").rglob("*.py"):
+        known |= set(re.findall(r'add_argument\(\s*"(--[a-z][a-z-]+)"', script.read_text(encoding="utf-8")))
     for page in PAGES:
         found = set(re.findall(r"(?<![\w|-])--[a-z][a-z-]*[a-z](?![\w-])", code_of(page)))
         assert found <= known, page.name
