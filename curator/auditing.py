@@ -55,7 +55,7 @@ def sentence(
     )
 
 
-def _finding(
+def finding_of(
     hit: Hit,
     same: list[Hit],
     table: Table,
@@ -64,10 +64,11 @@ def _finding(
     settings: AuditSettings,
     where: str,
 ) -> Finding:
+    """A group of hits as it is told: by the first, with the others as what is the same."""
     c, v = hit.class_idx, hit.indicator
     k, n = int(table.with_[c, v]), int(table.known[c, v])
     other_with, other_known = (int(x[c, v]) for x in table.elsewhere)
-    here, there = _share(k, n), _share(other_with, other_known)
+    here, there = share_of(k, n), share_of(other_with, other_known)
     column = indicators.columns[v]
     return Finding(
         class_name=classes[c],
@@ -100,7 +101,8 @@ def _where_known(table: Table, c: int, n: int, n_elsewhere: int) -> str:
     return f" Known for {n} of {inside} and, elsewhere, {n_elsewhere} of {outside}."
 
 
-def _share(k: int, n: int) -> tuple[float, float, float]:
+def share_of(k: int, n: int) -> tuple[float, float, float]:
+    """k of n as a fraction, and the limits of its interval (Wilson)."""
     low, high = stats.wilson(k, n)
     return k / max(n, 1), float(low), float(high)
 
@@ -181,15 +183,15 @@ def audit(
     if present < 2:
         return Audit(_descriptions(indicators, table, classes, where), "too few images to tell", None, 0, shared)
     tests = exact_tests(table, len(classes), indicators, settings)
-    found = [widened(hit, indicators, labels) for hit in hits(table, tests, settings)]
-    strong = sorted((h for h in found if h.effect_ci[0] > settings.min_effect), key=lambda h: -round(h.effect_ci[0], 9))
-    groups = fold(strong, indicators, labels, settings)
+    groups = shortcuts(table, tests, indicators, labels, settings)
     leaders = [g[0] for g in groups]
     confirmed = confirm(leaders, indicators, labels, len(classes), settings, rng.spawn(1)[0], pictures)
     evidence = zip(groups, confirmed, adjust(leaders, indicators, labels), strict=True)
     findings = tuple(
         replace(
-            _finding(g[0], g[1:], table, indicators, classes, settings, where), confirmation=confirmation, adjusted=left
+            finding_of(g[0], g[1:], table, indicators, classes, settings, where),
+            confirmation=confirmation,
+            adjusted=left,
         )
         for g, confirmation, left in evidence
     )
@@ -203,6 +205,15 @@ def audit(
     expected = expected_false_findings(indicators, labels, n_rows, len(classes), settings, rng)
     untested = _untested(indicators, table, tests)
     return Audit(tuple(ordered), verdict, expected, tests.n_tests, shared, untested)
+
+
+def shortcuts(
+    table: Table, tests: Tests, indicators: Indicators, labels: Ints, settings: AuditSettings
+) -> list[list[Hit]]:
+    """What comes out of the counts, one group for each shortcut, the hit to name it by first."""
+    found = [widened(hit, indicators, labels) for hit in hits(table, tests, settings)]
+    strong = sorted((h for h in found if h.effect_ci[0] > settings.min_effect), key=lambda h: -round(h.effect_ci[0], 9))
+    return fold(strong, indicators, labels, settings)
 
 
 def _untested(indicators: Indicators, table: Table, tests: Tests) -> tuple[str, ...]:
@@ -242,7 +253,7 @@ def _descriptions(indicators: Indicators, table: Table, classes: tuple[str, ...]
             k2, n2 = int(other_with[c, v]), int(other_known[c, v])
             if column.kind != "context" or column.form == "number" or n < 2 or k < _MOST_OF_FEW * n:
                 continue
-            here, there = _share(k, n), _share(k2, n2)
+            here, there = share_of(k, n), share_of(k2, n2)
             low, high = stats.newcombe(k, n, k2, n2)
             against = (
                 f"against {percent(there[0])}% [{percent(there[1])}, {percent(there[2])}] {where}; "

@@ -31,7 +31,8 @@ class AuditSettings:
     `expected_false_findings`. `n_splits`: random halves behind each finding's confirmation. `n_edited`: findings, worst first,
     whose attribute is edited in the pictures to see what a probe makes of it. `leans`: a probe's reliance from which a
     finding weighs more, and below which it weighs less. `clusters`: how many, 0 = by the size of the set. `objects`: what
-    describes the object itself counts like anything else. `intended`: what the user accepts.
+    describes the object itself counts like anything else. `sample`: audit that many images, drawn at random, and count what
+    was asked of them in all; 0 = audit all. `intended`: what the user accepts.
     """
 
     alpha: float = 0.05
@@ -48,6 +49,7 @@ class AuditSettings:
     n_examples: int = 12
     concepts: str = ""
     objects: bool = False
+    sample: int = 0
     intended: tuple[Intended, ...] = field(default=(), metadata={"read": intended.read})
 
     def __post_init__(self) -> None:
@@ -63,6 +65,7 @@ class AuditSettings:
             n_splits=self.n_splits,
             n_edited=self.n_edited,
             clusters=self.clusters,
+            sample=self.sample,
         )
 
 

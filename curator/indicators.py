@@ -297,6 +297,31 @@ def cut_of(column: Column, value: str) -> float:
         ) from None
 
 
+def like(measures: Measures, given: Indicators) -> Indicators:
+    """The values of `given`, as they are read on other images, which were measured by the same thresholds.
+
+    Without other readings of them: these are asked for one value at a time, by `given`'s own images.
+    """
+    n = len(measures.frame)
+    described = {c.name: c for c in measures.columns}
+    names = {
+        name: _Names.of(measures.frame[name])
+        for name in dict.fromkeys(given.attribute)
+        if name in described and described[name].form in ("tags", "category")
+    }
+    values, known = [], []
+    for column, value, cut in zip(given.columns, given.value_names, given.cuts, strict=True):
+        if column.name in names and np.isnan(cut):
+            values.append(names[column.name].have(value, column))
+            known.append(names[column.name].code >= 0)
+        else:
+            has, here = read(measures, column.name, value, cut)
+            values.append(has)
+            known.append(here)
+    ids = np.asarray(measures.frame.index, dtype=np.str_)
+    return replace(given, ids=ids, values=_stacked(values, n), known=_stacked(known, n), readings={})
+
+
 def read(measures: Measures, attribute: str, value: str, cut: float | None = None) -> tuple[Mask, Mask]:
     """One value on other images (a pool, a test set): which have it, and where it was measured.
 

@@ -27,6 +27,8 @@ def widened(hit: Hit, indicators: Indicators, labels: Ints) -> Hit:
         return hit
     known = indicators.known[:, hit.indicator]
     inside, outside = known & (labels == hit.class_idx), known & (labels >= 0) & (labels != hit.class_idx)
+    if not inside.any() or not outside.any():  # the hit is of other images than the readings
+        return hit
     effects = readings[inside].mean(0) - readings[outside].mean(0)
     between = (1 + 1 / len(effects)) * float(effects.var(ddof=1)) * stats.z_value() ** 2
     low, high = hit.effect_ci

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import platformdirs
+from numpy.typing import NDArray
 
 from curator import __version__, attributes, encoders, patches
 from curator.config import Settings
 from curator.encoders.open_clip import DEFAULT
-from curator.engines import local, ray
-from curator.engines.steps import Filled
+from curator.engines import local, ray, spread, steps
+from curator.engines.steps import Filled, Shelf
 from curator.errors import DataError, InputError
 from curator.fingerprints import fingerprint as fingerprint
 from curator.io import clip_retrieval, images
 from curator.io.scan import scan
 from curator.io.store import Store
-from curator.types import Dataset, Embedded, Encoder, Eye, Measures
+from curator.types import UNLABELLED, Dataset, Embedded, Encoder, Eye, Ints, Measures
 
 Out = TypeVar("Out", Embedded, Filled)
+T = TypeVar("T")
+R = TypeVar("R")
 Progress = Callable[[str, int, int], None]
 """(what is being done, how much of it is done, how much there is)."""
 
@@ -127,38 +131,49 @@ class Workbench:
         """`embed` for the sake of the store alone: no vector is held in memory. Raises: what `embed` does."""
         return self._run(dataset, local.fill, ray.fill)
 
+    def recall(self, stored: Filled, rows: NDArray[np.intp]) -> Embedded:
+        """Some images (m,) of what `fill` stored, in this order. Raises: CuratorError where one is lost."""
+        return steps.recalled(stored, rows, self._shelf(), self.encoder.info)
+
+    def each(
+        self, start: Callable[[Crew], Callable[[T], R]], here: Callable[[T], R], pieces: Iterable[T]
+    ) -> Iterator[R]:
+        """What comes of each piece, in order: by `here` on this machine, or by what `start` makes on those of a cluster.
+
+        `start` is pickled with whatever it holds, and so are the pieces.
+        """
+        if self.engine != "ray":
+            return map(here, pieces)
+        return spread.each(partial(start, self._crew()), pieces, self._cluster())
+
     def _run(self, dataset: Dataset, here: Callable[..., Out], there: Callable[..., Out]) -> Out:
         """By the engine of this machine, or the one of a cluster."""
         if clip_retrieval.is_folder(dataset.root):
             raise InputError(
                 f"{dataset.root} holds embeddings and no images: curator audit takes it; give the images for the rest."
             )
-        eye = encoders.eye_of(self.encoder, cache=self.cache, jobs=self.jobs)
-        sight = local.Sight(eye, self._patches(eye)) if eye else None
-        measured = (
-            f"decoded {images.DECODING} "
-            + attributes.fingerprint()
-            + (f" seen by {eye.info.fingerprint} {patches.VERSION}" if eye else "")
-        )
-        store = Store.for_(self.cache, self.encoder.info.fingerprint, measured, self.encoder.info.name)
+        shelf = self._shelf()
         name = f"reading {dataset.name}"
 
         def tell(done: int, total: int) -> None:
             self.progress(name, done, total)
 
         if self.engine == "ray":
-            if self.crew is None:
-                raise InputError(
-                    "the engine 'ray' needs the names of what it is to use: make the workbench by Workbench.open."
-                )
-            cluster = ray.Cluster(self.ray_address, self.jobs)
             out = there(
-                dataset, self.encoder.info, self.crew, attributes.measure, store,
-                sight=sight, cluster=cluster, batch_size=getattr(self.encoder, "batch_size", local.BATCH_SIZE),
-                on_progress=tell,
+                dataset, self.encoder.info, self._crew(), attributes.measure, shelf.store,
+                sight=shelf.sight, cluster=self._cluster(),
+                batch_size=getattr(self.encoder, "batch_size", local.BATCH_SIZE), on_progress=tell,
             )  # fmt: skip
         else:
-            out = here(dataset, self.encoder, attributes.measure, store, sight=sight, jobs=self.jobs, on_progress=tell)
+            out = here(
+                dataset,
+                self.encoder,
+                attributes.measure,
+                shelf.store,
+                sight=shelf.sight,
+                jobs=self.jobs,
+                on_progress=tell,
+            )
         skipped = out.dataset.skipped
         n = len(out.dataset) + len(skipped)
         if len(skipped) > self.max_skipped * n:
@@ -167,6 +182,27 @@ class Workbench:
                 f"at most {self.max_skipped:.0%} are allowed, mend them or raise --max-skipped."
             )
         return out
+
+    def _crew(self) -> Crew:
+        if self.crew is None:
+            raise InputError(
+                "the engine 'ray' needs the names of what it is to use: make the workbench by Workbench.open."
+            )
+        return self.crew
+
+    def _cluster(self) -> ray.Cluster:
+        return ray.Cluster(self.ray_address, self.jobs)
+
+    def _shelf(self) -> Shelf:
+        """Where what this encoder makes of an image is kept, with what sees its places."""
+        eye = encoders.eye_of(self.encoder, cache=self.cache, jobs=self.jobs)
+        measured = (
+            f"decoded {images.DECODING} "
+            + attributes.fingerprint()
+            + (f" seen by {eye.info.fingerprint} {patches.VERSION}" if eye else "")
+        )
+        store = Store.for_(self.cache, self.encoder.info.fingerprint, measured, self.encoder.info.name)
+        return Shelf(store, steps.Sight(eye, self._patches(eye)) if eye else None)
 
     def _patches(self, eye: Eye) -> Store:
         # What is seen depends on how the encoder cuts its input, whichever eye looks at it.
@@ -187,6 +223,13 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def train_labels(dataset: Dataset) -> Ints:
+    """The labels (n,) that findings are about: where a split is called train, those of its images, and -1 for the others."""
+    if "train" in dataset.splits and (dataset.splits != "train").any():
+        return np.where(dataset.splits == "train", dataset.labels, UNLABELLED).astype(np.int32)
+    return dataset.labels
 
 
 def one_class(dataset: Dataset) -> Dataset:

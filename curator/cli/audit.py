@@ -41,6 +41,12 @@ FILES = ("audit.json", "report.html", "measures.parquet", "audit.junit.xml", "au
     help="An earlier audit.json, of another version of DATA: say what changed, in comparison.json and the report.",
 )
 @click.option(
+    "--sample",
+    type=click.IntRange(min=100),
+    metavar="N",
+    help="Audit N images, drawn at random, and count what is asked of them in all: for more than fit in memory.",
+)
+@click.option(
     "--concepts",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Your own vocabulary of prompts, one a line.",
@@ -61,6 +67,7 @@ def command(
     fail_on: str | None,
     baseline: Path | None,
     compare: Path | None,
+    sample: int | None,
     concepts: Path | None,
     from_app: bool,
     name: str | None,
@@ -90,7 +97,7 @@ def command(
         from curator.pipeline import vectors_only
 
         flags = replace(common, model=vectors_only.NO_ENCODER)
-    with flags.bench(audit={"concepts": str(concepts) if concepts else None}) as bench:
+    with flags.bench(audit={"concepts": str(concepts) if concepts else None, "sample": sample}) as bench:
         if precision := getattr(
             bench.encoder, "precision", ""
         ):  # what `auto` meant here, which another machine may not mean

@@ -83,7 +83,7 @@ def fill(
     """`run` for the sake of the store alone: every image is in it then, and none of the vectors in memory."""
     start = time.monotonic()
     work = _worked(dataset, encoder, measure, Shelf(store, sight), jobs, batch_size, on_progress, holds=False)
-    return Filled(steps.readable(dataset, work.kept), work.n_new, time.monotonic() - start)
+    return steps.filled(dataset, work.keys, work.kept, work.n_new, time.monotonic() - start)
 
 
 def _worked(

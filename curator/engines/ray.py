@@ -85,7 +85,7 @@ def fill(
     start = time.monotonic()
     work = _Run(dataset, info, make, measure, Shelf(store, sight), batch_size, on_progress, holds=False)
     work.do(cluster or Cluster())
-    return Filled(steps.readable(dataset, work.kept), work.n_new, time.monotonic() - start)
+    return steps.filled(dataset, work.keys, work.kept, work.n_new, time.monotonic() - start)
 
 
 class _Run:

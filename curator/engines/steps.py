@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from curator import foreground, patches
 from curator.engines import workers
-from curator.errors import DataError
+from curator.errors import CuratorError, DataError
 from curator.io import images
-from curator.io.keys import Index, as_keys
+from curator.io.keys import Index, Keys, as_keys, as_text
 from curator.io.store import Store
 from curator.types import (
     Dataset,
@@ -79,10 +79,11 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A data set of which the store has everything: the images that could be read, with the others in `skipped`; `n_new` of
-    their contents were embedded now, in `seconds`."""
+    """A data set of which the store has everything: the images that could be read, with the others in `skipped`, and what each
+    is stored under, `keys` (n,); `n_new` of their contents were embedded now, in `seconds`."""
 
     dataset: Dataset
+    keys: Keys
     n_new: int
     seconds: float
 
@@ -135,6 +136,21 @@ class Shelf:
             sound &= found
         lost = [i for i, there in zip(rows, sound, strict=True) if not there]
         return lost or replace(nothing_kept(), reasons=reasons)
+
+
+def filled(dataset: Dataset, contents: Mapping[int, str], kept: Kept, n_new: int, seconds: float) -> Filled:
+    """What was stored, by the `contents` of each row. Raises: DataError if no image can be read."""
+    rows = [i for i in sorted(contents) if i not in kept.reasons]
+    return Filled(readable(dataset, kept), as_keys([contents[i] for i in rows]), n_new, seconds)
+
+
+def recalled(stored: Filled, rows: NDArray[np.intp], shelf: Shelf, encoder: EncoderInfo) -> Embedded:
+    """Some images of what was stored, in the order of `rows` (m,). Raises: CuratorError where one is lost."""
+    dataset = stored.dataset.take(rows)
+    found = shelf.read(dataset, dict(enumerate(as_text(stored.keys[rows]))), {})
+    if not isinstance(found, Kept):
+        raise CuratorError(f"the cache {shelf.store.folder} lost {len(found)} images just stored. Run again.")
+    return embedded(dataset, found, encoder, shelf.sight is not None, 0, 0.0)
 
 
 def nothing_kept() -> Kept:

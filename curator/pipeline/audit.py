@@ -14,7 +14,8 @@ from curator import auditing, clustering, duplicates, indicators, intended, prob
 from curator.errors import InputError
 from curator.fingerprints import fingerprint
 from curator.indicators import Indicators
-from curator.pipeline import evidence, patterns, sampling, vectors_only
+from curator.pipeline import drawing, evidence, patterns, sampling, vectors_only
+from curator.pipeline.drawing import Drawn
 from curator.pipeline.given import with_given
 from curator.probing import CrossFit
 from curator.synthesizing import is_synthetic
@@ -29,8 +30,8 @@ from curator.types import (
     LabelError,
     Measures,
 )
-from curator.types.results import Recall
-from curator.workbench import Workbench, one_class, versions
+from curator.types.results import Recall, Whole
+from curator.workbench import Workbench, one_class, train_labels, versions
 
 _FITS = 0.15
 """Mean probability from which one of an encoder's thousand names is said of a cluster."""
@@ -40,22 +41,36 @@ def audit(data: str | Path, bench: Workbench | None = None, *, pool: str | Path 
     """Find what tells the classes apart besides what they are.
 
     `pool` is compared with where `data` has one class only. With named splits, findings are about the images called
-    train; duplicates and leaks are looked for in all. `bench` defaults to `Workbench.open()`.
+    train; duplicates and leaks are looked for in all. With `sample` in the settings that many images are audited, drawn at
+    random, and what is asked of them is counted in all. `bench` defaults to `Workbench.open()`.
     """
     bench = bench or Workbench.open()
     dataset = bench.scan(data)
+    sampled = 0 < bench.settings.audit.sample < len(dataset)
+    if sampled and pool is not None:
+        raise InputError("a sample is compared with no --pool; leave --sample or --pool out.")
     if vectors_only.is_given(dataset):
         if pool is not None:
             raise InputError("a folder of embeddings is compared with no --pool; leave it out.")
         ready, bench = vectors_only.read(dataset, bench)
-        return audit_embedded(replace(ready, dataset=one_class(ready.dataset)), bench)
+        ready = replace(ready, dataset=one_class(ready.dataset))
+        if sampled:
+            bench = replace(bench, engine="local")  # nothing is left to be worked out elsewhere
+            drawn = drawing.of_embeddings(ready, bench)
+            return audit_embedded(drawn.sample, bench, drawn=drawn)
+        return audit_embedded(ready, bench)
+    if sampled:
+        drawn = drawing.of_images(one_class(dataset), bench)
+        return audit_embedded(drawn.sample, bench, drawn=drawn)
     embedded, said = with_given(bench.embed(one_class(dataset)), data)
     other = bench.embed(bench.scan(pool)) if pool is not None else None
     return audit_embedded(embedded, replace(bench, notes=(*bench.notes, *said)), other)
 
 
-def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None = None) -> AuditRun:
-    """The audit of images that are embedded already."""
+def audit_embedded(
+    embedded: Embedded, bench: Workbench, pool: Embedded | None = None, drawn: Drawn | None = None
+) -> AuditRun:
+    """The audit of images that are embedded already; where they are `drawn` from more, what these add is in it."""
     settings = bench.settings
     bench.progress("auditing", 0, 1)
     measures = bench.measures(embedded)
@@ -66,9 +81,8 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
         notes.append(f"Images of the data that are synthetic, and are audited like the others: {n_made}.")
     if settings.audit.concepts and not bench.encoder.info.text:
         notes.append(f"{settings.audit.concepts} is not used: {bench.encoder.info.name} cannot read prompts, CLIP can.")
-    labels = data.labels
-    if "train" in data.splits and (data.splits != "train").any():
-        labels = np.where(data.splits == "train", labels, -1).astype(np.int32)
+    labels = train_labels(data)
+    if labels is not data.labels:
         notes.append(
             f"Findings are about the {int((labels >= 0).sum())} images of the train split, as a network would see them."
         )
@@ -80,6 +94,10 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
     recall = duplicates.recall(groups, data.ids, hashes, embedded.embeddings, settings.duplicates, bench.seed)
     notes += _sampled(len(data), recall)
     found = _test(embedded, labels, measures, table, bench, pool, _pictures(data.ids, groups))
+    whole: Whole | None = None
+    if drawn is not None:
+        found, whole, said_of_all = drawing.with_counts(found, drawn, table, labels, bench)
+        notes += said_of_all
     cross = evidence.cross_fit(embedded, labels, bench)
     sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))
     small = [name for name, size in zip(data.classes, sizes, strict=True) if 0 < size < evidence.SMALLEST]
@@ -115,6 +133,7 @@ def audit_embedded(embedded: Embedded, bench: Workbench, pool: Embedded | None =
         facts=embedded.facts,
         patches=embedded.patches,
         recall=recall,
+        whole=whole,
     )
 
 

@@ -71,6 +71,9 @@ def compare(old: Content, new: Content) -> Verification:
 
 
 def _data(old: Content, new: Content) -> Iterator[str]:
+    was, now = (content.get("drawn_from", {}) for content in (old, new))
+    if was and now and was["fingerprint"] != now["fingerprint"]:
+        yield f"data changed: of all {was['n_images']} images, {now['n_images']} now, some are others than they were"
     was, now = old["dataset"], new["dataset"]
     if was["fingerprint"] == now["fingerprint"]:
         return

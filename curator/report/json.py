@@ -10,6 +10,7 @@ import csv
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,7 @@ def audit_json(run: AuditRun, source: Mapping[str, Any] | None = None) -> dict[s
         "n_tests": int(run.audit.n_tests),
         "notes": list(run.notes),
         "untested": list(run.audit.untested),
+        **_whole(run),
         **({} if source is None else {"source": plain(source)}),
     }
 
@@ -153,6 +155,8 @@ def _finding(f: Finding) -> dict[str, Any]:
             "intended": f.intended,
         }
     )
+    if f.in_all is not None:
+        out["in_all"] = plain(asdict(f.in_all))
     return out
 
 
@@ -195,7 +199,11 @@ def clusters_json(run: AuditRun) -> list[dict[str, Any]]:
 
 def _leaks(run: AuditRun) -> list[dict[str, Any]]:
     split_of = dict(zip(run.dataset.ids.tolist(), run.dataset.splits.tolist(), strict=True)) if run.leaks else {}
-    return [{"ids": list(g.ids), "splits": sorted({split_of[i] for i in g.ids})} for g in run.leaks]
+    found = [{"ids": list(g.ids), "splits": sorted({split_of[i] for i in g.ids})} for g in run.leaks]
+    # Of a sample, those among all images, too, and none twice.
+    every = [{"ids": list(leak.ids), "splits": list(leak.splits)} for leak in (run.whole.leaks if run.whole else ())]
+    there = {i for leak in every for i in leak["ids"]}
+    return every + [leak for leak in found if not there.issuperset(leak["ids"])]
 
 
 def _search(run: AuditRun) -> dict[str, Any]:
@@ -205,6 +213,16 @@ def _search(run: AuditRun) -> dict[str, Any]:
         return {}
     found = {"n_sampled": r.n_sampled, "n_pairs": r.n_pairs, "n_found": r.n_found}
     return {"search": {"method": "index", **found, "recall": r.n_found / r.n_pairs if r.n_pairs else None}}
+
+
+def _whole(run: AuditRun) -> dict[str, Any]:
+    """What the images were drawn from; no key where all were audited."""
+    w = run.whole
+    return (
+        {}
+        if w is None
+        else {"drawn_from": {"n_images": w.n_images, "fingerprint": w.fingerprint, "n_tests": w.n_tests}}
+    )
 
 
 def _left_out(run: AuditRun) -> dict[str, Any]:

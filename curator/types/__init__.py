@@ -124,6 +124,9 @@ from curator.types.results import (
     Finding as Finding,
 )
 from curator.types.results import (
+    InAll as InAll,
+)
+from curator.types.results import (
     LabelError as LabelError,
 )
 from curator.types.results import (

@@ -109,12 +109,27 @@ class Adjusted:
 
 
 @dataclass(frozen=True, slots=True)
+class InAll:
+    """How a finding of a sample stands in all the images that it was drawn from. Fractions, with 95 % intervals."""
+
+    n_class: int
+    n_with: int
+    share_in_class: float
+    share_in_class_ci: Interval
+    share_elsewhere: float
+    share_elsewhere_ci: Interval
+    effect: float
+    effect_ci: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One shortcut: `share_in_class` of `class_name` have the value, against `share_elsewhere` of all other images.
 
     Shares and `effect` (their difference) are fractions with 95 % intervals; the statistics that need another class are
     None when there is none. `same_as` names the attributes folded into this one. `intended` is why the user accepts it, ""
-    where it is not accepted. `bias` is the effect that the measure's own error may cause (see `Column`).
+    where it is not accepted. `bias` is the effect that the measure's own error may cause (see `Column`). `in_all` is None
+    where all images were audited.
     """
 
     class_name: str
@@ -141,6 +156,7 @@ class Finding:
     confirmation: Confirmation | None = None
     adjusted: Adjusted | None = None
     bias: float = 0.0
+    in_all: InAll | None = None
 
     @property
     def id(self) -> str:
@@ -195,6 +211,27 @@ class Audit:
         return audit_html(self.verdict, self.findings)
 
 
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Images that are the same file and lie in more than one split."""
+
+    ids: tuple[str, ...]
+    splits: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What is known of all `n_images` that the audited ones were drawn from; `fingerprint` changes with any of them.
+
+    `n_tests` of their counts were paid for. `leaks` are of identical files only.
+    """
+
+    n_images: int
+    fingerprint: str
+    n_tests: int
+    leaks: tuple[Leak, ...]
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class AuditRun:
     """Everything one `curator audit` found: what the report, the JSON, the App and later commands start from.
@@ -202,7 +239,7 @@ class AuditRun:
     `leaks` are groups of duplicates that lie in more than one split. `notes` are sentences the user must see (the encoder
     that stood in for another, what that loses). `n_new` images were embedded in `seconds`. `patches` are what visual words were
     learnt from, so that a pool or a test set can be read by the same words. `recall` is of the duplicates, None where all pairs
-    were compared.
+    were compared. `whole` is what a sample was drawn from, None where all images were audited.
     """
 
     dataset: Dataset
@@ -224,6 +261,7 @@ class AuditRun:
     facts: pd.DataFrame = field(default_factory=pd.DataFrame)
     patches: Patches | None = None
     recall: Recall | None = None
+    whole: Whole | None = None
 
     @property
     def verdict(self) -> Verdict:
