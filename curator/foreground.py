@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from curator.types import Floats, Mask, Preprocessing
 
@@ -18,6 +19,12 @@ places, on 360 composed photographs with true masks: the AUC of 0.982 hardly dep
 TOUCHES, STEEPNESS = 0.714, 25.6
 """Logistic fit on the same photographs: the distance at which a place is as likely as not to hold some of the object (5 % of
 its area or more), and how fast that changes. A place that only touches the object counts, so the rest is clean."""
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """What multiplies matrices here. Looked for once: that takes a hundred times as long as a limit does."""
+    return ThreadpoolController()
 
 
 @cache
@@ -43,7 +50,9 @@ def strangeness(features: Floats) -> Floats:
     flat = features.reshape(b, g * g, -1)
     unit = flat / np.maximum(np.linalg.norm(flat, axis=2, keepdims=True), 1e-12)
     ring, near = _ring(g)
-    similar = unit @ unit[:, ring].transpose(0, 2, 1)
+    # One thread: two take twice as long for products this small, more beside the encoder, and the last bit depends on them.
+    with _libraries().limit(limits=1, user_api="blas"):
+        similar = unit @ unit[:, ring].transpose(0, 2, 1)
     similar[:, near] = -1
     k = min(NEIGHBOURS, len(ring))
     closest = np.partition(similar, len(ring) - k, axis=2)[:, :, len(ring) - k :]
