@@ -55,7 +55,7 @@ def folder(home: Path, n: int) -> Path:
 
 
 class Held(threading.Thread):
-    """Watches how much memory the process holds, in MB, without the pages of files that are mapped: these the system takes back."""
+    """Watches how much memory the process holds, in MB. Pages of mapped files do not count: the system takes them back."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)

@@ -45,6 +45,18 @@ def test_every_colour_has_the_name_of_the_plain_definition(red):
         assert np.array_equal(colour.name_map(turned), plain_names(turned))
 
 
+def test_a_picture_is_grey_by_the_quantile_however_near_it_lies():
+    rng = np.random.default_rng(0)
+    seen = set()
+    for _ in range(2000):
+        n, few = rng.integers(1, 400), rng.choice([0.005, 0.01, 0.012, 0.02, 0.5])
+        spread = np.where(rng.random(n) < few, rng.integers(8, 11, n), rng.integers(0, 7, n)).astype(np.uint8)
+        told = colour._grey(spread)
+        assert told == (np.quantile(spread.astype(np.float32), 0.99) <= 8)
+        seen.add((told, int(np.count_nonzero(spread <= 8) - 0.99 * (n - 1))))
+    assert {(True, 1), (True, 0), (False, 0)} <= seen  # counted, and both ways asked of the quantile
+
+
 def test_warmth_saturation_and_grey_are_those_of_the_plain_formulas():
     pixels = photo(3).pixels
     rgb = pixels.reshape(-1, 3).astype(np.float32)
