@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from curator.foreground import cover, foreground, spread, strangeness
 from curator.types import Preprocessing
@@ -97,3 +98,11 @@ def test_rows_that_are_object_all_over_are_covered_from_elsewhere():
 
 def test_a_picture_that_is_all_object_is_left_as_it_is():
     np.testing.assert_array_equal(cover(pictures(1), np.ones((1, 6, 6), np.float32)), pictures(1))
+
+
+def test_the_last_bit_does_not_depend_on_the_threads():
+    features = np.random.default_rng(0).normal(size=(32, 14, 14, 112)).astype(np.float32)
+    with threadpool_limits(2, user_api="blas"):
+        two = foreground(features)
+    with threadpool_limits(1, user_api="blas"):
+        assert np.array_equal(two, foreground(features))
