@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,16 @@ class Table:
     def elsewhere(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The same two counts for all other classes together."""
         return self.with_.sum(0) - self.with_, self.known.sum(0) - self.known
+
+
+def total(tables: Iterable[Table]) -> Table:
+    """The counts of parts of a data set, together. Exact: they are whole numbers. Raises: ValueError without a part."""
+    whole: Table | None = None
+    for t in tables:
+        whole = t if whole is None else Table(whole.with_ + t.with_, whole.known + t.known, whole.sizes + t.sizes)
+    if whole is None:
+        raise ValueError("nothing was counted")
+    return whole
 
 
 _BLOCK = 1 << 13

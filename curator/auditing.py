@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from curator import stats
 from curator.adjusting import adjust
@@ -55,7 +56,7 @@ def sentence(
     )
 
 
-def finding_of(
+def _finding(
     hit: Hit,
     same: list[Hit],
     table: Table,
@@ -64,11 +65,10 @@ def finding_of(
     settings: AuditSettings,
     where: str,
 ) -> Finding:
-    """A group of hits as it is told: by the first, with the others as what is the same."""
     c, v = hit.class_idx, hit.indicator
     k, n = int(table.with_[c, v]), int(table.known[c, v])
     other_with, other_known = (int(x[c, v]) for x in table.elsewhere)
-    here, there = share_of(k, n), share_of(other_with, other_known)
+    here, there = _share(k, n), _share(other_with, other_known)
     column = indicators.columns[v]
     return Finding(
         class_name=classes[c],
@@ -101,8 +101,7 @@ def _where_known(table: Table, c: int, n: int, n_elsewhere: int) -> str:
     return f" Known for {n} of {inside} and, elsewhere, {n_elsewhere} of {outside}."
 
 
-def share_of(k: int, n: int) -> tuple[float, float, float]:
-    """k of n as a fraction, and the limits of its interval (Wilson)."""
+def _share(k: int, n: int) -> tuple[float, float, float]:
     low, high = stats.wilson(k, n)
     return k / max(n, 1), float(low), float(high)
 
@@ -164,12 +163,15 @@ def audit(
     *,
     where: str = "elsewhere",
     pictures: Ints | None = None,
+    counts: Table | None = None,
 ) -> Audit:
     """Test every class x value and say what stands out, worst first.
 
     `labels` (n,) index `classes`; -1 takes no part; a label equal to len(classes) is compared with but not reported (the
     pool). `pictures` (n,) numbers what each image shows, so that no half confirms the other by a duplicate. Example and
-    counter-example ids are chosen by the caller, who has the vectors.
+    counter-example ids are chosen by the caller, who has the vectors. `counts` are those of all images where `labels` are of
+    a sample of them: shares, effects and tests are then of all, and the sample tells what needs images one by one, how values
+    go together (folding, adjusted effects), random halves and shuffles.
 
     Error: p is exact given the margins; q holds for independent or positively dependent tests; the effect of a number's
     best cut is a little optimistic (it was chosen among `cuts`), its interval allows for that; shares are of the values as
@@ -177,19 +179,19 @@ def audit(
     Source: Fisher (1935), Newcombe (1998), Benjamini and Hochberg (1995), Mantel and Haenszel (1959).
     """
     n_rows = max(int(labels.max(initial=-1)) + 1, len(classes))
-    table = count(indicators, labels, n_rows)
-    present = int((np.bincount(labels[labels >= 0], minlength=n_rows) > 0).sum())
+    table = counts or count(indicators, labels, n_rows)
+    present = int((table.sizes > 0).sum())
     shared = shared_patterns(indicators, labels, classes, table)
     if present < 2:
         return Audit(_descriptions(indicators, table, classes, where), "too few images to tell", None, 0, shared)
     tests = exact_tests(table, len(classes), indicators, settings)
-    groups = shortcuts(table, tests, indicators, labels, settings)
+    groups = _groups(table, tests, indicators, labels, settings)
     leaders = [g[0] for g in groups]
     confirmed = confirm(leaders, indicators, labels, len(classes), settings, rng.spawn(1)[0], pictures)
     evidence = zip(groups, confirmed, adjust(leaders, indicators, labels), strict=True)
     findings = tuple(
         replace(
-            finding_of(g[0], g[1:], table, indicators, classes, settings, where),
+            _finding(g[0], g[1:], table, indicators, classes, settings, where),
             confirmation=confirmation,
             adjusted=left,
         )
@@ -197,9 +199,9 @@ def audit(
     )
     ordered = sorted(findings, key=worst_first)
     verdict: Verdict = "shortcuts found" if any_counts(findings, settings) else "none found"
-    if not findings and not _could_tell(labels, len(classes), tests.n_tests, settings):
+    if not findings and not _could_tell(table.sizes, len(classes), tests.n_tests, settings):
         verdict = "too few images to tell"
-    if not findings and len(classes) == 1 and int((labels == 0).sum()) < _FEW:
+    if not findings and len(classes) == 1 and int(table.sizes[0]) < _FEW:
         # Against a pool a handful of images seldom reaches significance; what they share is still worth saying.
         verdict, ordered = "too few images to tell", list(_descriptions(indicators, table, classes, where))
     expected = expected_false_findings(indicators, labels, n_rows, len(classes), settings, rng)
@@ -207,7 +209,7 @@ def audit(
     return Audit(tuple(ordered), verdict, expected, tests.n_tests, shared, untested)
 
 
-def shortcuts(
+def _groups(
     table: Table, tests: Tests, indicators: Indicators, labels: Ints, settings: AuditSettings
 ) -> list[list[Hit]]:
     """What comes out of the counts, one group for each shortcut, the hit to name it by first."""
@@ -232,9 +234,8 @@ def _untested(indicators: Indicators, table: Table, tests: Tests) -> tuple[str, 
     return tuple(out)
 
 
-def _could_tell(labels: Ints, n_classes: int, n_tests: int, settings: AuditSettings) -> bool:
+def _could_tell(sizes: NDArray[np.int64], n_classes: int, n_tests: int, settings: AuditSettings) -> bool:
     """Whether a perfect shortcut (all of the class, none elsewhere) would come out significant in the best class."""
-    sizes = np.bincount(labels[labels >= 0], minlength=n_classes)
     n = int(sizes.sum())
     best = min((float(stats.exact_greater(k, k, k, n)) for k in sizes[:n_classes] if k), default=1.0)
     return best * max(n_tests, 1) <= settings.alpha
@@ -253,7 +254,7 @@ def _descriptions(indicators: Indicators, table: Table, classes: tuple[str, ...]
             k2, n2 = int(other_with[c, v]), int(other_known[c, v])
             if column.kind != "context" or column.form == "number" or n < 2 or k < _MOST_OF_FEW * n:
                 continue
-            here, there = share_of(k, n), share_of(k2, n2)
+            here, there = _share(k, n), _share(k2, n2)
             low, high = stats.newcombe(k, n, k2, n2)
             against = (
                 f"against {percent(there[0])}% [{percent(there[1])}, {percent(there[2])}] {where}; "

@@ -13,6 +13,7 @@ from curator import intended
 from curator.errors import InputError
 from curator.intended import Intended
 
+_LEAST_SAMPLE = 100
 _LARGEST = 1e15
 """No count or fraction is larger; above it, floats no longer tell whole numbers apart."""
 S = TypeVar(
@@ -31,8 +32,8 @@ class AuditSettings:
     `expected_false_findings`. `n_splits`: random halves behind each finding's confirmation. `n_edited`: findings, worst first,
     whose attribute is edited in the pictures to see what a probe makes of it. `leans`: a probe's reliance from which a
     finding weighs more, and below which it weighs less. `clusters`: how many, 0 = by the size of the set. `objects`: what
-    describes the object itself counts like anything else. `sample`: audit that many images, drawn at random, and count what
-    was asked of them in all; 0 = audit all. `intended`: what the user accepts.
+    describes the object itself counts like anything else. `sample`: learn from that many images, drawn at random, what is
+    then counted in all of them; 0 = look at all closely. `intended`: what the user accepts.
     """
 
     alpha: float = 0.05
@@ -67,6 +68,8 @@ class AuditSettings:
             clusters=self.clusters,
             sample=self.sample,
         )
+        if 0 < self.sample < _LEAST_SAMPLE:
+            raise InputError(f"settings: sample is at least {_LEAST_SAMPLE}, or 0 for all images; found {self.sample}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -311,7 +311,7 @@ def like(measures: Measures, given: Indicators) -> Indicators:
     }
     values, known = [], []
     for column, value, cut in zip(given.columns, given.value_names, given.cuts, strict=True):
-        if column.name in names and np.isnan(cut):
+        if column.name in names:
             values.append(names[column.name].have(value, column))
             known.append(names[column.name].code >= 0)
         else:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
@@ -131,20 +130,17 @@ class Workbench:
         """`embed` for the sake of the store alone: no vector is held in memory. Raises: what `embed` does."""
         return self._run(dataset, local.fill, ray.fill)
 
-    def recall(self, stored: Filled, rows: NDArray[np.intp]) -> Embedded:
-        """Some images (m,) of what `fill` stored, in this order. Raises: CuratorError where one is lost."""
-        return steps.recalled(stored, rows, self._shelf(), self.encoder.info)
+    def recaller(self, stored: Filled) -> Callable[[NDArray[np.intp]], Embedded]:
+        """What gives some images (m,) of those that `fill` stored, in this order; it raises CuratorError where one is lost."""
+        shelf = self._shelf()  # once: to open a store is to read the keys of all it has
+        return lambda rows: steps.recalled(stored, rows, shelf, self.encoder.info)
 
-    def each(
-        self, start: Callable[[Crew], Callable[[T], R]], here: Callable[[T], R], pieces: Iterable[T]
-    ) -> Iterator[R]:
-        """What comes of each piece, in order: by `here` on this machine, or by what `start` makes on those of a cluster.
-
-        `start` is pickled with whatever it holds, and so are the pieces.
-        """
-        if self.engine != "ray":
-            return map(here, pieces)
-        return spread.each(partial(start, self._crew()), pieces, self._cluster())
+    def each(self, work: Callable[[T], R], pieces: Iterable[T]) -> Generator[R]:
+        """What `work` makes of each piece, in order, here or on the machines of a cluster, where both are sent to."""
+        if self.engine == "ray":
+            yield from spread.each(work, pieces, self._cluster())
+        else:
+            yield from map(work, pieces)
 
     def _run(self, dataset: Dataset, here: Callable[..., Out], there: Callable[..., Out]) -> Out:
         """By the engine of this machine, or the one of a cluster."""

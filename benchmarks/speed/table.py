@@ -1,4 +1,4 @@
-"""The README's table of speed, from results/speed_stages.json, speed_ray.json, speed_peers.json and speed_audit.json.
+"""The README's tables of speed, from results/speed_stages.json and the others in `NAMES`.
 
 python benchmarks/speed/table.py           # write it between the markers of README.md
 python benchmarks/speed/table.py --check   # exit 1 if the README says anything else
@@ -17,7 +17,7 @@ import readme
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
-NAMES = ("stages", "ray", "peers", "audit")
+NAMES = ("stages", "ray", "peers", "audit", "sample")
 
 
 def row(*cells: str) -> str:
@@ -88,7 +88,21 @@ def audits(runs: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def text(stages: dict[str, Any], ray: dict[str, Any], beside: dict[str, Any], audit: dict[str, Any]) -> str:
+def samples(runs: list[dict[str, Any]]) -> list[str]:
+    """The audit of a sample, and what it asked counted in all."""
+    heads = ("`--sample`", "of", "processor seconds", "of these, counting: ms an image", "peak memory")
+    lines = [row(*heads), row(*["---"] * len(heads))]
+    for run in runs:
+        what = "photographs, embedded anew" if run["model"] == "embedded" else "vectors of 512"
+        counting = 1000 * run["stages"]["counts"]["cpu_seconds"] / run["n"]
+        cells = (f"{run['sample']:,}", f"{run['n']:,} {what}", f"{run['cpu_seconds']:.0f}", f"{counting:.3f}")
+        lines.append(row(*cells, f"{run['peak_mb'] / 1000:.1f} GB"))
+    return lines
+
+
+def text(
+    stages: dict[str, Any], ray: dict[str, Any], beside: dict[str, Any], audit: dict[str, Any], sample: dict[str, Any]
+) -> str:
     """Everything between the markers."""
     load = max(stages[part]["load"] for part in ("together", "large", "cleanvision"))
     first = audit["runs"][-1]
@@ -99,7 +113,12 @@ def text(stages: dict[str, Any], ray: dict[str, Any], beside: dict[str, Any], au
         "intervals, audit.json and report.html. [docs/performance.md](docs/performance.md) says where the time goes."
     )
     return "\n\n".join(
-        ("\n".join([*embedding(stages), *nodes(ray), *peers(beside)]), "\n".join(audits(audit["runs"])), said)
+        (
+            "\n".join([*embedding(stages), *nodes(ray), *peers(beside)]),
+            "\n".join(audits(audit["runs"])),
+            "\n".join(samples(sample["runs"])),
+            said,
+        )
     )
 
 

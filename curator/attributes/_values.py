@@ -94,6 +94,13 @@ def moments(values: pd.Series, name: str = "") -> pd.Series | None:
     return read_dates(values)
 
 
+def since_1970(values: pd.Series, reference: pd.Series) -> pd.Series:
+    """Seconds, or milliseconds where those of the reference are, as points in time; NaT where they are out of all bounds."""
+    scale = 1 if reference.dropna().between(*_SECONDS).all() else 1000
+    seconds = values.astype(float) / scale
+    return pd.to_datetime(seconds.where(seconds.between(*_SECONDS)), unit="s")
+
+
 def _is_date(value: object) -> bool:
     return bool(_DATE.fullmatch(str(value).strip()))
 

@@ -7,7 +7,7 @@ import re
 import pandas as pd
 
 from curator.attributes import SetFamily
-from curator.attributes._values import binned, mapped, moments, pooled, read_dates, support
+from curator.attributes._values import binned, mapped, moments, pooled, read_dates, since_1970, support
 from curator.config import Settings
 from curator.types import Column, Embedded, Encoder, Measures
 
@@ -61,6 +61,8 @@ def _moments_like(values: pd.Series, usual: pd.Series, when: pd.Series, name: st
     """A column of other images as points in time, whatever type their file made of it; NaT where it is none."""
     if values is usual or values.equals(usual):
         return when
+    if pd.api.types.is_numeric_dtype(usual) and pd.api.types.is_numeric_dtype(values):
+        return since_1970(values, usual)  # of a few numbers alone nobody can tell whether they are seconds
     other = moments(values, name)
     return other if other is not None else read_dates(values)
 

@@ -42,9 +42,9 @@ FILES = ("audit.json", "report.html", "measures.parquet", "audit.junit.xml", "au
 )
 @click.option(
     "--sample",
-    type=click.IntRange(min=100),
+    type=click.IntRange(min=0),
     metavar="N",
-    help="Audit N images, drawn at random, and count what is asked of them in all: for more than fit in memory.",
+    help="Look at N images closely, drawn at random, and count in all: for more than fit in memory. 0: look at all.",
 )
 @click.option(
     "--concepts",

@@ -3,58 +3,79 @@
 from __future__ import annotations
 
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, TypeVar
 
 from curator.engines import clusters
 from curator.engines.clusters import Cluster
+from curator.errors import CuratorError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+_AHEAD = 2
+"""Pieces for each worker that are under way or wait for an earlier one: neither pieces nor results pile up here."""
+_TRIES = 3
+"""Times that a piece whose worker died is tried once more: some pieces kill, and must not for ever."""
 
-def each(start: Callable[[], Callable[[T], R]], pieces: Iterable[T], cluster: Cluster) -> Iterator[R]:
-    """What comes of each piece, in order: worked out by whichever worker is free, with what `start` makes on it.
 
-    `start`, with whatever it holds, goes to each machine once. At most two pieces for each worker are under way, so neither
-    pieces nor results pile up here. A piece whose worker dies is done once more by another.
+def each(work: Callable[[T], R], pieces: Iterable[T], cluster: Cluster) -> Generator[R]:
+    """What `work` makes of each piece, in order, each done by a worker that is free.
 
-    Raises: whatever the work raises; MissingExtraError without Ray; CuratorError if there is no such cluster.
+    `work`, with whatever it holds, goes to each machine once. A worker that dies is started anew, and does its piece again.
+
+    Raises: whatever the work raises; CuratorError for a piece whose workers die, or without such a cluster; MissingExtraError
+    without Ray.
     """
     ray = clusters.library(alone=not cluster.address)
     with clusters.connected(ray, cluster), clusters.complete(ray):
-        make = ray.put(start)
-        # A worker that is started anew by Ray takes its pieces again.
-        lasting = {"num_cpus": 1, "max_restarts": -1, "max_task_retries": -1}
-        made = [ray.remote(_Worker).options(**lasting).remote(make) for _ in range(clusters.n_workers(ray, cluster))]
-        under_way: deque[Any] = deque()
+        shared = ray.put(work)
+        lasting = {"num_cpus": 1, "max_restarts": -1, "max_task_retries": _TRIES}
+        n = clusters.n_workers(ray, cluster)
+        free = [ray.remote(_Worker).options(**lasting).remote(shared) for _ in range(n)]
+        under_way: dict[Any, tuple[int, Any]] = {}  # promise -> number of the piece, worker
+        came: dict[int, R] = {}
+        told = 0
         for k, piece in enumerate(pieces):
-            under_way.append(made[k % len(made)].do.remote(piece))
-            if len(under_way) >= 2 * len(made):
-                yield _came(ray, under_way.popleft())
+            while not free or k - told >= _AHEAD * n:
+                _take(ray, under_way, came, free)
+                while told in came:
+                    yield came.pop(told)
+                    told += 1
+            worker = free.pop()
+            under_way[worker.do.remote(piece)] = k, worker
         while under_way:
-            yield _came(ray, under_way.popleft())
+            _take(ray, under_way, came, free)
+            while told in came:
+                yield came.pop(told)
+                told += 1
 
 
-def _came(ray: Any, promised: Any) -> Any:
-    came = ray.get(promised)
-    if isinstance(came, Exception):
-        raise came
-    return came
+def _take(ray: Any, under_way: dict[Any, tuple[int, Any]], came: dict[int, Any], free: list[Any]) -> None:
+    """Wait for one piece to be done, and take what came of it."""
+    (promise,), _ = ray.wait(list(under_way), num_returns=1)
+    k, worker = under_way.pop(promise)
+    try:
+        out = ray.get(promise)
+    except ray.exceptions.RayActorError:
+        raise CuratorError(
+            f"piece {k} ended {_TRIES + 1} workers of the Ray cluster; they may lack the memory. Run again: what was "
+            "embedded is kept."
+        ) from None
+    if isinstance(out, Exception):
+        raise out
+    came[k] = out
+    free.append(worker)
 
 
 class _Worker:
     """An actor that does some work on pieces, one after the other."""
 
-    def __init__(self, start: Callable[[], Callable[[Any], Any]]) -> None:
-        self.start = start
-        self.work: Callable[[Any], Any] | None = None
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self.work = work
 
     def do(self, piece: Any) -> Any:
         try:
-            # Made here and not with the actor: a failure there cannot be told from a machine that is lost.
-            self.work = self.work or self.start()
             return self.work(piece)
         except Exception as error:  # Ray would say only in words what it was
             error.add_note(traceback.format_exc())

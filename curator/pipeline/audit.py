@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from curator import auditing, clustering, duplicates, indicators, intended, probing, stats
+from curator.association import Table
 from curator.errors import InputError
 from curator.fingerprints import fingerprint
 from curator.indicators import Indicators
@@ -41,8 +42,8 @@ def audit(data: str | Path, bench: Workbench | None = None, *, pool: str | Path 
     """Find what tells the classes apart besides what they are.
 
     `pool` is compared with where `data` has one class only. With named splits, findings are about the images called
-    train; duplicates and leaks are looked for in all. With `sample` in the settings that many images are audited, drawn at
-    random, and what is asked of them is counted in all. `bench` defaults to `Workbench.open()`.
+    train; duplicates and leaks are looked for in all. With `sample` in the settings shares and tests are of all images, and
+    what needs images one by one is of that many, drawn at random. `bench` defaults to `Workbench.open()`.
     """
     bench = bench or Workbench.open()
     dataset = bench.scan(data)
@@ -60,6 +61,9 @@ def audit(data: str | Path, bench: Workbench | None = None, *, pool: str | Path 
             return audit_embedded(drawn.sample, bench, drawn=drawn)
         return audit_embedded(ready, bench)
     if sampled:
+        if str(data).startswith("fiftyone:"):
+            note = "Embeddings that FiftyOne has of these images are not used with a sample."
+            bench = replace(bench, notes=(*bench.notes, note))
         drawn = drawing.of_images(one_class(dataset), bench)
         return audit_embedded(drawn.sample, bench, drawn=drawn)
     embedded, said = with_given(bench.embed(one_class(dataset)), data)
@@ -70,7 +74,7 @@ def audit(data: str | Path, bench: Workbench | None = None, *, pool: str | Path 
 def audit_embedded(
     embedded: Embedded, bench: Workbench, pool: Embedded | None = None, drawn: Drawn | None = None
 ) -> AuditRun:
-    """The audit of images that are embedded already; where they are `drawn` from more, what these add is in it."""
+    """The audit of images that are embedded already; where they are `drawn` from more, it is of the counts of all."""
     settings = bench.settings
     bench.progress("auditing", 0, 1)
     measures = bench.measures(embedded)
@@ -93,11 +97,16 @@ def audit_embedded(
     groups = duplicates.groups(data.ids, keys, hashes, embedded.embeddings, settings.duplicates, seed=bench.seed)
     recall = duplicates.recall(groups, data.ids, hashes, embedded.embeddings, settings.duplicates, bench.seed)
     notes += _sampled(len(data), recall)
-    found = _test(embedded, labels, measures, table, bench, pool, _pictures(data.ids, groups))
+    counts: Table | None = None
     whole: Whole | None = None
     if drawn is not None:
-        found, whole, said_of_all = drawing.with_counts(found, drawn, table, labels, bench)
+        counts, whole, said_of_all = drawing.count(drawn, table, bench)
         notes += said_of_all
+    elif 0 < settings.audit.sample < len(data):
+        notes.append(
+            f"All {len(data):,} images were audited; the setting `sample` is for `curator audit` alone."
+        )
+    found = _test(embedded, labels, measures, table, bench, pool, _pictures(data.ids, groups), counts)
     cross = evidence.cross_fit(embedded, labels, bench)
     sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))
     small = [name for name, size in zip(data.classes, sizes, strict=True) if 0 < size < evidence.SMALLEST]
@@ -172,11 +181,12 @@ def _test(
     bench: Workbench,
     pool: Embedded | None,
     pictures: Ints,
+    counts: Table | None = None,
 ) -> Audit:
     classes = embedded.dataset.classes
     rng = bench.rng("audit")
     if pool is None or len(classes) > 1:
-        return auditing.audit(table, labels, classes, bench.settings.audit, rng, pictures=pictures)
+        return auditing.audit(table, labels, classes, bench.settings.audit, rng, pictures=pictures, counts=counts)
     # The pool stands in for the missing other class: same columns, read by the data set's thresholds.
     theirs = bench.measures(pool, embedded)
     frame = pd.concat([measures.frame, theirs.frame.rename(index=lambda i: f"(pool) {i}")])

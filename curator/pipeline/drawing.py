@@ -1,30 +1,36 @@
-"""A sample of a data set that is too large to be audited whole, and what the audit asked of it, counted in all images.
+"""A sample of a data set that is too large to be audited whole, and the counts of all its images that the audit is of.
 
-The counts are of pieces, each by itself, so they can be made wherever a piece is: one after the other on this machine, or on
-those of a cluster. Only the counts come together, and the audit of them takes no longer for a billion images.
+Which values there are (words, cuts, common names) and how they go together is learnt from the sample. How often each class has
+each of them is then counted in all images, in pieces, each by itself, so that a piece can be counted wherever it is: one after
+the other on this machine, or on those of a cluster. Only the counts come together: they take as much for a thousand images as
+for a billion.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curator import association, attributes, counting, indicators
+from curator import association, attributes, indicators
 from curator.association import Table
 from curator.config import Settings
 from curator.fingerprints import fingerprint
 from curator.indicators import Indicators
-from curator.types import Audit, Dataset, Embedded, Encoder, Ints
+from curator.types import Dataset, Embedded, Encoder, EncoderInfo, Floats, Ints
 from curator.types.results import Leak, Whole
-from curator.workbench import Crew, Workbench, train_labels
+from curator.workbench import Workbench, train_labels
 
 PIECE = 4096
-"""Images counted together: enough that reading the sample's thresholds anew is little beside them, some 100 MB with places."""
+"""Images counted together, some 100 MB with places. For each piece the sample's thresholds are read anew, so a larger sample
+has pieces of up to twice as many."""
+FLOOR = 50
+"""Images of every class that are drawn at least, where it has as many and the sample has room: examples come from them."""
 
 Piece = tuple[Embedded, Ints]
 Counts = tuple[Table, str]
@@ -45,98 +51,144 @@ class Drawn:
 def of_images(dataset: Dataset, bench: Workbench) -> Drawn:
     """Embed all of a data set and draw from it. Raises: what `Workbench.fill` does."""
     stored = bench.fill(dataset)
-    rows = _rows(len(stored.dataset), bench)
-    sample = replace(bench.recall(stored, rows), n_new=stored.n_new, seconds=stored.seconds)
-    return Drawn(sample, stored.dataset, lambda some: bench.recall(stored, some), stored.keys)
+    part = bench.recaller(stored)
+    sample = replace(part(rows(stored.dataset, bench)), n_new=stored.n_new, seconds=stored.seconds)
+    return Drawn(sample, stored.dataset, part, stored.keys)
 
 
 def of_embeddings(given: Embedded, bench: Workbench) -> Drawn:
     """Draw from embeddings that are there already."""
     keys = list(given.facts["key"]) if "key" in given.facts else []
-    return Drawn(given.take(_rows(len(given.dataset), bench)), given.dataset, given.take, keys)
+    return Drawn(given.take(rows(given.dataset, bench)), given.dataset, given.take, keys)
 
 
-def _rows(n: int, bench: Workbench) -> NDArray[np.intp]:
-    size = min(n, bench.settings.audit.sample)
-    return np.sort(bench.rng("sample").choice(n, size, replace=False)).astype(np.intp)
+def rows(dataset: Dataset, bench: Workbench) -> NDArray[np.intp]:
+    """Which images are drawn, in their order: of those that findings are about, up to `FLOOR` of every class, the rest as it
+    comes.
 
-
-def with_counts(
-    found: Audit, drawn: Drawn, table: Indicators, labels: Ints, bench: Workbench
-) -> tuple[Audit, Whole, list[str]]:
-    """The sample's audit with what all images add (`counting.with_counts`), what is known of these, and what is to be said.
-
-    `table` and `labels` (m,) are the sample's.
+    Those with the smallest digests of seed and id: an image that joins or leaves the data set changes one place.
     """
-    classes, n = drawn.dataset.classes, len(drawn.dataset)
-    counted = [*_counts(drawn, table, bench)]
-    everywhere = counting.total(counts for counts, _ in counted)
-    found, n_tests = counting.with_counts(found, everywhere, table, labels, classes, bench.settings.audit)
-    whole = Whole(n, _digest([print_ for _, print_ in counted]), n_tests, _leaks(drawn))
+    labels = train_labels(dataset)
+    can = np.flatnonzero(labels >= 0)
+    ids = dataset.ids[can].tolist()
+    lot = np.array([_lot(f"{bench.seed}/{i}") for i in ids], np.uint64)
+    order = can[np.argsort(lot, kind="stable")]
+    size = bench.settings.audit.sample
+    floor = min(FLOOR, size // (2 * max(1, len(dataset.classes))))
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    starts = np.searchsorted(labels[by_class], np.arange(len(dataset.classes) + 1))
+    first = [by_class[start : min(start + floor, end)] for start, end in pairwise(starts)]
+    surely = np.concatenate([np.zeros(0, np.intp), *first])
+    rest = order[~np.isin(order, surely)]
+    return np.sort(np.concatenate([surely, rest[: max(0, size - len(surely))]])).astype(np.intp)
+
+
+def _lot(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big")
+
+
+def count(drawn: Drawn, table: Indicators, bench: Workbench) -> tuple[Table, Whole, list[str]]:
+    """The counts of all images by class and value of `table`, which is the sample's, what is known of them, and notes."""
+    data = drawn.dataset
+    n, labels = len(data), train_labels(data)
+    digest = hashlib.sha256()
+
+    def tables(counted: Iterator[Counts]) -> Iterator[Table]:
+        for counts, print_ in counted:
+            digest.update(print_.encode())
+            yield counts
+
+    with closing(_counted(drawn, table, labels, bench)) as counted:
+        everywhere = association.total(tables(counted))
+    whole = Whole(n, f"sha256:{digest.hexdigest()}", _leaks(drawn))
+    about = int((labels >= 0).sum())
+    of = (
+        f"{n:,} images"
+        if about == n
+        else f"{about:,} of {n:,} images{', those of the train split' * ('train' in data.splits)}"
+    )
     notes = [
-        f"The audit is of {len(labels):,} images, drawn at random (seed {bench.seed}) from {n:,}; what it asked of them was "
-        "then counted in all. Duplicates and doubtful labels were looked for among those drawn, files that are the same "
-        "in two splits among all."
+        f"Shares, effects and tests are of {of}. {len(drawn.sample.dataset):,} of them, drawn by the seed {bench.seed}, say "
+        "which values there are and how these go together, and give random halves, reliance and examples; duplicates and "
+        "doubtful labels were looked for among them."
     ]
     if whole.leaks:
         some = "; ".join(" = ".join(leak.ids[:2]) for leak in whole.leaks[:3])
-        notes.append(f"Among all {n:,} images, files that are the same in two splits: {len(whole.leaks):,} ({some}).")
-    return found, whole, notes
+        notes.append(
+            f"Files that are the same in two splits, among all {n:,} images: {len(whole.leaks):,} ({some}); audit.json has all."
+        )
+    return everywhere, whole, notes
 
 
-def _counts(drawn: Drawn, table: Indicators, bench: Workbench) -> Iterator[Counts]:
-    values = table.take(np.zeros(0, np.intp))
-    work = _Counting(bench.settings, drawn.sample, values, len(drawn.dataset.classes))
-    done, n = 0, len(drawn.dataset)
-    if bench.engine == "ray":
-        work = replace(work, reference=_held(work.reference))
-    for counts in bench.each(work.by, lambda piece: work(piece, bench.encoder), _pieces(drawn, bench.engine == "ray")):
-        yield counts
-        done = min(n, done + PIECE)
-        bench.progress("counting", done, n)
+def _counted(drawn: Drawn, table: Indicators, labels: Ints, bench: Workbench) -> Generator[Counts]:
+    size = max(PIECE, min(len(drawn.sample.dataset), 2 * PIECE))
+    values, n = table.take(np.zeros(0, np.intp)), len(labels)
+    travels = bench.engine == "ray"
+    encoder: Encoder = _Recorded.of(bench.encoder, drawn.sample, bench.settings) if travels else bench.encoder
+    reference = _held(drawn.sample) if travels else drawn.sample
+    work = _Counting(encoder, bench.settings, reference, values, len(drawn.dataset.classes))
 
+    def pieces() -> Iterator[Piece]:
+        for start in range(0, n, size):
+            some = np.arange(start, min(start + size, n))
+            part = drawn.part(some)
+            yield _held(part) if travels else part, labels[some]
 
-def _pieces(drawn: Drawn, travels: bool) -> Iterator[Piece]:
-    labels = train_labels(drawn.dataset)
-    for start in range(0, len(labels), PIECE):
-        rows = np.arange(start, min(start + PIECE, len(labels)))
-        part = drawn.part(rows)
-        yield _held(part) if travels else part, labels[rows]
+    with closing(bench.each(work, pieces())) as counted:
+        for k, counts in enumerate(counted):
+            yield counts
+            bench.progress("counting", min(n, (k + 1) * size), n)
 
 
 @dataclass(frozen=True, slots=True)
 class _Counting:
     """Counts the sample's `values` in a piece; images are read by the thresholds of `reference`, the sample."""
 
+    encoder: Encoder
     settings: Settings
     reference: Embedded
     values: Indicators
     n_classes: int
 
-    def __call__(self, piece: Piece, encoder: Encoder) -> Counts:
+    def __call__(self, piece: Piece) -> Counts:
         embedded, labels = piece
-        measures = attributes.measures(embedded, encoder, self.settings, self.reference)
+        measures = attributes.measures(embedded, self.encoder, self.settings, self.reference)
         return association.count(indicators.like(measures, self.values), labels, self.n_classes), fingerprint(embedded)
 
-    def by(self, crew: Crew) -> Callable[[Piece], Counts]:
-        """What does it on another machine. Counting needs no GPU: only prompts are encoded."""
-        encoder = _encoder(replace(crew, device="cpu"))
-        return lambda piece: self(piece, encoder)
 
+@dataclass(slots=True)
+class _Recorded:
+    """What an encoder said of the sample, so that others need not have it, nor say it a little otherwise: it can travel."""
 
-@lru_cache(maxsize=1)
-def _encoder(crew: Crew) -> Encoder:
-    return crew()[0]
+    info: EncoderInfo
+    said: Mapping[str, Floats] = field(default_factory=dict)
+    encoder: Encoder | None = None
+
+    @classmethod
+    def of(cls, encoder: Encoder, sample: Embedded, settings: Settings) -> _Recorded:
+        """All that measuring by the thresholds of `sample` asks."""
+        asked = cls(encoder.info, {}, encoder)
+        attributes.measures(sample.take(np.arange(1)), asked, settings, sample)
+        return cls(encoder.info, asked.said)
+
+    def encode(self, inputs: NDArray[np.uint8]) -> Floats:
+        raise NotImplementedError("images were encoded before")
+
+    def encode_text(self, prompts: Sequence[str]) -> Floats:
+        if self.encoder is not None:
+            self.said = {**self.said, **dict(zip(prompts, self.encoder.encode_text(prompts), strict=True))}
+        return np.stack([self.said[p] for p in prompts])
+
+    def concepts(self, vectors: Floats) -> tuple[tuple[str, ...], Floats]:
+        """None: what a word is called is not counted."""
+        return (), np.zeros((len(vectors), 0), np.float32)
 
 
 def _held(embedded: Embedded) -> Embedded:
-    """The same with everything in memory, so that it can travel."""
-    patches = embedded.patches
-    return embedded if patches is None else replace(embedded, patches=replace(patches, features=patches.features[:]))
-
-
-def _digest(prints: Sequence[str]) -> str:
-    return f"sha256:{hashlib.sha256(' '.join(prints).encode()).hexdigest()}"
+    """The same with everything in memory, and without what is known of other images, so that it can travel."""
+    patches, data = embedded.patches, replace(embedded.dataset, skipped=())
+    held = patches if patches is None else replace(patches, features=patches.features[:])
+    return replace(embedded, dataset=data, patches=held)
 
 
 def _leaks(drawn: Drawn) -> tuple[Leak, ...]:
@@ -148,5 +200,5 @@ def _leaks(drawn: Drawn) -> tuple[Leak, ...]:
     several = np.flatnonzero((size > 1)[of])
     order = several[np.argsort(of[several], kind="stable")]
     groups = np.split(order, np.flatnonzero(np.diff(of[order])) + 1) if len(order) else []
-    found = [Leak(tuple(data.ids[rows].tolist()), tuple(sorted(set(data.splits[rows].tolist())))) for rows in groups]
+    found = [Leak(tuple(data.ids[g].tolist()), tuple(sorted(set(data.splits[g].tolist())))) for g in groups]
     return tuple(sorted((leak for leak in found if len(leak.splits) > 1), key=lambda leak: leak.ids))

@@ -10,7 +10,6 @@ import csv
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -155,8 +154,6 @@ def _finding(f: Finding) -> dict[str, Any]:
             "intended": f.intended,
         }
     )
-    if f.in_all is not None:
-        out["in_all"] = plain(asdict(f.in_all))
     return out
 
 
@@ -200,10 +197,10 @@ def clusters_json(run: AuditRun) -> list[dict[str, Any]]:
 def _leaks(run: AuditRun) -> list[dict[str, Any]]:
     split_of = dict(zip(run.dataset.ids.tolist(), run.dataset.splits.tolist(), strict=True)) if run.leaks else {}
     found = [{"ids": list(g.ids), "splits": sorted({split_of[i] for i in g.ids})} for g in run.leaks]
-    # Of a sample, those among all images, too, and none twice.
+    # Of a sample, those among all images, too; what was drawn of one of them is not said again.
     every = [{"ids": list(leak.ids), "splits": list(leak.splits)} for leak in (run.whole.leaks if run.whole else ())]
-    there = {i for leak in every for i in leak["ids"]}
-    return every + [leak for leak in found if not there.issuperset(leak["ids"])]
+    of = {i: k for k, leak in enumerate(every) for i in leak["ids"]}
+    return every + [leak for leak in found if len({of.get(i, -1) for i in leak["ids"]}) > 1 or leak["ids"][0] not in of]
 
 
 def _search(run: AuditRun) -> dict[str, Any]:
@@ -218,11 +215,7 @@ def _search(run: AuditRun) -> dict[str, Any]:
 def _whole(run: AuditRun) -> dict[str, Any]:
     """What the images were drawn from; no key where all were audited."""
     w = run.whole
-    return (
-        {}
-        if w is None
-        else {"drawn_from": {"n_images": w.n_images, "fingerprint": w.fingerprint, "n_tests": w.n_tests}}
-    )
+    return {} if w is None else {"drawn_from": {"n_images": w.n_images, "fingerprint": w.fingerprint}}
 
 
 def _left_out(run: AuditRun) -> dict[str, Any]:

@@ -124,9 +124,6 @@ from curator.types.results import (
     Finding as Finding,
 )
 from curator.types.results import (
-    InAll as InAll,
-)
-from curator.types.results import (
     LabelError as LabelError,
 )
 from curator.types.results import (

@@ -109,27 +109,12 @@ class Adjusted:
 
 
 @dataclass(frozen=True, slots=True)
-class InAll:
-    """How a finding of a sample stands in all the images that it was drawn from. Fractions, with 95 % intervals."""
-
-    n_class: int
-    n_with: int
-    share_in_class: float
-    share_in_class_ci: Interval
-    share_elsewhere: float
-    share_elsewhere_ci: Interval
-    effect: float
-    effect_ci: Interval
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """One shortcut: `share_in_class` of `class_name` have the value, against `share_elsewhere` of all other images.
 
     Shares and `effect` (their difference) are fractions with 95 % intervals; the statistics that need another class are
     None when there is none. `same_as` names the attributes folded into this one. `intended` is why the user accepts it, ""
-    where it is not accepted. `bias` is the effect that the measure's own error may cause (see `Column`). `in_all` is None
-    where all images were audited.
+    where it is not accepted. `bias` is the effect that the measure's own error may cause (see `Column`).
     """
 
     class_name: str
@@ -156,7 +141,6 @@ class Finding:
     confirmation: Confirmation | None = None
     adjusted: Adjusted | None = None
     bias: float = 0.0
-    in_all: InAll | None = None
 
     @property
     def id(self) -> str:
@@ -223,12 +207,11 @@ class Leak:
 class Whole:
     """What is known of all `n_images` that the audited ones were drawn from; `fingerprint` changes with any of them.
 
-    `n_tests` of their counts were paid for. `leaks` are of identical files only.
+    `leaks` are of identical files only.
     """
 
     n_images: int
     fingerprint: str
-    n_tests: int
     leaks: tuple[Leak, ...]
 
 

@@ -22,6 +22,9 @@ from curator.workbench import Workbench
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'curator-audit[ray]'")
 
 
+DEADLY = 666
+
+
 @pytest.fixture(scope="module")
 def two_nodes():
     # Not pytest's folder: Ray's sockets have long names, and a socket's name at most 107 characters.
@@ -37,13 +40,12 @@ class Squares:
     folder: str
     seconds: float = 0.0
 
-    def __call__(self):
-        return self.square
-
-    def square(self, k: int) -> int:
+    def __call__(self, k: int) -> int:
         time.sleep(self.seconds)
         if k < 0:
             raise DataError(f"{k} is below 0")
+        if k == DEADLY:
+            os.kill(os.getpid(), signal.SIGKILL)
         with open(os.path.join(self.folder, f"{k}"), "a") as file:
             file.write(f"{os.getpid()}\n")
         return k * k
@@ -73,6 +75,12 @@ def test_a_worker_that_is_killed_costs_no_piece(two_nodes, tmp_path):
     assert out == [k * k for k in range(16)]
     who = {line for file in tmp_path.iterdir() for line in file.read_text().split()}
     assert len(who) == 3  # two, and the one that took the place of the dead
+
+
+def test_a_piece_that_kills_its_workers_is_one_line(two_nodes, tmp_path):
+    with pytest.raises(CuratorError, match="piece 1 ended 4 workers of the Ray cluster") as error:
+        list(spread.each(Squares(str(tmp_path)), [1, DEADLY, 2], Cluster(two_nodes[0])))
+    assert "\n" not in str(error.value)
 
 
 def test_what_a_worker_raises_is_raised_here(two_nodes, tmp_path):
