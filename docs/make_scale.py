@@ -130,12 +130,12 @@ def sampled(runs: list[dict[str, Any]]) -> str:
     first, last = given[0], given[-1]
     kb = 1000 * (last["peak_mb"] - first["peak_mb"]) / (last["n"] - first["n"])
     each = 1000 * pictures["stages"]["counts"]["cpu_seconds"] / pictures["n"]
-    head = ["images", "audited", "their audit", "counting an image", "peak memory"]
+    head = ["images", "looked at", "all but counting", "counting an image", "peak memory"]
     return f"""{table(head, rows)}
 
-Processor time, two shared cores (`benchmarks/speed/sample_scale.py`). `curator audit --sample N` audits N images, and counts what it asked of them in all ([how](how-to/my-own-data.md#more-images-than-memory)).
-Counts of pieces add up, so with `--engine ray` the workers count, and what comes back of 4,096 images is a table of classes by values: **the audit of any n is
-that of the sample, on a laptop**, to the byte the one that counts alone. Counting a picture takes {each:.2f} ms, so a hundred million take {amount(each * 1e8 / 3.6e6)} core-hours. What grows with n
+Processor time, two shared cores (`benchmarks/speed/sample_scale.py`). `curator audit --sample N` looks at N images closely, and counts all ([how](how-to/my-own-data.md#more-images-than-memory)).
+Counts of pieces add up, so with `--engine ray` the workers count, and what comes back of 4,096 images is a table of classes by values: **the audit of any n runs
+on a laptop**, to the byte as one machine counts. Shares and tests are of all images; the sample tells what needs images one by one. Counting a picture takes {each:.2f} ms, so a hundred million take {amount(each * 1e8 / 3.6e6)} core-hours. What grows with n
 is the list of names and the columns of metadata: {kb:.2f} kB an image with 12 columns, {amount(kb * 1e8 / 1e6)} GB at a hundred million. For embeddings that are there already, give a
 [clip-retrieval folder](how-to/my-own-data.md#embeddings-you-have-already): no image is touched."""
 

@@ -81,7 +81,7 @@ def measure(data: str, sample: int, model: str, cache: str) -> dict[str, Any]:
     bench = replace(Workbench.open(model, cache=cache, device="cpu"), settings=settings)
     held = Held()
     clocks = Clocks()
-    clocks.wrap(drawing, "with_counts", "counts")
+    clocks.wrap(drawing, "count", "counts")
     clocks.wrap(Workbench, "fill", "embedding")
     wall, cpu = time.perf_counter(), time.process_time()
     run = audit(data, bench)
@@ -91,7 +91,7 @@ def measure(data: str, sample: int, model: str, cache: str) -> dict[str, Any]:
         "n": run.whole.n_images, "sample": len(run.dataset), "model": model, "seconds": round(seconds, 1),
         "cpu_seconds": round(cpu_seconds, 1), "stages": clocks.stages, "peak_mb": round(held.most),
         "peak_mb_with_mapped_files": round(max(clocks.most, peak_mb())),
-        "tests_on_all": run.whole.n_tests, "findings": len(run.findings),
+        "tests": run.audit.n_tests, "findings": len(run.findings),
         "first": run.findings[0].sentence if run.findings else "",
     }  # fmt: skip
 
