@@ -97,14 +97,20 @@ def cover(inputs: NDArray[np.uint8], likely: Floats) -> NDArray[np.uint8]:
     g = likely.shape[1]
     side = inputs.shape[1] // g
     out = inputs.copy()
-    for picture, source, hidden in zip(out, inputs, likely >= 0.5, strict=True):
+    for picture, source, hidden in zip(_places(out, g, side), _places(inputs, g, side), likely >= 0.5, strict=True):
         free = np.argwhere(~hidden)
         if not len(free):
             continue
-        for y, x in np.argwhere(hidden):
+        for y in np.flatnonzero(hidden.any(1)):
             near = free[np.abs(free[:, 0] - y) <= 1]
             near = near if len(near) else free
-            v, u = near[(7 * y + 13 * x) % len(near)]
-            piece = source[v * side : (v + 1) * side, u * side : (u + 1) * side]
-            picture[y * side : (y + 1) * side, x * side : (x + 1) * side] = piece
+            x = np.flatnonzero(hidden[y])
+            v, u = near[(7 * y + 13 * x) % len(near)].T
+            picture[y, x] = source[v, u]
     return out
+
+
+def _places(inputs: NDArray[np.uint8], g: int, side: int) -> NDArray[np.uint8]:
+    """The pictures (b, size, size, 3) by place, (b, g, g, side, side, 3): the same memory."""
+    shown = inputs[:, : g * side, : g * side]
+    return shown.reshape(len(inputs), g, side, g, side, 3).swapaxes(2, 3)
