@@ -172,13 +172,13 @@ def test_another_seed_draws_others(data, cache, run):
 def test_images_that_cannot_be_read_are_named_and_not_drawn(data, cache, tmp_path, run):
     table = pd.read_csv(data)
     whole = (data.parent / "005.png").read_bytes()
-    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "0cut.png").write_bytes(whole[: len(whole) // 2])
     for name in table["path"]:
         (tmp_path / name).hardlink_to(data.parent / name)
-    extra = pd.DataFrame([("cut.png", "cat", "train", "north", "camera 1", taken(1))], columns=table.columns)
+    extra = pd.DataFrame([("0cut.png", "cat", "train", "north", "camera 1", taken(1))], columns=table.columns)
     pd.concat([extra, table]).to_csv(tmp_path / "table.csv", index=False)
     found = audit(tmp_path / "table.csv", bench(cache, 150))
-    assert [s.id for s in found.dataset.skipped] == ["cut.png"]
+    assert [s.id for s in found.dataset.skipped] == ["0cut.png"]
     assert (len(found.dataset), found.whole.n_images) == (150, N)
     assert found.findings == run.findings  # what is counted is counted of the right images
     assert (found.n_new, len(found.whole.leaks)) == (0, 3)
