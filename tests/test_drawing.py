@@ -17,7 +17,7 @@ from curator.config import AuditSettings, Settings
 from curator.errors import CuratorError, InputError
 from curator.pipeline import Workbench, audit, drawing
 from curator.report.json import audit_json, dumps
-from curator.types import AuditRun
+from curator.types import AuditRun, DuplicateGroup
 
 N = 360
 
@@ -149,6 +149,10 @@ def test_files_that_are_the_same_in_two_splits_are_found_among_all(run):
     assert {leak.splits for leak in run.whole.leaks} == {("test", "train")}
     drawn = set(run.dataset.ids.tolist())
     assert any(not drawn.issuperset(pair) for pair in pairs), "all were drawn; this shows nothing"
+    group = DuplicateGroup("embedding", pairs[0])
+    assert replace(run, leaks=(group,)).every_leak == run.whole.leaks  # not told twice
+    other = DuplicateGroup("embedding", ("004.png", pairs[0][0]))
+    assert len(replace(run, leaks=(other,)).every_leak) == 4
     written = json.loads(dumps(audit_json(run)))["duplicates"]["leaks"]
     assert written[:3] == [{"ids": list(pair), "splits": ["test", "train"]} for pair in pairs]
     assert len({tuple(leak["ids"]) for leak in written}) == len(written)

@@ -103,9 +103,7 @@ def audit_embedded(
         counts, whole, said_of_all = drawing.count(drawn, table, bench)
         notes += said_of_all
     elif 0 < settings.audit.sample < len(data):
-        notes.append(
-            f"All {len(data):,} images were audited; the setting `sample` is for `curator audit` alone."
-        )
+        notes.append(f"All {len(data):,} images were audited; the setting `sample` is for `curator audit` alone.")
     found = _test(embedded, labels, measures, table, bench, pool, _pictures(data.ids, groups), counts)
     cross = evidence.cross_fit(embedded, labels, bench)
     sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))

@@ -70,7 +70,7 @@ def audit_json(run: AuditRun, source: Mapping[str, Any] | None = None) -> dict[s
         "clusters": clusters_json(run),
         "duplicates": {
             "groups": [{"kind": g.kind, "ids": list(g.ids[:MOST_LISTED])} for g in run.duplicates[:MOST_LISTED]],
-            "leaks": _leaks(run),
+            "leaks": [{"ids": list(leak.ids), "splits": list(leak.splits)} for leak in run.every_leak],
             **_search(run),
         },
         "label_errors": [
@@ -192,15 +192,6 @@ def clusters_json(run: AuditRun) -> list[dict[str, Any]]:
             }
         )
     return out
-
-
-def _leaks(run: AuditRun) -> list[dict[str, Any]]:
-    split_of = dict(zip(run.dataset.ids.tolist(), run.dataset.splits.tolist(), strict=True)) if run.leaks else {}
-    found = [{"ids": list(g.ids), "splits": sorted({split_of[i] for i in g.ids})} for g in run.leaks]
-    # Of a sample, those among all images, too; what was drawn of one of them is not said again.
-    every = [{"ids": list(leak.ids), "splits": list(leak.splits)} for leak in (run.whole.leaks if run.whole else ())]
-    of = {i: k for k, leak in enumerate(every) for i in leak["ids"]}
-    return every + [leak for leak in found if len({of.get(i, -1) for i in leak["ids"]}) > 1 or leak["ids"][0] not in of]
 
 
 def _search(run: AuditRun) -> dict[str, Any]:

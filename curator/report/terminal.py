@@ -31,7 +31,7 @@ def print_audit(run: AuditRun, console: Console, limit: int = MOST_LINES) -> Non
     audit, data = run.audit, run.dataset
     _say(console, f"{audit.verdict[0].upper()}{audit.verdict[1:]}", style=_VERDICTS[audit.verdict])
     counts = [
-        wording.count(len(data), "image"),
+        wording.count(run.n_images, "image"),
         wording.count(len(data.classes), "class", "classes"),
         wording.count(audit.n_tests, "test"),
     ]
@@ -55,7 +55,7 @@ def print_audit(run: AuditRun, console: Console, limit: int = MOST_LINES) -> Non
         _say(console, rest, style="dim")
     also = [
         (
-            run.leaks,
+            run.every_leak,
             "group of duplicates lies in more than one split",
             "groups of duplicates lie in more than one split",
         ),

@@ -197,7 +197,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Images that are the same file and lie in more than one split."""
+    """Images that show the same picture and lie in more than one split."""
 
     ids: tuple[str, ...]
     splits: tuple[str, ...]
@@ -256,6 +256,23 @@ class AuditRun:
         """The findings of `audit`, worst first."""
         return self.audit.findings
 
+    @property
+    def n_images(self) -> int:
+        """Images that shares and tests are of: where some were drawn, all that they were drawn from."""
+        return self.whole.n_images if self.whole else len(self.dataset)
+
+    @property
+    def every_leak(self) -> tuple[Leak, ...]:
+        """Images that are the same in more than one split; where some were drawn, those of all images, each once."""
+        split_of = dict(zip(self.dataset.ids.tolist(), self.dataset.splits.tolist(), strict=True)) if self.leaks else {}
+        whole = self.whole.leaks if self.whole else ()
+        of = {i: k for k, leak in enumerate(whole) for i in leak.ids}
+        found = [Leak(g.ids, tuple(sorted({split_of.get(i, "") for i in g.ids}))) for g in self.leaks]
+        return (
+            *whole,
+            *(leak for leak in found if len({of.get(i, -1) for i in leak.ids}) > 1 or leak.ids[0] not in of),
+        )
+
     def __repr__(self) -> str:
         # The fields hold every vector and measure; no one wants them on a screen.
         n = len(self.findings)
@@ -264,7 +281,9 @@ class AuditRun:
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         data, n = self.dataset, len(self.dataset.classes)
-        counts = f"{data.name}: {len(data):,} images, {n} class{'' if n == 1 else 'es'}; encoder {self.encoder.name}."
+        counts = (
+            f"{data.name}: {self.n_images:,} images, {n} class{'' if n == 1 else 'es'}; encoder {self.encoder.name}."
+        )
         objects = bool(self.settings.get("audit", {}).get("objects"))
         return audit_html(self.verdict, self.findings, counts, tuple(dict.fromkeys(self.notes)), objects)
 
