@@ -57,3 +57,9 @@ def test_unlabelled_images_are_left_out_and_no_interval_leaves_its_range():
     assert widened(HIT, replace(table, readings={0: readings}), unlabelled).effect_ci == pytest.approx(HIT.effect_ci)
     wild = read(FLAG, ~FLAG)
     assert wild.effect_ci == (-1.0, 1.0)
+
+
+def test_of_a_class_that_no_image_shows_nothing_can_be_read_again():
+    table = replace(indicators({"concept.x": FLAG}), readings={0: np.stack([FLAG, ~FLAG], axis=1)})
+    assert widened(HIT, table, np.where(CLASSES == 0, -1, CLASSES)) is HIT
+    assert widened(HIT, table, np.where(CLASSES == 1, -1, CLASSES)) is HIT

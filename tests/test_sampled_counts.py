@@ -133,6 +133,12 @@ def test_a_class_of_which_none_was_drawn_is_no_error():
     assert "grass" in {f.attribute for f in found.findings}
 
 
+def test_too_few_were_drawn_to_tell_is_not_too_few_to_tell():
+    measures, labels = world(0, 0.3)
+    alone, whole = sampled(measures, labels, 8)
+    assert (alone.verdict, whole.verdict) == ("too few images to tell", "none found")
+
+
 def test_a_lone_class_of_many_is_not_called_too_few_for_its_sample():
     measures, _ = world(0, 0.8)
     rows = drawn(N, 100)

@@ -12,7 +12,7 @@ from photos import Texts, embedded
 from curator import auditing, indicators
 from curator.association import least_support
 from curator.attributes import FAMILIES
-from curator.attributes._values import mapped, moments, pooled, read_dates
+from curator.attributes._values import mapped, moments, pooled, read_dates, since_1970
 from curator.config import AuditSettings, Settings
 from curator.types import Embedded
 
@@ -206,3 +206,12 @@ def test_each_value_is_worked_out_once_and_equal_values_of_different_types_apart
     assert out.index.tolist() == list("abcdefghijkl")
     assert out.iloc[0] is out.iloc[3]
     assert sorted(map(str, asked)) == ["a", "b"]
+
+
+def test_seconds_of_other_images_are_read_as_those_of_the_reference_are():
+    """Of a few numbers alone nobody can tell; one that is out of all bounds is missing, and no other with it."""
+    reference = pd.Series([1_700_000_000, 1_700_100_000])
+    found = since_1970(pd.Series([1_700_000_000.0, 0.0, np.nan, 9e12]), reference)
+    assert found.isna().tolist() == [False, True, True, True]
+    assert str(found[0]) == "2023-11-14 22:13:20"
+    assert str(since_1970(pd.Series([1_700_000_000_000]), reference * 1000)[0]) == "2023-11-14 22:13:20"
