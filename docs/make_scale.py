@@ -134,8 +134,8 @@ def sampled(runs: list[dict[str, Any]]) -> str:
     return f"""{table(head, rows)}
 
 Processor time, two shared cores (`benchmarks/speed/sample_scale.py`). `curator audit --sample N` looks at N images closely, and counts all ([how](how-to/my-own-data.md#more-images-than-memory)).
-Counts of pieces add up, so with `--engine ray` the workers count, and what comes back of 4,096 images is a table of classes by values: **the audit of any n runs
-on a laptop**, to the byte as one machine counts. Shares and tests are of all images; the sample tells what needs images one by one. Counting a picture takes {each:.2f} ms, so a hundred million take {amount(each * 1e8 / 3.6e6)} core-hours. What grows with n
+Counts of pieces add up, so with `--engine ray` the workers count, and what comes back of 4,096 images is a table of classes by values: **what is tested is as large
+for a thousand images as for a billion**, and to the byte as one machine counts. Shares and tests are of all images; the sample tells what needs images one by one. Counting a picture takes {each:.2f} ms, so a hundred million take {amount(each * 1e8 / 3.6e6)} core-hours. What grows with n
 is the list of names and the columns of metadata: {kb:.2f} kB an image with 12 columns, {amount(kb * 1e8 / 1e6)} GB at a hundred million. For embeddings that are there already, give a
 [clip-retrieval folder](how-to/my-own-data.md#embeddings-you-have-already): no image is touched."""
 
