@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from ray_kit import Together, cluster, together, workers
+from ray_kit import Together, together, workers
 
 from curator import attributes
 from curator.cli.main import cli
@@ -34,14 +33,6 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'curator-au
 
 N = 150
 BATCH = 8
-
-
-@pytest.fixture(scope="module")
-def two_nodes():
-    # Not pytest's folder: Ray's sockets have long names, and a socket's name at most 107 characters.
-    short = TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True)
-    with short as folder, cluster(2, Path(folder)) as (address, nodes):
-        yield address, nodes
 
 
 @pytest.fixture(scope="module")

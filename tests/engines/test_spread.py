@@ -6,10 +6,8 @@ import time
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from ray_kit import cluster
 
 from curator.config import AuditSettings, Settings
 from curator.engines import spread
@@ -23,14 +21,6 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'curator-au
 
 
 DEADLY = 666
-
-
-@pytest.fixture(scope="module")
-def two_nodes():
-    # Not pytest's folder: Ray's sockets have long names, and a socket's name at most 107 characters.
-    short = TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True)
-    with short as folder, cluster(2, Path(folder)) as (address, nodes):
-        yield address, nodes
 
 
 @dataclass
