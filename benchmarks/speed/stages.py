@@ -116,14 +116,16 @@ def stages(model: str, data: Path, cache: Path, n: int = 96) -> dict[str, float]
     )
     inputs = np.stack([p.input for p in photos])
     fitted = images.fit(inputs, eye.input_size)
-    size = encoder.batch_size
+    # In batches, as a run has them: what is done to a hundred at once no longer fits in the cache.
+    batches = [slice(k, k + encoder.batch_size) for k in range(0, n, encoder.batch_size)]
     eye.look(fitted[:2]), encoder.encode(inputs[:2])
-    out["eye"], looked = cost(lambda: [eye.look(fitted[k : k + size]) for k in range(0, n, size)], n)
+    out["eye"], looked = cost(lambda: [eye.look(fitted[b]) for b in batches], n)
     features = np.concatenate([f for _, f in looked])
-    out["encoder, once"], _ = cost(lambda: [encoder.encode(inputs[k : k + size]) for k in range(0, n, size)], n)
-    out["foreground"], likely = cost(lambda: foreground.foreground(features), n)
-    out["cover the object"], _ = cost(lambda: foreground.cover(inputs, likely), n)
-    out["pack patches"], _ = cost(lambda: patches.pack(fitted, features, likely), n)
+    out["encoder, once"], _ = cost(lambda: [encoder.encode(inputs[b]) for b in batches], n)
+    out["foreground"], found = cost(lambda: [foreground.foreground(features[b]) for b in batches], n)
+    likely = np.concatenate(found)
+    out["cover the object"], _ = cost(lambda: [foreground.cover(inputs[b], likely[b]) for b in batches], n)
+    out["pack patches"], _ = cost(lambda: [patches.pack(fitted[b], features[b], likely[b]) for b in batches], n)
     out["spread the foreground"], seen = cost(
         lambda: [
             replace(p, foreground=foreground.spread(m, *p.pixels.shape[:2], prep))
