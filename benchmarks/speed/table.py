@@ -104,11 +104,10 @@ def text(
     stages: dict[str, Any], ray: dict[str, Any], beside: dict[str, Any], audit: dict[str, Any], sample: dict[str, Any]
 ) -> str:
     """Everything between the markers."""
-    load = max(stages[part]["load"] for part in ("together", "large", "cleanvision"))
+    load = max(beside["load_before"], *(stages[part]["load"] for part in ("together", "large", "cleanvision")))
     first = audit["runs"][-1]
     said = (
-        f"{stages['cores']} shared cores (a load of up to {load:.0f}, this work's own and other; "
-        f"{beside['load_before']:.0f} and more beside FiftyOne and clip-retrieval): ratios last, seconds do not. "
+        f"{stages['cores']} shared cores (a load of up to {load:.0f}, this work's own and other): ratios last, seconds do not. "
         f"The audit: duplicates, clusters, {first['attributes']} attributes of {first['classes']} classes, the probe with its "
         "intervals, audit.json and report.html. [docs/performance.md](docs/performance.md) says where the time goes."
     )
