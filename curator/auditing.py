@@ -185,15 +185,15 @@ def audit(
     if present < 2:
         return Audit(_descriptions(indicators, table, classes, where), "too few images to tell", None, 0, shared)
     tests = exact_tests(table, len(classes), indicators, settings)
-    groups = _groups(table, tests, indicators, labels, settings)
+    found = [widened(hit, indicators, labels) for hit in hits(table, tests, settings)]
+    strong = sorted((h for h in found if h.effect_ci[0] > settings.min_effect), key=lambda h: -round(h.effect_ci[0], 9))
+    groups = fold(strong, indicators, labels, settings)
     leaders = [g[0] for g in groups]
     confirmed = confirm(leaders, indicators, labels, len(classes), settings, rng.spawn(1)[0], pictures)
     evidence = zip(groups, confirmed, adjust(leaders, indicators, labels), strict=True)
     findings = tuple(
         replace(
-            _finding(g[0], g[1:], table, indicators, classes, settings, where),
-            confirmation=confirmation,
-            adjusted=left,
+            _finding(g[0], g[1:], table, indicators, classes, settings, where), confirmation=confirmation, adjusted=left
         )
         for g, confirmation, left in evidence
     )
@@ -207,15 +207,6 @@ def audit(
     expected = expected_false_findings(indicators, labels, n_rows, len(classes), settings, rng)
     untested = _untested(indicators, table, tests)
     return Audit(tuple(ordered), verdict, expected, tests.n_tests, shared, untested)
-
-
-def _groups(
-    table: Table, tests: Tests, indicators: Indicators, labels: Ints, settings: AuditSettings
-) -> list[list[Hit]]:
-    """What comes out of the counts, one group for each shortcut, the hit to name it by first."""
-    found = [widened(hit, indicators, labels) for hit in hits(table, tests, settings)]
-    strong = sorted((h for h in found if h.effect_ci[0] > settings.min_effect), key=lambda h: -round(h.effect_ci[0], 9))
-    return fold(strong, indicators, labels, settings)
 
 
 def _untested(indicators: Indicators, table: Table, tests: Tests) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from curator.fingerprints import fingerprint as fingerprint
 from curator.io import clip_retrieval, images
 from curator.io.scan import scan
 from curator.io.store import Store
-from curator.types import UNLABELLED, Dataset, Embedded, Encoder, Eye, Ints, Measures
+from curator.types import Dataset, Embedded, Encoder, Eye, Measures
 
 Out = TypeVar("Out", Embedded, Filled)
 T = TypeVar("T")
@@ -155,8 +155,12 @@ class Workbench:
             self.progress(name, done, total)
 
         if self.engine == "ray":
+            if self.crew is None:
+                raise InputError(
+                    "the engine 'ray' needs the names of what it is to use: make the workbench by Workbench.open."
+                )
             out = there(
-                dataset, self.encoder.info, self._crew(), attributes.measure, shelf.store,
+                dataset, self.encoder.info, self.crew, attributes.measure, shelf.store,
                 sight=shelf.sight, cluster=self._cluster(),
                 batch_size=getattr(self.encoder, "batch_size", local.BATCH_SIZE), on_progress=tell,
             )  # fmt: skip
@@ -178,13 +182,6 @@ class Workbench:
                 f"at most {self.max_skipped:.0%} are allowed, mend them or raise --max-skipped."
             )
         return out
-
-    def _crew(self) -> Crew:
-        if self.crew is None:
-            raise InputError(
-                "the engine 'ray' needs the names of what it is to use: make the workbench by Workbench.open."
-            )
-        return self.crew
 
     def _cluster(self) -> ray.Cluster:
         return ray.Cluster(self.ray_address, self.jobs)
@@ -219,13 +216,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def train_labels(dataset: Dataset) -> Ints:
-    """The labels (n,) that findings are about: where a split is called train, those of its images, and -1 for the others."""
-    if "train" in dataset.splits and (dataset.splits != "train").any():
-        return np.where(dataset.splits == "train", dataset.labels, UNLABELLED).astype(np.int32)
-    return dataset.labels
 
 
 def one_class(dataset: Dataset) -> Dataset:

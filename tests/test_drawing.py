@@ -113,7 +113,6 @@ def test_an_image_that_leaves_changes_one_place(data, cache):
 def test_the_sample_is_counted_as_it_was_measured(data, cache, run, monkeypatch):
     """Read again in pieces, by the thresholds of the sample, its images have the very values they had."""
     from curator import association, indicators
-    from curator.workbench import train_labels
 
     monkeypatch.setattr(drawing, "PIECE", 37)
     work = bench(cache, 150)
@@ -121,7 +120,7 @@ def test_the_sample_is_counted_as_it_was_measured(data, cache, run, monkeypatch)
     table = indicators.build(run.measures, work.settings.audit.cuts)
     itself = replace(drawn, dataset=drawn.sample.dataset, part=drawn.sample.take, contents=[])
     counted, _, _ = drawing.count(itself, table, work)
-    straight = association.count(table, train_labels(run.dataset), len(run.dataset.classes))
+    straight = association.count(table, run.dataset.train_labels(), len(run.dataset.classes))
     assert {"metadata.camera", "metadata.taken"} <= set(table.attribute)
     assert any(name.startswith("other (") for name in table.value_names)
     for part in ("with_", "known", "sizes"):

@@ -56,8 +56,7 @@ def mapped(values: pd.Series, work: Callable[[object], object]) -> pd.Series:
 
 def support(dataset: Dataset, settings: AuditSettings) -> int:
     """Images that must have a value for it to tell anything in this data set (`association.least_support`)."""
-    labels = dataset.labels[dataset.splits == "train"] if "train" in dataset.splits else dataset.labels
-    return least_support(labels, settings)
+    return least_support(dataset.train_labels(), settings)
 
 
 def pooled(values: pd.Series, reference: pd.Series, least: int) -> pd.Series:
@@ -84,10 +83,7 @@ def moments(values: pd.Series, name: str = "") -> pd.Series | None:
     if pd.api.types.is_numeric_dtype(values):
         if not _EPOCH.search(name):
             return None
-        for scale in (1, 1000):
-            if known.between(_SECONDS[0] * scale, _SECONDS[1] * scale).all():
-                return pd.to_datetime(values.astype(float) / scale, unit="s")
-        return None
+        return since_1970(values, values) if _scale(known) else None
     # Not astype(str): it decodes bytes, and a column may hold bytes that are no text.
     if mapped(known, _is_date).astype(bool).mean() < _MOSTLY:
         return None
@@ -96,9 +92,13 @@ def moments(values: pd.Series, name: str = "") -> pd.Series | None:
 
 def since_1970(values: pd.Series, reference: pd.Series) -> pd.Series:
     """Seconds, or milliseconds where those of the reference are, as points in time; NaT where they are out of all bounds."""
-    scale = 1 if reference.dropna().between(*_SECONDS).all() else 1000
-    seconds = values.astype(float) / scale
+    seconds = values.astype(float) / (_scale(reference.dropna()) or 1)
     return pd.to_datetime(seconds.where(seconds.between(*_SECONDS)), unit="s")
+
+
+def _scale(known: pd.Series) -> int | None:
+    """How many of its units make a second, None where the numbers are no time since 1970."""
+    return next((k for k in (1, 1000) if known.between(_SECONDS[0] * k, _SECONDS[1] * k).all()), None)
 
 
 def _is_date(value: object) -> bool:

@@ -14,7 +14,7 @@ from curator import processors
 from curator.engines import steps
 from curator.engines.steps import Filled, Finished, Kept, Measure, Seen, Shelf
 from curator.engines.steps import Sight as Sight
-from curator.errors import CuratorError, DataError
+from curator.errors import DataError
 from curator.io import images
 from curator.io.keys import Index
 from curator.io.store import Store
@@ -226,7 +226,7 @@ class _Run:
             return []
         gone = {self.keys[i] for i in found}
         if gone & self.gone:
-            raise CuratorError(f"the cache {self.shelf.store.folder} lost {len(gone)} images just stored. Run again.")
+            raise self.shelf.lost(len(gone))
         self.gone |= gone
         self.claimed -= gone
         return found

@@ -176,7 +176,7 @@ class _Run:
             return []
         gone = {self.keys[i] for i in found}
         if gone & self.gone:
-            raise CuratorError(f"the cache {self.shelf.store.folder} lost {len(gone)} images just stored. Run again.")
+            raise self.shelf.lost(len(gone))
         self.gone |= gone
         self.claimed -= gone
         return found

@@ -124,6 +124,10 @@ class Shelf:
         lost = [i for i, there in zip(rows, found, strict=True) if not there]
         return lost or Kept(reasons, vectors, frame, seen)
 
+    def lost(self, n: int) -> CuratorError:
+        """What to raise where n images that were just stored are not there."""
+        return CuratorError(f"the cache {self.store.folder} lost {n} images just stored. Run again.")
+
     def check(self, keys: Mapping[int, str], reasons: Mapping[int, str]) -> Kept | list[int]:
         """`read` that holds on to nothing: all that is stored is looked at, some 16 MB at a time, and nothing is returned."""
         rows = [i for i in sorted(keys) if i not in reasons]
@@ -149,7 +153,7 @@ def recalled(stored: Filled, rows: NDArray[np.intp], shelf: Shelf, encoder: Enco
     dataset = stored.dataset.take(rows)
     found = shelf.read(dataset, dict(enumerate(as_text(stored.keys[rows]))), {})
     if not isinstance(found, Kept):
-        raise CuratorError(f"the cache {shelf.store.folder} lost {len(found)} images just stored. Run again.")
+        raise shelf.lost(len(found))
     return embedded(dataset, found, encoder, shelf.sight is not None, 0, 0.0)
 
 

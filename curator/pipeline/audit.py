@@ -32,7 +32,7 @@ from curator.types import (
     Measures,
 )
 from curator.types.results import Recall, Whole
-from curator.workbench import Workbench, one_class, train_labels, versions
+from curator.workbench import Workbench, one_class, versions
 
 _FITS = 0.15
 """Mean probability from which one of an encoder's thousand names is said of a cluster."""
@@ -85,7 +85,7 @@ def audit_embedded(
         notes.append(f"Images of the data that are synthetic, and are audited like the others: {n_made}.")
     if settings.audit.concepts and not bench.encoder.info.text:
         notes.append(f"{settings.audit.concepts} is not used: {bench.encoder.info.name} cannot read prompts, CLIP can.")
-    labels = train_labels(data)
+    labels = data.train_labels()
     if labels is not data.labels:
         notes.append(
             f"Findings are about the {int((labels >= 0).sum())} images of the train split, as a network would see them."

@@ -24,7 +24,7 @@ from curator.fingerprints import fingerprint
 from curator.indicators import Indicators
 from curator.types import Dataset, Embedded, Encoder, EncoderInfo, Floats, Ints
 from curator.types.results import Leak, Whole
-from curator.workbench import Workbench, train_labels
+from curator.workbench import Workbench
 
 PIECE = 4096
 """Images counted together, some 100 MB with places. For each piece the sample's thresholds are read anew, so a larger sample
@@ -68,7 +68,7 @@ def rows(dataset: Dataset, bench: Workbench) -> NDArray[np.intp]:
 
     Those with the smallest digests of seed and id: an image that joins or leaves the data set changes one place.
     """
-    labels = train_labels(dataset)
+    labels = dataset.train_labels()
     can = np.flatnonzero(labels >= 0)
     ids = dataset.ids[can].tolist()
     lot = np.array([_lot(f"{bench.seed}/{i}") for i in ids], np.uint64)
@@ -90,7 +90,7 @@ def _lot(text: str) -> int:
 def count(drawn: Drawn, table: Indicators, bench: Workbench) -> tuple[Table, Whole, list[str]]:
     """The counts of all images by class and value of `table`, which is the sample's, what is known of them, and notes."""
     data = drawn.dataset
-    n, labels = len(data), train_labels(data)
+    n, labels = len(data), data.train_labels()
     digest = hashlib.sha256()
 
     def tables(counted: Iterator[Counts]) -> Iterator[Table]:

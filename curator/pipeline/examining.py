@@ -66,7 +66,7 @@ def examine(run: AuditRun, finding: Finding, given: Given | None, bench: Workben
     """
     data = run.dataset
     labelled = data.labels >= 0
-    is_train = labelled & ((data.splits == "train") | ("train" not in data.splits))
+    is_train = data.train_labels() >= 0
     has, known = indicators.read(run.measures, finding.attribute, finding.value)
     if given is not None:
         return _given(run, finding, given, np.flatnonzero(is_train), bench)

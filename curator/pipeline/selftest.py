@@ -125,7 +125,7 @@ def selftest(
 
 def _sample(data: Dataset, per_class: int, rng: np.random.Generator) -> Dataset:
     """Up to `per_class` images of every class that has `SMALLEST`; a lone class is split in two by chance."""
-    usable = (data.labels >= 0) & ((data.splits == "train") | ("train" not in data.splits))
+    usable = data.train_labels() >= 0
     rows: list[NDArray[np.intp]] = []
     labels: list[NDArray[np.intp]] = []
     classes: list[str] = []

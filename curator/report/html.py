@@ -126,6 +126,7 @@ def _found(
         "counts": list(islice(run.dataset.class_counts().items(), limits.rows)),
         "patterns": views.patterns(run, thumbnails, album, limits),
         "clusters": views.clusters(run, thumbnails, album, limits),
+        "every_leak": run.every_leak,
         "leaks": [(g, album.strip(g.ids, thumbnails, 4, str)) for g in run.leaks[: limits.groups]],
         "duplicates": [(g, album.strip(g.ids, thumbnails, 4, str)) for g in run.duplicates[: limits.groups]],
         "label_errors": [(e, album.shot(e.id, thumbnails)) for e in run.label_errors[: 2 * limits.groups]],

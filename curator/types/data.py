@@ -74,6 +74,12 @@ class Dataset:
         gone = tuple(Skipped(id, reason) for id, reason in failed.items())
         return replace(self.take(keep), skipped=self.skipped + gone)
 
+    def train_labels(self) -> Ints:
+        """The labels (n,) that findings are about: where a split is called train, -1 for the images of the others."""
+        if "train" in self.splits and (self.splits != "train").any():
+            return np.where(self.splits == "train", self.labels, UNLABELLED).astype(np.int32)
+        return self.labels
+
     def label_names(self) -> list[str]:
         """The class name of each row, "" where unlabelled."""
         return [self.classes[k] if k >= 0 else "" for k in self.labels]
