@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from stock import Stock, folders, photokit
 
-from curator import forecasting, stats
-from curator.pipeline.forecast import C_GRID, _Chosen, _learner, _repeats
+from curator import stats
+from curator.commands.forecast import C_GRID, _Chosen, _learner, _repeats
+from curator.commands.session import Session, default_cache, versions
+from curator.probe import learning_curve
 from curator.report.json import dump
-from curator.workbench import Workbench, default_cache, versions
 
 RESULT = Path(__file__).parent / "results" / "forecast.json"
 TIMES = (1.25, 1.5, 2.0, 3.0, 4.0)
@@ -38,7 +39,7 @@ _SIZES = 9
 _FOLDS = 3
 
 
-def measured(stock: Stock, seed: int) -> forecasting.Trials:
+def measured(stock: Stock, seed: int) -> learning_curve.Trials:
     """What the command measures on these images."""
     rng = np.random.default_rng([seed, 1])
     counts = np.bincount(stock.labels).astype(np.int32)
@@ -50,23 +51,23 @@ def measured(stock: Stock, seed: int) -> forecasting.Trials:
 
 def _measure(
     stock: Stock, repeats: list[list[tuple[Any, Any]]], at: Any, rng: np.random.Generator
-) -> forecasting.Trials:
+) -> learning_curve.Trials:
     learn, grid = _learner(len(stock.classes)), C_GRID
-    return forecasting.measure(stock.vectors, stock.labels, repeats, at, learn, grid, rng)
+    return learning_curve.measure(stock.vectors, stock.labels, repeats, at, learn, grid, rng)
 
 
-def whole_curve(stock: Stock, seed: int) -> forecasting.Trials:
+def whole_curve(stock: Stock, seed: int) -> learning_curve.Trials:
     """What probes make of all images, trained on up to two thirds of them."""
     rng = np.random.default_rng([seed, 2])
     n_repeats = 2 if len(stock.classes) <= 5 else 1
     pictures = np.arange(len(stock.labels), dtype=np.int32)
-    repeats = [forecasting.folds(stock.labels, pictures, _FOLDS, rng) for _ in range(n_repeats)]
+    repeats = [learning_curve.folds(stock.labels, pictures, _FOLDS, rng) for _ in range(n_repeats)]
     most = min(int(np.bincount(stock.labels[t]).min()) for parts in repeats for t, _ in parts)
     at = np.unique(np.round(np.geomspace(0.8 * min(SEEN), most, _SIZES))).astype(np.int32)
     return _measure(stock, repeats, at, rng)
 
 
-def smoothed(trials: forecasting.Trials) -> Callable[[float], float]:
+def smoothed(trials: learning_curve.Trials) -> Callable[[float], float]:
     """Accuracy by images of every class; nan beyond what was measured."""
     error = 1 - trials.right().mean((0, 2))
     curve = np.polyfit(np.log(trials.sizes), np.log(error), 2, w=np.sqrt(error * len(trials.labels)))
@@ -74,7 +75,7 @@ def smoothed(trials: forecasting.Trials) -> Callable[[float], float]:
     return lambda n: float(1 - np.exp(np.polyval(curve, np.log(n)))) if n <= most else float("nan")
 
 
-def kept(file: Path, make: Callable[[], forecasting.Trials]) -> forecasting.Trials:
+def kept(file: Path, make: Callable[[], learning_curve.Trials]) -> learning_curve.Trials:
     """Trials that are in `file`, or made and put there."""
     if not file.exists():
         made = make()
@@ -82,7 +83,7 @@ def kept(file: Path, make: Callable[[], forecasting.Trials]) -> forecasting.Tria
     got = np.load(file)
     shape = tuple(got["shape"])
     beats = np.unpackbits(got["beats"], count=int(np.prod(shape))).reshape(shape).astype(bool)
-    return forecasting.Trials(got["sizes"], got["labels"], beats)
+    return learning_curve.Trials(got["sizes"], got["labels"], beats)
 
 
 def part(stock: Stock, start: int, n: int) -> Stock:
@@ -106,8 +107,8 @@ def one(stock: Stock, name: str, seed: int, folder: Path) -> list[dict[str, Any]
         for draw in range(2):
             file = folder / f"trials-{name}-{n}-{draw}.npz"
             trials = kept(file, partial(measured, part(stock, draw * n, n), seed))
-            boot = forecasting.Bootstrap(trials, np.random.default_rng([seed, 4]))
-            law = forecasting.fit(boot.overall(), np.random.default_rng([seed, 5]))
+            boot = learning_curve.Bootstrap(trials, np.random.default_rng([seed, 4]))
+            law = learning_curve.fit(boot.overall(), np.random.default_rng([seed, 5]))
             for times in TIMES:
                 target = reaches(times * n)
                 if not np.isfinite(target):
@@ -168,8 +169,8 @@ def cats(stock: Stock, seed: int) -> dict[str, Any]:
     """Cats and dogs: forecasts from 60 of each for targets on both sides of where all 250 end."""
     stock = shuffled(stock, np.random.default_rng([seed, 3]))
     trials = measured(part(stock, 0, 60), seed)
-    law = forecasting.fit(
-        forecasting.Bootstrap(trials, np.random.default_rng([seed, 4])).overall(), np.random.default_rng([seed, 5])
+    law = learning_curve.fit(
+        learning_curve.Bootstrap(trials, np.random.default_rng([seed, 4])).overall(), np.random.default_rng([seed, 5])
     )
     whole = measured(stock, seed)
     ceiling = law.ceiling()
@@ -193,21 +194,21 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
     parser.add_argument("--out", type=Path, default=RESULT)
     flags = parser.parse_args()
-    bench = Workbench.open("embedded", cache=flags.cache)
+    session = Session.open("embedded", cache=flags.cache)
     rows: list[dict[str, Any]] = []
     for size in flags.size:
-        stock = photokit(flags.kit, flags.kept, flags.half, size, bench.encoder)
+        stock = photokit(flags.kit, flags.kept, flags.half, size, session.encoder)
         for seed in flags.seeds:
             k = N_CLASSES[seed % len(N_CLASSES)]
             name = f"{flags.half}-{size}-{k}-{seed}"
             chosen = np.random.default_rng([seed, 0]).choice(stock.classes, k, replace=False)
             rows += one(stock.take(sorted(chosen.tolist())), name, seed, flags.kept)
             print(name, scored([r for r in rows if r["set"] == name and r["seen"] >= FEW]), flush=True)
-    pets = folders(flags.cats, flags.kept, bench.encoder)
+    pets = folders(flags.cats, flags.kept, session.encoder)
     result = {
         "schema": "curator.benchmark.forecast/1",
         "versions": versions(),
-        "encoder": bench.encoder.info.name,
+        "encoder": session.encoder.info.name,
         "half": flags.half,
         "seeds": flags.seeds,
         "summary": summary(rows),

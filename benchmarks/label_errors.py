@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).parent / "quality"))
 from bank import Bank
 from planted import Spec, make
 
-from curator import probing
-from curator.pipeline import Workbench
-from curator.pipeline.evidence import PROBE_C
+from curator.commands import Session
+from curator.commands._steps.evidence import PROBE_C
+from curator.commands.session import default_cache, versions
+from curator.probe import linear
 from curator.report.json import dump
-from curator.workbench import default_cache, versions
 
 RESULT = Path(__file__).parent / "results" / "label_errors.json"
 SETS = ((4, 50), (4, 100), (10, 50), (10, 100))
@@ -77,19 +77,19 @@ def cleanlab(python: Path, labels: NDArray[np.int32], probabilities: NDArray[np.
             return {name: found[name] for name in found.files}
 
 
-def one(bench: Workbench, bank: Bank, out: Path, spec: Spec, python: Path | None) -> dict[str, Any]:
+def one(session: Session, bank: Bank, out: Path, spec: Spec, python: Path | None) -> dict[str, Any]:
     planted = make(spec, bank, out / spec.name)
-    embedded = bench.embed(bench.scan(planted.path))
+    embedded = session.embed(session.scan(planted.path))
     truth, classes = embedded.dataset.labels, embedded.dataset.classes
     given = flip(truth, NOISE, np.random.default_rng(spec.seed))
     wrong = given != truth
     vectors = embedded.embeddings.vectors
-    probabilities = probing.out_of_fold(vectors, given, len(classes), PROBE_C, bench.seed)
+    probabilities = linear.out_of_fold(vectors, given, len(classes), PROBE_C, session.seed)
     ids = embedded.dataset.ids.tolist()
     at = {id: k for k, id in enumerate(ids)}
-    found = probing.label_errors(ids, given, classes, probabilities)
-    clean = probing.label_errors(
-        ids, truth, classes, probing.out_of_fold(vectors, truth, len(classes), PROBE_C, bench.seed)
+    found = linear.label_errors(ids, given, classes, probabilities)
+    clean = linear.label_errors(
+        ids, truth, classes, linear.out_of_fold(vectors, truth, len(classes), PROBE_C, session.seed)
     )
     guess = probabilities.argmax(1)
     row: dict[str, Any] = {
@@ -121,19 +121,19 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--result", type=Path, default=RESULT)
     args = parser.parse_args()
-    bench = Workbench.open("embedded", cache=args.cache)
+    session = Session.open("embedded", cache=args.cache)
     bank = Bank(args.kit, args.bank, processes=1)
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for n_classes, n in SETS:
             for seed in args.seeds:
                 spec = Spec(kind="none", effect=0, n_classes=n_classes, n_per_class=n, seed=seed, half=args.half)
-                rows.append(one(bench, bank, Path(scratch), spec, args.cleanlab))
+                rows.append(one(session, bank, Path(scratch), spec, args.cleanlab))
                 print(rows[-1], file=sys.stderr)
     names = ["curator", *(["cleanlab"] if args.cleanlab else [])]
     mean = {name: float(np.mean([r[name]["average_precision"] for r in rows])) for name in names}
     worst = {name: float(np.min([r[name]["average_precision"] for r in rows])) for name in names}
-    head = {"half": args.half, "noise": NOISE, "encoder": bench.encoder.info.name, "versions": versions()}
+    head = {"half": args.half, "noise": NOISE, "encoder": session.encoder.info.name, "versions": versions()}
     dump({**head, "mean_average_precision": mean, "worst_average_precision": worst, "sets": rows}, args.result)
 
 

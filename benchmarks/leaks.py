@@ -24,14 +24,14 @@ sys.path.insert(0, str(Path(__file__).parent / "quality"))
 
 from bank import SCENES, Bank, Half, Key
 
+from curator.commands import Session, export
+from curator.commands.export import kept_together
+from curator.commands.session import default_cache, versions
 from curator.config import DuplicateSettings
-from curator.duplicates import groups
-from curator.pipeline import Workbench, export
-from curator.pipeline.export import kept_together
 from curator.report.json import dump
-from curator.splitting import pieces
+from curator.selection.splits import pieces
+from curator.similarity.duplicates import groups
 from curator.types import AuditRun
-from curator.workbench import default_cache, versions
 
 RESULT = Path(__file__).parent / "results" / "leaks.json"
 QUALITY = 90
@@ -106,8 +106,8 @@ def found_without(run: AuditRun, planted: list[tuple[str, str, str]]) -> dict[st
     return out
 
 
-def measure(folder: Path, planted: list[tuple[str, str, str]], bench: Workbench, n: int) -> dict[str, Any]:
-    run, plan, _ = export(folder, folder.parent / "out", bench, dry_run=True)
+def measure(folder: Path, planted: list[tuple[str, str, str]], session: Session, n: int) -> dict[str, Any]:
+    run, plan, _ = export(folder, folder.parent / "out", session, dry_run=True)
     found = pieces(run.dataset.ids, kept_together(run), np.random.default_rng(0))
     together = [[str(run.dataset.ids[i]) for i in piece] for piece in found]
     member = {i: k for k, ids in enumerate(together) for i in ids}
@@ -146,12 +146,12 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--result", type=Path, default=RESULT)
     args = parser.parse_args()
-    bench = Workbench.open("embedded", cache=args.cache)
+    session = Session.open("embedded", cache=args.cache)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "data"
         planted = plant(Bank(args.kit, args.bank), args.half, args.photographs, args.planted, args.seed, folder)
-        found = measure(folder, planted, bench, args.photographs)
-    head = {"half": args.half, "seed": args.seed, "encoder": bench.encoder.info.name, "versions": versions()}
+        found = measure(folder, planted, session, args.photographs)
+    head = {"half": args.half, "seed": args.seed, "encoder": session.encoder.info.name, "versions": versions()}
     dump({**head, **found}, args.result)
 
 

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import readme
 
-from curator.pipeline import Workbench, audit, recommend, validate
+from curator.commands import Session, audit, recommend, validate
+from curator.commands.session import versions
 from curator.report.json import audit_json, dump, recommend_json, validation_json
-from curator.workbench import versions
 
 ROOT = Path(__file__).parent.parent
 BUNNIES = ROOT / "sample_data" / "bunnies"
@@ -64,7 +64,7 @@ def speed(cache: Path) -> dict[str, float]:
     import torch
 
     from curator.encoders.embedded import Embedded, load_network
-    from curator.io.images import decode
+    from curator.io.decoding.images import decode
 
     encoder = Embedded(cache)
     pre = encoder.info.preprocessing
@@ -100,27 +100,27 @@ def measure() -> dict[str, Any]:
         first = command_seconds(work / "fresh", work / "out")
         second = min(command_seconds(work / "fresh", work / "out") for _ in range(3))
         cache = work / "cache"
-        bench = Workbench.open("embedded", cache=cache)
+        session = Session.open("embedded", cache=cache)
         start = time.perf_counter()
-        run = audit(BUNNIES / "train", bench)
+        run = audit(BUNNIES / "train", session)
         cold = time.perf_counter() - start
-        warm = seconds(lambda: audit(BUNNIES / "train", bench), 3)
+        warm = seconds(lambda: audit(BUNNIES / "train", session), 3)
         rate = run.n_new / run.seconds
-        resumed = seconds(lambda: bench.embed(bench.scan(BUNNIES / "train")), 3)
-        advice = recommend(BUNNIES / "train", BUNNIES / "pool", bench, budget=30)
+        resumed = seconds(lambda: session.embed(session.scan(BUNNIES / "train")), 3)
+        advice = recommend(BUNNIES / "train", BUNNIES / "pool", session, budget=30)
         plan = work / "recommendation.csv"
         from curator.report.json import recommendation_csv
 
         recommendation_csv(advice.recommendation, advice.pool.dataset.root, plan)
         proofs = {}
         for name, pool in (("labels given by a person", "pool_labels.csv"), ("labels predicted", "pool")):
-            _, report = validate(BUNNIES / "train", BUNNIES / pool, bench, plan=plan, test=BUNNIES / "test")
+            _, report = validate(BUNNIES / "train", BUNNIES / pool, session, plan=plan, test=BUNNIES / "test")
             proofs[name] = validation_json(report)
         return {
             "schema": "curator.benchmark.loop/1",
             "machine": {"cores": __import__("os").cpu_count(), "python": platform.python_version()},
             "versions": versions(),
-            "encoder": bench.encoder.info.name,
+            "encoder": session.encoder.info.name,
             "audit": {k: audit_json(run)[k] for k in ("verdict", "expected_false_findings", "n_tests", "findings")},
             "recommend": {
                 **{k: recommend_json(advice.recommendation, "")[k] for k in ("plan", "shopping_list")},

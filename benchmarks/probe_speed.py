@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from stock import Stock, folders, photokit
 
-from curator.probing import Probe
-from curator.refitting import refit
+from curator.commands.session import Session, default_cache, versions
+from curator.probe.linear import Probe
+from curator.probe.refits import refit
 from curator.report.json import dump
-from curator.workbench import Workbench, default_cache, versions
 
 RESULT = Path(__file__).parent / "results" / "probe_speed.json"
 N, DIM, CLASSES, REFITS, PEERS = 100_000, 512, 10, 200, 3
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--refits", type=int, default=REFITS)
     args = parser.parse_args()
     rows = {}
-    encoder = Workbench.open("embedded", cache=args.cache).encoder
+    encoder = Session.open("embedded", cache=args.cache).encoder
     cats = folders(args.cats, args.kept, encoder)
     composed = photokit(args.kit, args.kept, "dev", "little", encoder)
     for name, stock in (("cats_dogs", cats), ("photokit", composed.take(composed.classes[:6]))):

@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from curator.pipeline import recommend, validate
+from curator.commands import recommend, validate
+from curator.commands.session import Session, default_cache, versions
 from curator.report.json import dump, recommendation_csv, validation_json
-from curator.workbench import Workbench, default_cache, versions
 
 ROOT = Path(__file__).parent.parent
 RESULT = Path(__file__).parent / "results" / "seeds.json"
@@ -37,12 +37,12 @@ def make(kit: Path, seed: int, out: Path) -> None:
     recipe.make_bunnies(recipe.Kit(kit), out / "bunnies")
 
 
-def one(kit: Path, seed: int, bench: Workbench) -> dict[str, Any]:
+def one(kit: Path, seed: int, session: Session) -> dict[str, Any]:
     """One draw: the first finding, and the proof with given and with predicted labels."""
     with tempfile.TemporaryDirectory() as folder:
         make(kit, seed, Path(folder))
         bunnies = Path(folder) / "bunnies"
-        advice = recommend(bunnies / "train", bunnies / "pool", bench)
+        advice = recommend(bunnies / "train", bunnies / "pool", session)
         plan = Path(folder) / "plan.csv"
         recommendation_csv(advice.recommendation, advice.pool.dataset.root, plan)
         row: dict[str, Any] = {
@@ -53,7 +53,7 @@ def one(kit: Path, seed: int, bench: Workbench) -> dict[str, Any]:
         }
         for name, pool in (("given", "pool_labels.csv"), ("predicted", "pool")):
             report = validation_json(
-                validate(bunnies / "train", bunnies / pool, bench, plan=plan, test=bunnies / "test")[1]
+                validate(bunnies / "train", bunnies / pool, session, plan=plan, test=bunnies / "test")[1]
             )
             row[name] = {
                 "worst_group": {arm: v["worst_group"]["value"] for arm, v in report["arms"].items()},
@@ -69,13 +69,13 @@ if __name__ == "__main__":
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("seeds", type=int, nargs="+")
     flags = parser.parse_args()
-    bench = Workbench.open("embedded", cache=flags.cache)
-    rows = [one(flags.kit, seed, bench) for seed in flags.seeds]
+    session = Session.open("embedded", cache=flags.cache)
+    rows = [one(flags.kit, seed, session) for seed in flags.seeds]
     dump(
         {
             "schema": "curator.benchmark.seeds/1",
             "versions": versions(),
-            "encoder": bench.encoder.info.name,
+            "encoder": session.encoder.info.name,
             "seeds": rows,
         },
         RESULT,

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from curator.io.images import decode, prepare
+from curator.io.decoding.images import decode, prepare
 from curator.types import Encoder, Floats, Ints
 
 sys.path.insert(0, str(Path(__file__).parent / "quality"))

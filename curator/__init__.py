@@ -17,13 +17,13 @@ _HOMES = {
     "Finding": "curator.types",
     "ProbeReport": "curator.types",
     "Recommendation": "curator.types",
-    "Workbench": "curator.workbench",
-    "audit": "curator.pipeline",
+    "Session": "curator.commands.session",
+    "audit": "curator.commands",
     "browse": "curator.app",
-    "export": "curator.pipeline",
-    "forecast": "curator.pipeline",
-    "recommend": "curator.pipeline",
-    "validate": "curator.pipeline",
+    "export": "curator.commands",
+    "forecast": "curator.commands",
+    "recommend": "curator.commands",
+    "validate": "curator.commands",
 }
 _TYPES = frozenset({"Audit", "Clusters", "Dataset", "Embeddings", "Measures", "SplitPlan"})
 """Types that results are made of. They live in `curator.types`, and are found here too."""

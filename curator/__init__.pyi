@@ -1,11 +1,12 @@
 # What a type checker sees of `curator`: at run time the same names are imported when they are first used.
 from curator.app import browse as browse
+from curator.commands import audit as audit
+from curator.commands import export as export
+from curator.commands import forecast as forecast
+from curator.commands import recommend as recommend
+from curator.commands import validate as validate
+from curator.commands.session import Session as Session
 from curator.errors import CuratorError as CuratorError
-from curator.pipeline import audit as audit
-from curator.pipeline import export as export
-from curator.pipeline import forecast as forecast
-from curator.pipeline import recommend as recommend
-from curator.pipeline import validate as validate
 from curator.types import Audit as Audit
 from curator.types import AuditRun as AuditRun
 from curator.types import Clusters as Clusters
@@ -16,6 +17,5 @@ from curator.types import Measures as Measures
 from curator.types import ProbeReport as ProbeReport
 from curator.types import Recommendation as Recommendation
 from curator.types import SplitPlan as SplitPlan
-from curator.workbench import Workbench as Workbench
 
 __version__: str

@@ -100,7 +100,7 @@ class RecommendSettings:
 class ValidateSettings:
     """The probe: `c_grid` inverse regularisations to choose from, `n_random` draws of the random arm, `n_bootstrap`
     resamples of the test set and `n_seeds` of the training set behind every interval, `min_group` images for a group to
-    count. Under 19 random draws nothing can be called an improvement: see `proving.compare`."""
+    count. Under 19 random draws nothing can be called an improvement: see `validation.compare`."""
 
     c_grid: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)
     n_random: int = 40

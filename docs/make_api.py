@@ -17,14 +17,14 @@ _HEAD = """# Python reference
 
 <!-- Written by docs/make_api.py from the docstrings. Change those, then run `python docs/make_api.py`. -->
 
-A dozen names: six functions that do what the commands of the same names do, the workbench that they share, the results they
+A dozen names: six functions that do what the commands of the same names do, the session that they share, the results they
 return, and the one error. `import curator` is light; what a name needs is imported when it is first used. The package is typed
 (`py.typed`). Arrays are read-only, and row i is the same image everywhere.
 
 ```py
 import curator
 
-bench = curator.Workbench.open("embedded")
+bench = curator.Session.open("embedded")
 run = curator.audit("my_images", bench)
 advice = curator.recommend("my_images", "more_images", bench, budget=30)
 ```
@@ -33,7 +33,7 @@ Types that results are made of live in `curator.types`.
 """
 _GROUPS = {
     "Functions": ("audit", "recommend", "validate", "forecast", "export", "browse"),
-    "The workbench": ("Workbench",),
+    "The session": ("Session",),
     "Results": ("AuditRun", "Finding", "Recommendation", "ProbeReport"),
     "The error": ("CuratorError",),
 }

@@ -18,7 +18,7 @@ _HEAD = """# Command line
 
 """
 _COMMON_AFTER = "--model"
-"""The first of the flags that `curator.cli.options.common` adds; all later ones are common too."""
+"""The first of the flags that `curator.cli._support.options.common` adds; all later ones are common too."""
 
 _COMMON_ONLY = "--max-skipped"
 """A flag that a command has only together with all the common ones."""

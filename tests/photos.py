@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from curator.similarity.vectors import unit
 from curator.types import Dataset, Embedded, Embeddings, EncoderInfo, FileFacts, Photo, Preprocessing
-from curator.vectors import unit
 
 
 def photo(pixels: np.ndarray, **facts: object) -> Photo:

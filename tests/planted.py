@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from curator.indicators import Indicators, build
+from curator.shortcuts.indicators import Indicators, build
 from curator.types import Column, Measures
 
 CUTS = (0.1, 0.25, 0.5, 0.75, 0.9)

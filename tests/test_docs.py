@@ -23,14 +23,14 @@ from PIL import Image
 from planted import indicators
 
 from curator import attributes, encoders, exporters, recommenders
-from curator.auditing import audit
 from curator.cli.main import COMMANDS, cli
 from curator.config import AuditSettings, Settings, read_settings
 from curator.encoders.pixels import PREPROCESSING
-from curator.io.images import decode
-from curator.io.scan import scan
-from curator.recommending import Candidates
-from curator.vectors import unit
+from curator.io.decoding.images import decode
+from curator.readers.folder import scan
+from curator.selection.choice import Candidates
+from curator.shortcuts.detection import audit
+from curator.similarity.vectors import unit
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]

@@ -62,7 +62,7 @@ def test_there_is_a_notebook_and_it_is_small() -> None:
 BROWSE = """
 from pathlib import Path
 import curator
-bench = curator.Workbench.open("pixels", cache=Path({cache!r}))
+bench = curator.Session.open("pixels", cache=Path({cache!r}))
 app = curator.browse({data!r}, bench=bench, port={port})
 app
 """

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from curator.io.images import decode_bytes
+from curator.io.decoding.images import decode_bytes
 from curator.types import Photo, Preprocessing
 
 QUALITY = Path(__file__).parents[1] / "benchmarks" / "quality"

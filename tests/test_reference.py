@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 GUIDES = sorted((DOCS / "how-to").glob("*.md"))
 API = {
-    "AuditRun", "CuratorError", "Finding", "ProbeReport", "Recommendation", "Workbench", "audit", "browse", "export",
+    "AuditRun", "CuratorError", "Finding", "ProbeReport", "Recommendation", "Session", "audit", "browse", "export",
     "forecast", "recommend", "validate",
 }  # fmt: skip
 

@@ -23,21 +23,21 @@ from numpy.typing import NDArray
 from planted import Made, Spec, make
 from rivals import RIVALS
 
-from curator.grouping import TrainingSet
-from curator.pipeline.audit import audit_embedded
-from curator.pipeline.candidates import repeats
-from curator.pipeline.recommend import Advice, advise
-from curator.pipeline.shortcuts import to_undo
-from curator.probing import group_weights
-from curator.refitting import choose_c, refit
+from curator.commands._steps.candidates import repeats
+from curator.commands._steps.targets import to_undo
+from curator.commands.audit import audit_embedded
+from curator.commands.recommend import Advice, advise
+from curator.commands.session import Session, default_cache, one_class, versions
+from curator.probe.groups import TrainingSet
+from curator.probe.linear import group_weights
+from curator.probe.refits import choose_c, refit
 from curator.report.json import dump
-from curator.workbench import Workbench, default_cache, one_class, versions
 
 RESULT = Path(__file__).parents[1] / "results" / "fix.json"
 C_GRID = (0.001, 0.01, 0.1, 1.0, 10.0)
 N_RANDOM, N_ORACLE, N_DRAWS = 40, 20, 2000
-One = Callable[[Made, Workbench, int, Path], dict[str, Any]]
-"""What is measured of one planted set: (the set, the workbench, how many images to add, a folder that is not there yet)."""
+One = Callable[[Made, Session, int, Path], dict[str, Any]]
+"""What is measured of one planted set: (the set, the session, how many images to add, a folder that is not there yet)."""
 
 
 class Examiner:
@@ -115,12 +115,12 @@ def balanced(e: Examiner, n: int, rng: np.random.Generator) -> NDArray:
     return np.array(out)
 
 
-def one(made: Made, bench: Workbench, budget: int) -> dict[str, Any]:
+def one(made: Made, session: Session, budget: int) -> dict[str, Any]:
     """One set: the finding, both recommendations, and every arm."""
-    train, test = bench.embed(one_class(bench.scan(made.train))), bench.embed(bench.scan(made.test))
-    bare = bench.embed(bench.scan(made.pool))
-    named = bench.embed(bench.scan(made.pool_labels))
-    run = audit_embedded(train, bench)
+    train, test = session.embed(one_class(session.scan(made.train))), session.embed(session.scan(made.test))
+    bare = session.embed(session.scan(made.pool))
+    named = session.embed(session.scan(made.pool_labels))
+    run = audit_embedded(train, session)
     first = run.audit.findings[0] if run.audit.findings else None
     e = Examiner(train, bare, test, made)
     row: dict[str, Any] = {
@@ -131,7 +131,7 @@ def one(made: Made, bench: Workbench, budget: int) -> dict[str, Any]:
     rng = np.random.default_rng([made.spec.seed, 7])
     before = e.right([(np.array([], np.intp), np.array([], np.int32))])
     arms: dict[str, NDArray] = {"before": before, "reweighted": e.reweighted()}
-    open_ = np.flatnonzero(~repeats(bare, run, bench))
+    open_ = np.flatnonzero(~repeats(bare, run, session))
     of_class = open_[e.pool_y[open_] >= 0]
     arms["oracle"] = e.right([e.true(balanced(e, budget, rng)) for _ in range(N_ORACLE)])
     arms["random"] = e.right([e.true(rng.permutation(of_class)[:budget]) for _ in range(N_RANDOM)])
@@ -139,7 +139,7 @@ def one(made: Made, bench: Workbench, budget: int) -> dict[str, Any]:
     for name, choose in RIVALS.items():
         arms[name] = e.right([e.true(open_[choose(e.pool_x[open_], e.x, budget, rng)])])
     for name, pool in (("given", named), ("predicted", bare)):
-        advice = advise(run, pool, bench, to_undo(run, None), budget=budget)
+        advice = advise(run, pool, session, to_undo(run, None), budget=budget)
         row[name] = _advised(advice, e, made)
         ids = {_file(str(i)): k for k, i in enumerate(bare.dataset.ids)}
         rows = np.array([ids[_file(i)] for i in advice.recommendation.ids], np.intp)
@@ -191,7 +191,7 @@ def measure_sets(one: One, schema: str, result: Path, about: str) -> None:
     parser.add_argument("--result", type=Path, default=result)
     parser.add_argument("seeds", type=int, nargs="+")
     flags = parser.parse_args()
-    bench = Workbench.open("embedded", cache=flags.cache, jobs=1)
+    session = Session.open("embedded", cache=flags.cache, jobs=1)
     rows: list[dict[str, Any]] = []
     if flags.result.exists():
         rows = [r for r in json.loads(flags.result.read_text(encoding="utf-8"))["sets"] if r["seed"] not in flags.seeds]
@@ -199,13 +199,13 @@ def measure_sets(one: One, schema: str, result: Path, about: str) -> None:
         started = time.monotonic()
         with tempfile.TemporaryDirectory(dir=flags.stock) as folder:
             made = make(Spec(seed=seed, half=flags.half), flags.kit, flags.stock, Path(folder) / "set")
-            row = one(made, bench, flags.budget, Path(folder) / "scratch")
+            row = one(made, session, flags.budget, Path(folder) / "scratch")
         rows = sorted([*rows, row], key=lambda r: r["seed"])
         dump(
             {
                 "schema": schema,
                 "versions": versions(),
-                "encoder": bench.encoder.info.name,
+                "encoder": session.encoder.info.name,
                 "half": flags.half,
                 "budget": flags.budget,
                 "recipe": {k: v for k, v in asdict(Spec(0)).items() if k not in ("seed", "half")},
@@ -218,7 +218,7 @@ def measure_sets(one: One, schema: str, result: Path, about: str) -> None:
 
 if __name__ == "__main__":
     measure_sets(
-        lambda made, bench, budget, _: one(made, bench, budget),
+        lambda made, session, budget, _: one(made, session, budget),
         "curator.benchmark.fix/1",
         RESULT,
         __doc__.splitlines()[0],

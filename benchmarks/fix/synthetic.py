@@ -18,31 +18,31 @@ from numpy.typing import NDArray
 from planted import Made
 from run import Examiner, balanced, measure_sets
 
-from curator.io import images
+from curator.commands._steps.candidates import repeats
+from curator.commands._steps.targets import to_undo
+from curator.commands.audit import audit_embedded
+from curator.commands.recommend import advise
+from curator.commands.session import Session, one_class
+from curator.commands.synthesize import synthesize
+from curator.io.decoding import images
 from curator.io.editing import as_input
-from curator.pipeline.audit import audit_embedded
-from curator.pipeline.candidates import repeats
-from curator.pipeline.recommend import advise
-from curator.pipeline.shortcuts import to_undo
-from curator.pipeline.synthesize import synthesize
-from curator.refitting import refit
-from curator.workbench import Workbench, one_class
+from curator.probe.refits import refit
 
 N_RANDOM, N_ORACLE = 10, 5
 RESULT = Path(__file__).parents[1] / "results" / "synthetic.json"
 
 
-def one(made: Made, bench: Workbench, budget: int, folder: Path) -> dict[str, Any]:
+def one(made: Made, session: Session, budget: int, folder: Path) -> dict[str, Any]:
     """One set: worst group and mean accuracy of every arm, and the gain of synthetic images over none and over real ones."""
-    train, test = bench.embed(one_class(bench.scan(made.train))), bench.embed(bench.scan(made.test))
-    bare, named = bench.embed(bench.scan(made.pool)), bench.embed(bench.scan(made.pool_labels))
-    run = audit_embedded(train, bench)
+    train, test = session.embed(one_class(session.scan(made.train))), session.embed(session.scan(made.test))
+    bare, named = session.embed(session.scan(made.pool)), session.embed(session.scan(made.pool_labels))
+    run = audit_embedded(train, session)
     e = Examiner(train, bare, test, made)
-    advice = advise(run, named, bench, to_undo(run, None), budget=budget)
-    new, notes = synthesize(advice, budget, folder, bench)
-    preprocessing = bench.encoder.info.preprocessing
+    advice = advise(run, named, session, to_undo(run, None), budget=budget)
+    new, notes = synthesize(advice, budget, folder, session)
+    preprocessing = session.encoder.info.preprocessing
     inputs = [as_input(images.whole(folder / m.path), preprocessing)[None] for m in new]
-    vectors = np.concatenate([bench.encoder.encode(one_input) for one_input in inputs])
+    vectors = np.concatenate([session.encoder.encode(one_input) for one_input in inputs])
     labels = np.array([made.classes.index(m.label) for m in new], np.int32)
 
     def with_new(added: NDArray, named_: NDArray) -> NDArray[np.bool_]:
@@ -52,7 +52,7 @@ def one(made: Made, bench: Workbench, budget: int, folder: Path) -> dict[str, An
     ids = {str(i).rsplit("/", 1)[-1]: k for k, i in enumerate(bare.dataset.ids)}
     rows = np.array([ids[i.rsplit("/", 1)[-1]] for i in advice.recommendation.ids], np.intp)
     rng = np.random.default_rng([made.spec.seed, 11])
-    open_ = np.flatnonzero(~repeats(bare, run, bench) & (e.pool_y >= 0))
+    open_ = np.flatnonzero(~repeats(bare, run, session) & (e.pool_y >= 0))
     both = np.concatenate([vectors, e.pool_x[rows]]), np.concatenate([labels, e.pool_y[rows]])
     arms = {
         "before": with_new(vectors[:0], labels[:0]),

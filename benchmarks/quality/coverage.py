@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from curator.association import count, exact_tests, hits
 from curator.config import AuditSettings
-from curator.confirming import confirm
-from curator.indicators import Indicators, build
+from curator.shortcuts.association import count, exact_tests, hits
+from curator.shortcuts.confirmation import confirm
+from curator.shortcuts.indicators import Indicators, build
 from curator.types import Column, Measures
 
 FORMS = ("flag", "category", "number")

@@ -31,13 +31,13 @@ from planted import KINDS, Planted, Spec, make
 from scoring import Found, phi, score
 from summary import summarise
 
-from curator import indicators
+from curator.commands import Session, audit
+from curator.commands.audit import audit_embedded
+from curator.commands.session import default_cache, versions
 from curator.errors import CuratorError
-from curator.pipeline import Workbench, audit
-from curator.pipeline.audit import audit_embedded
 from curator.report.json import dump
+from curator.shortcuts import indicators
 from curator.types import AuditRun, Embedded, Finding
-from curator.workbench import default_cache, versions
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "quality.json"
@@ -48,11 +48,11 @@ N_PLACED = 16
 """Images of a finding that are held against their masks."""
 
 
-def examine(planted: Planted, bench: Workbench) -> tuple[AuditRun, list[Found], float]:
+def examine(planted: Planted, session: Session) -> tuple[AuditRun, list[Found], float]:
     """The audit of one set, its findings made ready for scoring, and the seconds the audit took."""
     start = time.perf_counter()
-    embedded = bench.embed(bench.scan(planted.path))
-    run = audit_embedded(embedded, bench)
+    embedded = session.embed(session.scan(planted.path))
+    run = audit_embedded(embedded, session)
     seconds = time.perf_counter() - start
     return run, [found(f, run, embedded, planted) for f in run.audit.findings], seconds
 
@@ -100,11 +100,11 @@ def _on_object(finding: Finding, run: AuditRun, embedded: Embedded, truth: Any) 
     return placement.on_object(places, animal), placement.on_object(places, placement.widened(animal, placement.RIM))
 
 
-def one_set(row: str, spec: Spec, bank: Bank, bench: Workbench) -> dict[str, Any]:
+def one_set(row: str, spec: Spec, bank: Bank, session: Session) -> dict[str, Any]:
     """One line of the scratch file."""
     with tempfile.TemporaryDirectory(dir=bank.folder) as folder:  # on the bank's disk, where pictures can be linked
         planted = make(spec, bank, Path(folder))
-        run, findings, seconds = examine(planted, bench)
+        run, findings, seconds = examine(planted, session)
     return {
         "row": row,
         "set": spec.name,
@@ -130,9 +130,9 @@ def one_set(row: str, spec: Spec, bank: Bank, bench: Workbench) -> dict[str, Any
     }
 
 
-def natural(path: Path, bench: Workbench) -> dict[str, Any]:
+def natural(path: Path, session: Session) -> dict[str, Any]:
     """The photographs of cats and dogs: what the audit says first. Nearly all cats are indoors, half of the dogs on grass."""
-    run = audit(path, bench)
+    run = audit(path, session)
     return {
         "set": path.name,
         "n_images": len(run.dataset),
@@ -156,7 +156,7 @@ def cold_seconds(bank: Bank, flags: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=bank.folder) as folder:
         planted = make(spec, bank, Path(folder) / "set")
         start = time.perf_counter()
-        audit(planted.path, Workbench.open(flags.model, cache=Path(folder) / "cache", jobs=flags.jobs))
+        audit(planted.path, Session.open(flags.model, cache=Path(folder) / "cache", jobs=flags.jobs))
         return {"set": spec.name, "n_images": len(planted.truth), "seconds": round(time.perf_counter() - start, 2)}
 
 
@@ -193,12 +193,12 @@ def read_lines(path: Path, stamp: str) -> dict[tuple[str, str], dict[str, Any]]:
 def measure(flags: argparse.Namespace) -> dict[str, Any]:
     bank = Bank(flags.kit, flags.bank, flags.processes)
     bank.folder.mkdir(parents=True, exist_ok=True)
-    bench = Workbench.open(flags.model, cache=flags.cache, jobs=flags.jobs)
-    bench = replace(bench, seed=0)
+    session = Session.open(flags.model, cache=flags.cache, jobs=flags.jobs)
+    session = replace(session, seed=0)
     # The order of the findings is by association; what is edited bears on severity, which only the null sets are asked for.
-    fewer = replace(bench.settings.audit, n_edited=flags.edited, n_permutations=0)
-    quick = replace(bench, settings=replace(bench.settings, audit=fewer))
-    stamp = f"{code_fingerprint()} {bench.encoder.info.fingerprint}"
+    fewer = replace(session.settings.audit, n_edited=flags.edited, n_permutations=0)
+    quick = replace(session, settings=replace(session.settings, audit=fewer))
+    stamp = f"{code_fingerprint()} {session.encoder.info.fingerprint}"
     done = {} if flags.again else read_lines(flags.scratch, stamp)
     todo = list(planned([r for r in ROWS if r in flags.rows], flags.seeds, flags))
     lines = []
@@ -208,7 +208,7 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
         if line is None and flags.measured:
             continue
         if line is None:
-            line = {"stamp": stamp, **one_set(row, spec, bank, bench if row == "null" else quick)}
+            line = {"stamp": stamp, **one_set(row, spec, bank, session if row == "null" else quick)}
             with flags.scratch.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         lines.append(line)
@@ -221,17 +221,17 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
     return {
         "schema": "curator.benchmark.quality/1",
         "half": flags.half,
-        "edited": {"null": bench.settings.audit.n_edited, "planted": flags.edited},
+        "edited": {"null": session.settings.audit.n_edited, "planted": flags.edited},
         "seeds": flags.seeds,
         "machine": {"cores": os.cpu_count(), "python": platform.python_version()},
         "versions": versions(),
-        "encoder": bench.encoder.info.name,
+        "encoder": session.encoder.info.name,
         "code": code_fingerprint(),
         "rows": summarise(lines),
         "synthetic": synthetic.six_rows(seed) if "synthetic" in flags.rows else None,
         "coverage": synthetic.coverage(seed, 2000) if "coverage" in flags.rows else None,
         "cold": cold_seconds(bank, flags),
-        "natural": natural(flags.real, bench) if flags.real else None,
+        "natural": natural(flags.real, session) if flags.real else None,
     }
 
 

@@ -3,7 +3,7 @@
     python benchmarks/quality/small_clip.py --kit PATH --out DIR
 
 Held out are the last cut-out of every species, one texture of every ground, and all views. Everything that is measured goes
-the way of a downloaded CLIP: `encoders.resolve` on the checkpoint, `io.images.decode`, `encode`, `encode_text`. At the
+the way of a downloaded CLIP: `encoders.resolve` on the checkpoint, `io.decoding.images.decode`, `encode`, `encode_text`. At the
 end the sample data is audited with it. Nothing here was tuned on the seeds that are reported (TEST_SEED, and sample_data's).
 """
 
@@ -27,11 +27,11 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from curator import encoders
+from curator.commands.session import Session, versions
 from curator.encoders.embedded import PREPROCESSING, Embedded
-from curator.io.images import decode, decode_bytes
+from curator.io.decoding.images import decode, decode_bytes
 from curator.report.json import dump
 from curator.types import Encoder, Preprocessing
-from curator.workbench import Workbench, versions
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "small_clip.json"
@@ -135,9 +135,9 @@ def separation(encoder: Encoder, rows: Sequence[tuple[Path, Shown]]) -> dict[str
 
 def in_words(model: str, cache: Path) -> dict[str, Any]:
     """What an audit of the sample bunnies says with this encoder, and whether grass is said in words."""
-    from curator.pipeline import audit
+    from curator.commands import audit
 
-    run = audit(ROOT / "sample_data" / "bunnies" / "train", Workbench.open(model, cache=cache))
+    run = audit(ROOT / "sample_data" / "bunnies" / "train", Session.open(model, cache=cache))
     findings = run.audit.findings
     first = [findings[0].attribute, *findings[0].same_as] if findings else []
     said = [

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from curator import auditing, indicators
 from curator.config import AuditSettings
+from curator.shortcuts import detection, indicators
 from curator.types import Column, Measures
 
 N = 5000
@@ -75,7 +75,7 @@ def judge(drawn: Draw, settings: AuditSettings, seed: int) -> tuple[bool, bool]:
     """Whether curator flags it (a finding of severity medium or high), and whether it finds anything at all."""
     table = indicators.build(measures(drawn.values, drawn.is_number), settings.cuts)
     classes = tuple(f"class{k}" for k in range(drawn.n_classes))
-    found = auditing.audit(table, drawn.labels, classes, settings, np.random.default_rng(seed)).findings
+    found = detection.audit(table, drawn.labels, classes, settings, np.random.default_rng(seed)).findings
     return any(f.severity in ("medium", "high") for f in found), bool(found)
 
 
@@ -122,7 +122,7 @@ def coverage(seed: int, n: int = 1000) -> dict[str, object]:
         has = rng.random(len(labels)) < np.where(labels == 0, low + effect, low)
         table = indicators.build(measures(has.astype(float), False), settings.cuts)
         classes = tuple(f"class{k}" for k in range(n_classes))
-        found = auditing.audit(table, labels, classes, settings, rng).findings
+        found = detection.audit(table, labels, classes, settings, rng).findings
         mine = next((f for f in found if f.class_name == "class0" and f.value == "1"), None)
         inside = None if mine is None or mine.effect_ci is None else mine.effect_ci[0] <= effect <= mine.effect_ci[1]
         rows.append((effect, n_class, inside))

@@ -24,12 +24,12 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from curator import foreground, patches
 from curator.attributes import concepts
+from curator.commands.session import default_cache, versions
 from curator.encoders import embedded
-from curator.io.images import prepare
+from curator.io.decoding.images import prepare
+from curator.regions import foreground, patches
 from curator.types import Dataset, Embedded, Embeddings
-from curator.workbench import default_cache, versions
 
 RESULT = Path(__file__).parent.parent / "results" / "text_tower.json"
 SCENES = {

@@ -21,7 +21,7 @@ def cache(folder: Path) -> Run:
     import numpy as np
     import pandas as pd
 
-    from curator.io.store import Store
+    from curator.io.store.store import Store
 
     logging.getLogger("curator").setLevel(logging.ERROR)  # each damaged shard is a warning
     vectors = np.arange(N * DIM, dtype=np.float16).reshape(N, DIM)
@@ -61,7 +61,7 @@ def clip_folder(folder: Path) -> Run:
     import numpy as np
     import pandas as pd
 
-    from curator.io import clip_retrieval
+    from curator.readers import clip_retrieval
 
     warnings.simplefilter("ignore")  # of numpy: a header of Python 2, a vector of infinities
     place = folder / "clip"

@@ -53,7 +53,7 @@ def _written(path: Path, data: bytes) -> Path:
 
 def decode(folder: Path) -> Run:
     """One decode for the encoder and the measures; now and then also the thumbnail and the whole picture of the report."""
-    from curator.io import images
+    from curator.io.decoding import images
     from curator.types import Preprocessing
 
     shapes = [Preprocessing(224, 224), Preprocessing(32, 40, "longest"), Preprocessing(64, 64, "squash", "bilinear")]
@@ -84,7 +84,7 @@ def table(folder: Path) -> Run:
     """DATA that is a table: .csv, .jsonl and .parquet."""
     import pandas as pd
 
-    from curator.io.scan import scan
+    from curator.readers.folder import scan
 
     (folder / "cat").mkdir()
     for name in ("cat/1.jpg", "cat/2.jpg"):
@@ -161,20 +161,20 @@ def settings(folder: Path) -> Run:
 
 def audit_json(folder: Path) -> Run:
     """An audit.json of a stranger: as the baseline, for --compare and verify, and in the forms that CI reads."""
-    from curator.comparing import compare
+    from curator.commands import verify
     from curator.io.audits import read_audit, source_of
-    from curator.pipeline import verifying
-    from curator.report import junit, sarif
-    from curator.report.compared import comparison_json, lines
+    from curator.report.ci import junit, sarif
+    from curator.report.comparison import comparison_json, lines
+    from curator.shortcuts.comparison import compare
 
     sound = _sound("audit.json")
 
     def work(path: Path) -> None:
         old = read_audit(path, "the audit")
         source = source_of(old, path)
-        verifying.model_of(old, source)
-        verifying.old_settings(old, str(path))
-        verifying.compare(old, sound)
+        verify.model_of(old, source)
+        verify.old_settings(old, str(path))
+        verify.compare(old, sound)
         changes = compare(old, sound)
         lines(changes)
         comparison_json(changes)
@@ -194,9 +194,9 @@ def plans(folder: Path) -> Run:
     import numpy as np
     import pandas as pd
 
-    from curator.pipeline.joining import joined
-    from curator.pipeline.plans import read_plan
-    from curator.pipeline.review import earlier, read_review
+    from curator.commands._steps.joined_data import joined
+    from curator.commands._steps.plan_file import read_plan
+    from curator.commands._steps.review import earlier, read_review
     from curator.types import Dataset, Embedded, Embeddings, EncoderInfo, Preprocessing
 
     ids = np.array([f"cat/{k}.jpg" for k in range(3)], np.str_)
@@ -254,10 +254,10 @@ def beside(folder: Path) -> Run:
     import pandas as pd
 
     from curator.attributes.concepts import read_vocabulary
-    from curator.cli.uptodate import finished
+    from curator.cli._support.up_to_date import finished
     from curator.io.audits import ids_beside
     from curator.io.jsonfile import read_json
-    from curator.report.outlook import outlook, read_forecast
+    from curator.report.html.forecast_chart import outlook, read_forecast
 
     sound_run = {"schema": "curator.run/1", "inputs": "sha256:1", "printed": "x", "outputs": {"audit.json": "0" * 64}}
     sound_forecast = _sound("forecast.json")

@@ -4,7 +4,7 @@
 
 The vectors are synthetic, and only the vectors, hashes and columns are: no picture is opened. Clusters in 64 of 512
 dimensions, one image in a hundred a near-duplicate of another, 20 classes, 60 attributes of which five are planted
-shortcuts. What is timed is `pipeline.audit.audit_embedded` itself, its stages wrapped in clocks, then audit.json and
+shortcuts. What is timed is `commands.audit.audit_embedded` itself, its stages wrapped in clocks, then audit.json and
 report.html. Each n runs in a process of its own, so that its peak of memory is its own. Writes results/speed_audit.json.
 """
 
@@ -153,22 +153,24 @@ def measure(n: int, permutations: int) -> dict[str, Any]:
     """One run, in this process."""
     from dataclasses import replace
 
-    from curator import auditing, clustering, duplicates, indicators, probing
+    from curator.commands._steps import evidence
+    from curator.commands.session import Session
     from curator.config import Settings
     from curator.encoders import resolve
-    from curator.pipeline import evidence
-    from curator.report import html
+    from curator.probe import linear
     from curator.report import json as files
-    from curator.workbench import Workbench
+    from curator.report.html import page as html
+    from curator.shortcuts import detection, indicators
+    from curator.similarity import clusters, duplicates
 
-    audit = importlib.import_module("curator.pipeline.audit")  # the package has a function of that name
+    audit = importlib.import_module("curator.commands.audit")  # the package has a function of that name
     encoder, _ = resolve("pixels", cache=Path("unused"), device="cpu")
     settings = Settings()
     settings = replace(settings, audit=replace(settings.audit, n_permutations=permutations))
-    bench = Workbench(encoder=encoder, cache=Path(tempfile.mkdtemp()), settings=settings)
+    session = Session(encoder=encoder, cache=Path(tempfile.mkdtemp()), settings=settings)
     embedded, of = synthetic(n)
     clocks = Clocks()
-    clocks.wrap(Workbench, "measures", "measures")
+    clocks.wrap(Session, "measures", "measures")
     clocks.wrap(indicators, "build", "yes/no columns")
     clocks.wrap(duplicates, "groups", "duplicates")
     clocks.wrap(audit, "_test", "tests")
@@ -177,16 +179,16 @@ def measure(n: int, permutations: int) -> dict[str, Any]:
         ("fold", "tests: folding"), ("confirm", "tests: halves"), ("adjust", "tests: adjusting"),
         ("expected_false_findings", "tests: shuffles"),
     ):  # fmt: skip
-        clocks.wrap(auditing, name, stage)
+        clocks.wrap(detection, name, stage)
     clocks.wrap(evidence, "cross_fit", "probe")
     clocks.wrap(evidence, "gather", "reliance and examples")
-    clocks.wrap(probing, "label_errors", "label errors")
-    clocks.wrap(clustering, "cluster", "clusters")
+    clocks.wrap(linear, "label_errors", "label errors")
+    clocks.wrap(clusters, "cluster", "clusters")
     clocks.wrap(audit, "_clusters", "clusters and their names")
     clocks.wrap(audit, "fingerprint", "fingerprint")
     forget_peak()
     baseline = peak_mb()
-    run = clocks.timed(audit.audit_embedded, "audit")(embedded, bench)
+    run = clocks.timed(audit.audit_embedded, "audit")(embedded, session)
     content = clocks.timed(files.audit_json, "audit.json")(run)
     page = clocks.timed(html.render, "report.html")(run, lambda _: None)
     together = {i: k for k, group in enumerate(run.duplicates) for i in group.ids}
@@ -242,8 +244,8 @@ def main() -> None:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         print(f"{n:>9,} images: {rows[-1]['seconds']} s, {rows[-1]['peak_mb']} MB", file=sys.stderr)
+        from curator.commands.session import versions
         from curator.report.json import dump
-        from curator.workbench import versions
 
         dump({"runs": rows, "faiss_flat_all_pairs": yardstick, "versions": versions()}, args.out)
 

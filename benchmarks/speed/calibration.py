@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 import stages
 
-from curator import encoders, processors
+from curator import encoders
 from curator.encoders import _onnx
-from curator.io import images
+from curator.io import processors
+from curator.io.decoding import images
 
 RESULT = stages.HOME / "benchmarks" / "results" / "speed_calibration.json"
 BATCHES = (1, 2, 4, 8, 16, 32)

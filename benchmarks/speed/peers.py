@@ -79,23 +79,23 @@ def timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
 
 def by_curator(data: Path, checkpoint: Path, out: Path, whole: bool) -> dict[str, float]:
     """`whole`: what `curator embed` does. Else decoding (with hashes), one pass, the store: what the peers do, too."""
+    from curator.commands.session import Session
     from curator.engines import local
-    from curator.io.store import Store
-    from curator.workbench import Workbench
+    from curator.io.store.store import Store
 
-    bench = Workbench.open(f"ViT-B-32:{checkpoint}", cache=checkpoint.parent / "models")
-    size = bench.encoder.info.preprocessing.size
-    bench.encoder.encode(np.zeros((1, size, size, 3), np.uint8))
+    session = Session.open(f"ViT-B-32:{checkpoint}", cache=checkpoint.parent / "models")
+    size = session.encoder.info.preprocessing.size
+    session.encoder.encode(np.zeros((1, size, size, 3), np.uint8))
     # A store of its own; the exported networks are shared by a link.
-    (out / "encoders").symlink_to(bench.cache / "encoders")
-    store = Store.for_(out, bench.encoder.info.fingerprint, "nothing", bench.encoder.info.name)
-    dataset = bench.scan(data)
+    (out / "encoders").symlink_to(session.cache / "encoders")
+    store = Store.for_(out, session.encoder.info.fingerprint, "nothing", session.encoder.info.name)
+    dataset = session.scan(data)
     if whole:
         from dataclasses import replace
 
-        found, cost = timed(lambda: replace(bench, cache=out).embed(dataset))
+        found, cost = timed(lambda: replace(session, cache=out).embed(dataset))
     else:
-        found, cost = timed(lambda: local.run(dataset, bench.encoder, lambda photo: {}, store))
+        found, cost = timed(lambda: local.run(dataset, session.encoder, lambda photo: {}, store))
     np.savez(out / "vectors.npz", ids=found.embeddings.ids, vectors=found.embeddings.vectors)
     return cost
 
@@ -136,7 +136,7 @@ def made(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def near_by_curator(n: int) -> dict[str, float]:
-    from curator import duplicates
+    from curator.similarity import duplicates
     from curator.types import Embeddings as Vectors
     from curator.types import EncoderInfo, Preprocessing
 

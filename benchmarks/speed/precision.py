@@ -28,7 +28,7 @@ from curator import encoders
 from curator.encoders import _onnx
 from curator.engines.local import BATCH_SIZE
 from curator.errors import InputError
-from curator.io import images
+from curator.io.decoding import images
 from curator.types import Encoder
 
 RESULT = stages.HOME / "benchmarks" / "results" / "speed_precision.json"

@@ -72,19 +72,20 @@ class Held(threading.Thread):
 
 def measure(data: str, sample: int, model: str, cache: str) -> dict[str, Any]:
     """One audit, in this process."""
+    from curator.commands import audit
+    from curator.commands._steps import sampled_counts
+    from curator.commands.session import Session
     from curator.config import Settings
-    from curator.pipeline import audit, drawing
-    from curator.workbench import Workbench
 
     settings = Settings()
     settings = replace(settings, audit=replace(settings.audit, sample=sample))
-    bench = replace(Workbench.open(model, cache=cache, device="cpu"), settings=settings)
+    session = replace(Session.open(model, cache=cache, device="cpu"), settings=settings)
     held = Held()
     clocks = Clocks()
-    clocks.wrap(drawing, "count", "counts")
-    clocks.wrap(Workbench, "fill", "embedding")
+    clocks.wrap(sampled_counts, "count", "counts")
+    clocks.wrap(Session, "fill", "embedding")
     wall, cpu = time.perf_counter(), time.process_time()
-    run = audit(data, bench)
+    run = audit(data, session)
     seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
     assert run.whole is not None
     return {
@@ -122,8 +123,8 @@ def main() -> None:
         n = sum(1 for path in args.images.rglob("*") if path.is_file())
         with tempfile.TemporaryDirectory() as home:
             rows.append(_alone([str(args.images), str(n // 2), "embedded", home]))
+    from curator.commands.session import versions
     from curator.report.json import dump
-    from curator.workbench import versions
 
     dump({"runs": rows, "versions": versions()}, args.out)
 

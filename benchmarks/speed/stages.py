@@ -27,10 +27,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from curator import attributes, encoders, foreground, patches
+from curator import attributes, encoders
+from curator.commands.session import Session
 from curator.engines import workers
-from curator.io import images
-from curator.workbench import Workbench
+from curator.io.decoding import images
+from curator.regions import foreground, patches
 
 HOME = Path(__file__).parent.parent.parent
 RESULT = HOME / "benchmarks" / "results" / "speed_stages.json"
@@ -140,10 +141,10 @@ def stages(model: str, data: Path, cache: Path, n: int = 96) -> dict[str, float]
 
 def together(model: str, data: Path, folder: Path, repeats: int) -> dict[str, Any]:
     """End to end against the passes of the networks alone, on all cores, in turn; and a second run with nothing new."""
-    bench = Workbench.open(model, cache=folder / "models")
-    dataset = bench.scan(data)
-    encoder = bench.encoder
-    eye = encoders.eye_of(encoder, cache=bench.cache)
+    session = Session.open(model, cache=folder / "models")
+    dataset = session.scan(data)
+    encoder = session.encoder
+    eye = encoders.eye_of(encoder, cache=session.cache)
     borrowed = eye.info.fingerprint != encoder.info.fingerprint
     some = range(0, len(dataset), max(1, len(dataset) // 128))
     inputs = np.stack([images.decode(dataset.path(i), encoder.info.preprocessing).input for i in some])
@@ -161,9 +162,9 @@ def together(model: str, data: Path, folder: Path, repeats: int) -> dict[str, An
     for turn in range(repeats):
         before = len(inputs) / seconds(passes)
         # A store of its own; the exported networks are shared by a link.
-        work = replace(bench, cache=folder / f"{len(model)}-{turn}")
+        work = replace(session, cache=folder / f"{len(model)}-{turn}")
         work.cache.mkdir()
-        (work.cache / "encoders").symlink_to(bench.cache / "encoders")
+        (work.cache / "encoders").symlink_to(session.cache / "encoders")
         took = seconds(lambda work=work: work.embed(dataset))
         again = seconds(lambda work=work: work.embed(dataset))
         after = len(inputs) / seconds(passes)
@@ -232,9 +233,9 @@ def against_cleanvision(python: str, data: Path, folder: Path, repeats: int) -> 
     cores = len(os.sched_getaffinity(0))
     found = []
     for turn in range(repeats):
-        bench = Workbench.open("pixels", cache=folder / f"pixels-{turn}")
-        dataset = bench.scan(data)
-        ours = seconds(lambda bench=bench, dataset=dataset: bench.embed(dataset))
+        session = Session.open("pixels", cache=folder / f"pixels-{turn}")
+        dataset = session.scan(data)
+        ours = seconds(lambda session=session, dataset=dataset: session.embed(dataset))
         done = subprocess.run(
             [python, "-c", CLEANVISION, str(data), str(cores)], capture_output=True, text=True, check=True, cwd=folder
         )
@@ -251,11 +252,11 @@ def against_cleanvision(python: str, data: Path, folder: Path, repeats: int) -> 
 def peak(model: str, data: Path, folder: Path) -> float:
     """The most memory, in MB, that the process holds that embeds `data`; its workers hold about 100 MB each beside it."""
     code = (
-        "import sys; from pathlib import Path; from curator.workbench import Workbench; "
-        "b = Workbench.open(sys.argv[1], cache=Path(sys.argv[3])); b.embed(b.scan(sys.argv[2])); "
+        "import sys; from pathlib import Path; from curator.commands.session import Session; "
+        "b = Session.open(sys.argv[1], cache=Path(sys.argv[3])); b.embed(b.scan(sys.argv[2])); "
         "print(next(int(line.split()[1]) / 1024 for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
-    Workbench.open(model, cache=folder / "models").encoder.encode(np.zeros((1, 224, 224, 3), np.uint8))  # exports it
+    Session.open(model, cache=folder / "models").encoder.encode(np.zeros((1, 224, 224, 3), np.uint8))  # exports it
     (folder / f"peak-{data.name}").mkdir()
     (folder / f"peak-{data.name}" / "encoders").symlink_to(folder / "models" / "encoders")
     arguments = [sys.executable, "-c", code, model, str(data), str(folder / f"peak-{data.name}")]

@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from curator.association import least_support
 from curator.config import AuditSettings
+from curator.shortcuts.association import least_support
 from curator.types import Dataset
 
 _REMEMBERED = 1 << 14

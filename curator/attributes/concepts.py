@@ -16,8 +16,8 @@ from curator.attributes import _usual_colours as usual_colours
 from curator.attributes._splitting import Scores, Split, split
 from curator.config import Settings
 from curator.errors import InputError
+from curator.similarity.vectors import unit
 from curator.types import Column, Embedded, Encoder, Floats, Kind, Mask, Measures
-from curator.vectors import unit
 
 VOCABULARY = Path(__file__).with_name("concepts.txt")
 TEMPLATES = ("a photo of {}.", "a photo with {} in it.", "{}.", "a picture that shows {}.", "there is {} here.")

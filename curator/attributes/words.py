@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_cdt
 from scipy.stats import rankdata
 
-from curator import vocabulary
 from curator.attributes import SetFamily, concepts
 from curator.attributes.colour import NAMES, name_map
 from curator.config import Settings
-from curator.indicators import natural_cut
+from curator.regions import visual_words
+from curator.regions.visual_words import Vocabulary
+from curator.shortcuts.indicators import natural_cut
 from curator.types import Column, Embedded, Encoder, Kind, Mask, Measures, Patches
-from curator.vocabulary import Vocabulary
 
 PRESENT = 2
 """Places of an image that a word needs at least to be in it: one alone is often a seam between two others. How many it takes
@@ -127,7 +127,7 @@ def _usual(of: _Same) -> Patches:
 
 @lru_cache(maxsize=2)
 def _spelt(learnt: _Learnt, of: _Same) -> NDArray[np.uint8]:
-    return vocabulary.spell(learnt.vocabulary, of.patches)
+    return visual_words.spell(learnt.vocabulary, of.patches)
 
 
 class _Key:
@@ -151,8 +151,8 @@ class _Learnt:
 
 @lru_cache(maxsize=2)
 def _learn(key: _Key) -> _Learnt:
-    learnt = vocabulary.learn(key.patches, seed=0)
-    return _Learnt(learnt, vocabulary.spell(learnt, key.patches))
+    learnt = visual_words.learn(key.patches, seed=0)
+    return _Learnt(learnt, visual_words.spell(learnt, key.patches))
 
 
 def _kinds(words: NDArray[np.uint8], patches: Patches, n_words: int) -> list[Kind | None]:
@@ -202,8 +202,8 @@ def _places(words: NDArray[np.uint8], patches: Patches, kinds: Sequence[Kind | N
     for start in range(0, len(words), _BLOCK):
         block = words[start : start + _BLOCK]
         around = ~patches.on_object_of(slice(start, start + _BLOCK))
-        everywhere = vocabulary.counts(block, np.ones_like(around), len(kinds))
-        out[start : start + _BLOCK] = np.where(own, everywhere, vocabulary.counts(block, around, len(kinds)))
+        everywhere = visual_words.counts(block, np.ones_like(around), len(kinds))
+        out[start : start + _BLOCK] = np.where(own, everywhere, visual_words.counts(block, around, len(kinds)))
     return out
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curator.cli import comparing, reviewing, uptodate
+from curator.cli._support import comparison as comparing
+from curator.cli._support import review, up_to_date
+from curator.cli._support.options import Common, common, emit, save, write_report
 from curator.cli.main import MET
-from curator.cli.options import Common, common, emit, save, write_report
 
 if TYPE_CHECKING:
-    from curator.comparing import Comparison
+    from curator.shortcuts.comparison import Comparison
     from curator.types import AuditRun
 
 FILES = ("audit.json", "report.html", "measures.parquet", "audit.junit.xml", "audit.sarif")
@@ -88,33 +89,33 @@ def command(
     source = _source(common, data, pool)
     said: tuple[str, ...] = ()
     if from_app:
-        reviewing.need_database(has_table=False)
-    from curator.io import clip_retrieval
+        review.need_database(has_table=False)
+    from curator.readers import clip_retrieval
 
     # Where no encoder is named, embeddings that are there need none, and none is fetched.
     flags = common
     if common.model == "auto" and clip_retrieval.is_folder(data):
-        from curator.pipeline import vectors_only
+        from curator.commands._steps import vectors_only
 
         flags = replace(common, model=vectors_only.NO_ENCODER)
-    with flags.bench(audit={"concepts": str(concepts) if concepts else None, "sample": sample}) as bench:
+    with flags.session(audit={"concepts": str(concepts) if concepts else None, "sample": sample}) as session:
         if precision := getattr(
-            bench.encoder, "precision", ""
+            session.encoder, "precision", ""
         ):  # what `auto` meant here, which another machine may not mean
             source["precision"] = precision
-        sources = [bench.scan(place) for place in (data, pool) if place is not None]
+        sources = [session.scan(place) for place in (data, pool) if place is not None]
         if from_app:
-            settings, said = reviewing.with_intended(bench.settings, reviewing.title(sources[0], name))
-            bench = replace(bench, settings=settings)
-        inputs = comparing.inputs(uptodate.fingerprint(bench, *sources, source=source), previous)
+            settings, said = review.with_intended(session.settings, review.title(sources[0], name))
+            session = replace(session, settings=settings)
+        inputs = comparing.inputs(up_to_date.fingerprint(session, *sources, source=source), previous)
         out = common.folder_of(sources[0])
-        earlier = uptodate.finished(inputs, out, needs_text=not (common.quiet or common.as_json))
+        earlier = up_to_date.finished(inputs, out, needs_text=not (common.quiet or common.as_json))
         if earlier is None:
             # Not above: with nothing new, nothing waits for scikit-learn.
-            from curator import pipeline
+            from curator import commands
             from curator.report import json as files
 
-            run = pipeline.audit(data, bench, pool=pool)
+            run = commands.audit(data, session, pool=pool)
             run = replace(run, notes=(*run.notes, *said))
             content = files.audit_json(run, source)
     if earlier is not None:
@@ -127,7 +128,7 @@ def command(
     else:
         from rich.text import Text
 
-        save("run.json", {**this, "started": started, "outputs": uptodate.digests(out, FILES)}, out)
+        save("run.json", {**this, "started": started, "outputs": up_to_date.digests(out, FILES)}, out)
         common.console().print(Text.from_ansi(this["printed"].rstrip("\n")), soft_wrap=True)
     emit(comparing.with_changes(content, changes), common)
     if fail_on and _is_met(content, fail_on, before):
@@ -142,7 +143,7 @@ def _read_baseline(path: Path) -> dict[str, Any]:
 
 def _source(common: Common, data: str, pool: str | None) -> dict[str, Any]:
     """How DATA is read, for `curator verify`."""
-    from curator.io import clip_retrieval
+    from curator.readers import clip_retrieval
 
     return {
         "data": _absolute(data),
@@ -172,9 +173,10 @@ def _write(
     changes: Comparison | None,
 ) -> None:
     """The files of the contract; run.json last, since it says that the others are there."""
-    from curator.report import compared, terminal
+    from curator.io.atomic import write_whole
+    from curator.report import comparison as compared
     from curator.report import json as files
-    from curator.writing import write_whole
+    from curator.report import terminal
 
     save("audit.json", content, out)
     write_whole(out / "measures.parquet", run.measures.frame.to_parquet)
@@ -184,7 +186,7 @@ def _write(
     if changes is not None:
         terminal.print_lines(["", "Since the earlier audit:", *compared.lines(changes)], console)
     console.print(f"\nReport: {report.resolve()}", soft_wrap=True, markup=False)
-    kept = uptodate.record(inputs, out, FILES, console.export_text(styles=True))
+    kept = up_to_date.record(inputs, out, FILES, console.export_text(styles=True))
     # What is compared is worked out anew each time, so `kept` need not say what it was.
     names = (*FILES, *([] if changes is None else [compared.NAME]), "run.json")
     save("run.json", {**files.run_json(run, command="audit", started=started, out=str(out), files=names), **kept}, out)
@@ -192,7 +194,7 @@ def _write(
 
 def _for_ci(content: dict[str, Any], out: Path, fail_on: str | None, before: dict[str, Any] | None) -> None:
     """What CI systems read: audit.json once more, in their forms. Made anew each time, for the flags of this call."""
-    from curator.report import junit, sarif
+    from curator.report.ci import junit, sarif
     from curator.report.serialise import write_text
 
     write_text(junit.audit_junit(content, fail_on, before), out / junit.NAME)
@@ -201,6 +203,6 @@ def _for_ci(content: dict[str, Any], out: Path, fail_on: str | None, before: dic
 
 def _is_met(content: dict[str, Any], level: str, before: dict[str, Any] | None) -> bool:
     """Whether something as bad as `level` is there that the baseline does not have at that severity already."""
-    from curator.report import gate
+    from curator.report.ci import gate
 
     return bool(gate.failing_findings(content, level, before or {}) or gate.failing_leaks(content, level, before or {}))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curator.cli.options import Common, common, emit
+from curator.cli._support.options import Common, common, emit
 
 if TYPE_CHECKING:
-    from curator.app import Show
+    from curator.app.browse import Show
 
 
 @click.command()
@@ -51,16 +51,18 @@ def command(
     Example:
       curator browse sample_data/bunnies/train --pool sample_data/bunnies/pool
     """
-    from curator import app, pipeline
+    from curator import commands
+    from curator.app import browse
+    from curator.commands._steps import inspected_sample
     from curator.report import terminal
     from curator.report.wording import count
 
     common.keep_out_of(data, pool)
-    app.find_database()  # before any work is done for an App that cannot open
-    with common.bench(recommend={"budget": budget}) as bench:
-        found: Any = pipeline.audit(data, bench) if pool is None else pipeline.recommend(data, pool, bench)
+    browse.find_database()  # before any work is done for an App that cannot open
+    with common.session(recommend={"budget": budget}) as session:
+        found: Any = commands.audit(data, session) if pool is None else commands.recommend(data, pool, session)
     run = found if pool is None else found.run
-    origin = app.plain_origin(
+    origin = browse.plain_origin(
         data, pool, budget, model=common.model, cache=str(common.cache.resolve()) if common.cache else "",
         config=str(common.config.resolve()) if common.config else "", seed=common.seed, jobs=common.jobs,
         device=common.device, max_skipped=common.max_skipped, path_column=common.path_column,
@@ -68,7 +70,7 @@ def command(
     )  # fmt: skip
     console = common.console()
     # What is shown of very many images is said before they are written.
-    notes = pipeline.sampling.for_app(run).notes
+    notes = inspected_sample.for_app(run).notes
     terminal.print_notes(notes, console)
 
     def tell(built_name: str, n_images: int, views: Iterable[str], url: str | None) -> None:
@@ -80,14 +82,14 @@ def command(
 
     title = name or f"curator-{run.dataset.name}"
     if no_wait:
-        built = app.build(found, title, origin)
-        app.first_view(built, show)
+        built = browse.build(found, title, origin)
+        browse.first_view(built, show)
         tell(built.name, len(built), built.list_saved_views(), None)
         return
-    with app.browse(found, name=title, port=port, address=address, wait=False, show=show, origin=origin) as session:
-        tell(session.dataset_name, session.n_images, session.views, session.url)
-        console.print(f"The App is at {session.url} ; stop it with Ctrl-C.", soft_wrap=True, markup=False)
-        if not app.has_browser():
-            hint = f"From another machine: {app.ssh_hint(port)}, then open http://localhost:{port}"
+    with browse.browse(found, name=title, port=port, address=address, wait=False, show=show, origin=origin) as window:
+        tell(window.dataset_name, window.n_images, window.views, window.url)
+        console.print(f"The App is at {window.url} ; stop it with Ctrl-C.", soft_wrap=True, markup=False)
+        if not browse.has_browser():
+            hint = f"From another machine: {browse.ssh_hint(port)}, then open http://localhost:{port}"
             console.print(hint, soft_wrap=True, markup=False)
-        session.wait()
+        window.wait()

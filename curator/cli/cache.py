@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from curator.io.cache import Kept
+    from curator.io.store.cache import Kept
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -61,9 +61,9 @@ def command(
       curator cache list
       curator cache prune --older-than 90 --max-size 20G --dry-run
     """
-    from curator.io.cache import chosen, remove, stores
+    from curator.commands.session import default_cache
+    from curator.io.store.cache import chosen, remove, stores
     from curator.report.json import dumps
-    from curator.workbench import default_cache
 
     given = {"--older-than": older_than, "--max-size": max_size, "--encoder": encoder}
     if action == "list" and (dry_run or any(v is not None for v in given.values())):

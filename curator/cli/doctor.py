@@ -24,11 +24,11 @@ def command(ctx: click.Context, cache: Path | None, as_json: bool) -> None:
     Example:
       curator doctor
     """
-    from curator import diagnosing
+    from curator.commands import doctor
+    from curator.commands.session import default_cache
     from curator.report.json import dumps
-    from curator.workbench import default_cache
 
-    checks = diagnosing.diagnose(cache or default_cache())
+    checks = doctor.diagnose(cache or default_cache())
     if as_json:
         rows = [{"name": c.name, "status": c.status, "found": c.found, "mend": c.mend} for c in checks]
         click.echo(dumps({"schema": "curator.doctor/1", "checks": rows}), nl=False)

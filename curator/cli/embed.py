@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from curator.cli.options import Common, common, emit
+from curator.cli._support.options import Common, common, emit
 
 
 @click.command()
@@ -21,19 +21,19 @@ def command(common: Common, data: str) -> None:
     from curator.report.wording import count
 
     common.keep_out_of(data)
-    with common.bench() as bench:
-        embedded = bench.fill(bench.scan(data))
-    info = bench.encoder.info
+    with common.session() as session:
+        embedded = session.fill(session.scan(data))
+    info = session.encoder.info
     rate = embedded.n_new / embedded.seconds if embedded.n_new and embedded.seconds else None
     console = common.console()
     speed = f" ({rate:.0f} images/s)" if rate else ""
-    device, precision = (getattr(bench.encoder, name, "") for name in ("device", "precision"))
+    device, precision = (getattr(session.encoder, name, "") for name in ("device", "precision"))
     where = f" on {device} in {precision}" if device else ""
     images = count(len(embedded.dataset), "image")
     terminal.print_lines([f"{images}, {embedded.n_new:,} newly embedded{speed}; encoder {info.name}{where}."], console)
-    terminal.print_notes(bench.notes, console)
+    terminal.print_notes(session.notes, console)
     terminal.print_skipped(embedded.dataset.skipped, console)
-    console.print(f"Cache: {bench.cache.resolve()}", soft_wrap=True, markup=False)
+    console.print(f"Cache: {session.cache.resolve()}", soft_wrap=True, markup=False)
     emit(
         {
             "schema": "curator.embed/1",
@@ -47,9 +47,9 @@ def command(common: Common, data: str) -> None:
                 "text": info.text,
                 "fingerprint": info.fingerprint,
             },
-            "notes": list(bench.notes),
+            "notes": list(session.notes),
             "skipped": [{"id": s.id, "reason": s.reason} for s in embedded.dataset.skipped],
-            "cache": str(bench.cache),
+            "cache": str(session.cache),
         },
         common,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from curator.cli.options import Common, common, emit
+from curator.cli._support.options import Common, common, emit
 
 
 @click.command()
@@ -96,12 +96,12 @@ def command(
     Example:
       curator export sample_data/bunnies/train balanced --format imagefolder
     """
-    from curator import pipeline
+    from curator import commands
     from curator.errors import InputError
-    from curator.indicators import phrase
     from curator.report import terminal
     from curator.report.json import splits_json
     from curator.report.wording import count, spelt_out
+    from curator.shortcuts.indicators import phrase
 
     if balance_by and balance == "none":
         raise InputError(f"--balance-by {balance_by} needs to know what: add --balance class or --balance group.")
@@ -110,9 +110,9 @@ def command(
     link = "bare" if strip_metadata else link
     common.keep_out_of(data)
     settings = {"fractions": _fractions(fractions)} if fractions else {}
-    with common.bench(split=settings) as bench:
-        run, plan, n = pipeline.export(
-            data, destination, bench, format=format_, attribute=attribute, link=link, force=force, dry_run=dry_run,  # type: ignore[arg-type]
+    with common.session(split=settings) as session:
+        run, plan, n = commands.export(
+            data, destination, session, format=format_, attribute=attribute, link=link, force=force, dry_run=dry_run,  # type: ignore[arg-type]
             group_columns=group_columns, balance=balance, balance_by=balance_by or "drop", shard_size=shard_size, plans=plans,  # type: ignore[arg-type]
         )  # fmt: skip
     content = splits_json(plan)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from curator.cli.options import Common, common, emit, save
+from curator.cli._support.options import Common, common, emit, save
 
 if TYPE_CHECKING:
     from curator.types.forecast import Forecast
@@ -35,13 +35,13 @@ def command(common: Common, data: str, target: float) -> None:
       curator forecast sample_data/bunnies/train --target 0.97
     """
     common.keep_out_of(data)
-    with common.bench() as bench:
-        from curator.pipeline.forecast import forecast
+    with common.session() as session:
+        from curator.commands.forecast import forecast
         from curator.report import terminal
         from curator.report.forecast import forecast_json, headline, lines
 
-        out = common.folder_of(bench.scan(data))
-        done = forecast(data, bench, target=target)
+        out = common.folder_of(session.scan(data))
+        done = forecast(data, session, target=target)
     content = forecast_json(done)
     path = save("forecast.json", content, out)
     _into_report(done, out / "report.html")
@@ -52,7 +52,7 @@ def command(common: Common, data: str, target: float) -> None:
 
 def _into_report(done: Forecast, path: Path) -> None:
     """Show the forecast in the report that lies there, if it is of the same data."""
-    from curator.report.html import with_forecast
+    from curator.report.html.page import with_forecast
     from curator.report.serialise import write_text
 
     try:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from curator import __version__
-from curator.cli.completing import with_completion
+from curator.cli._support.completion import with_completion
 from curator.errors import CuratorError, did_you_mean
 
 COMMANDS = {

@@ -7,8 +7,8 @@ from typing import Literal
 
 import click
 
-from curator.cli import reviewing
-from curator.cli.options import Common, common, emit, pool_pictures, save, write_report
+from curator.cli._support import review as reviewing
+from curator.cli._support.options import Common, common, emit, pool_pictures, save, write_report
 
 
 @click.command()
@@ -74,11 +74,11 @@ def command(
       curator recommend sample_data/bunnies/train --pool sample_data/bunnies/pool --budget 30
       curator recommend sample_data/bunnies/train --pool sample_data/bunnies/pool --review curator-out/train/recommendation.csv
     """
-    from curator import pipeline
+    from curator import commands
     from curator.errors import InputError
     from curator.report import json as files
-    from curator.report import terminal, unaided
-    from curator.synthesizing import FOLDER
+    from curator.report import terminal, without_pool
+    from curator.selection.synthesis import FOLDER
 
     common.keep_out_of(data, *([pool] if pool else []))
     if (confirm or from_app or table) and pool is None:
@@ -90,14 +90,14 @@ def command(
     made: tuple[object, ...] = ()
     if confirm or from_app:
         reviewing.need_database(has_table=True)
-    with common.bench(recommend={"budget": budget, "strategy": strategy}) as bench:
-        dataset = bench.scan(data)
+    with common.session(recommend={"budget": budget, "strategy": strategy}) as session:
+        dataset = session.scan(data)
         title = reviewing.title(dataset, name)
         review, said = reviewing.of_pool(reviewing.results(common, dataset), title, from_app=from_app, table=table)
-        advice = pipeline.recommend(data, pool, bench, attribute=attribute, mode=mode, review=review)
+        advice = commands.recommend(data, pool, session, attribute=attribute, mode=mode, review=review)
         if synthesize and not dry_run:
             folder = common.folder(advice.run) / FOLDER
-            made, lacking = pipeline.synthesize(advice, synthesize, folder, bench)
+            made, lacking = commands.synthesize(advice, synthesize, folder, session)
             said = [*said, *lacking]
     rec, root, data_root = advice.recommendation, advice.pool.dataset.root, advice.run.dataset.root
     notes = list(dict.fromkeys((*advice.run.notes, *advice.notes, *said)))
@@ -106,7 +106,7 @@ def command(
         decided = {"source": review.source, "accepted": len(review.accepted), "rejected": len(review.rejected)}
     content = {**files.recommend_json(rec, root, seed=common.seed, review=decided), "notes": notes}
     if advice.unaided is not None:
-        content["without_new_images"] = unaided.unaided_json(advice.unaided)
+        content["without_new_images"] = without_pool.unaided_json(advice.unaided)
     if made:
         content["synthetic"] = {"folder": FOLDER, "manifest": f"{FOLDER}/manifest.csv", "n": len(made)}
     console = common.console()
@@ -121,12 +121,12 @@ def command(
         else:
             (out / "shopping_list.csv").unlink(missing_ok=True)  # that of an earlier run would be taken for this one's
         if advice.unaided is not None:
-            unaided.write_unaided(advice.unaided, data_root, out)
+            without_pool.write_unaided(advice.unaided, data_root, out)
         write_report(advice.run, out, recommendation=rec, pool_thumbnails=pool_pictures(advice.pool.dataset))
     terminal.print_recommendation(rec, console)
     if advice.unaided is not None:
         terminal.print_lines(["", "Without new images:"], console)
-        terminal.print_lines(unaided.unaided_lines(advice.unaided), console, indent=2)
+        terminal.print_lines(without_pool.unaided_lines(advice.unaided), console, indent=2)
     if made:
         lines = [
             f"{len(made)} synthetic counter-examples, in {FOLDER}/ with {FOLDER}/manifest.csv. They are no photographs and "

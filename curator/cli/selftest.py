@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from curator.cli.options import Common, common, emit, save
+from curator.cli._support.options import Common, common, emit, save
 
 
 @click.command()
@@ -39,13 +39,13 @@ def command(common: Common, data: str, draws: int, per_class: int, effects: tupl
       curator selftest sample_data/bunnies/train
     """
     common.keep_out_of(data)
-    with common.bench() as bench:
-        from curator.pipeline.selftest import selftest
+    with common.session() as session:
+        from curator.commands.selftest import selftest
         from curator.report.selftest import lines, selftest_json
 
-        out = common.folder_of(bench.scan(data))
-        done = selftest(data, bench, draws=draws, per_class=per_class, effects=sorted(set(effects)))
-    content: dict[str, Any] = selftest_json(done, bench.seed)
+        out = common.folder_of(session.scan(data))
+        done = selftest(data, session, draws=draws, per_class=per_class, effects=sorted(set(effects)))
+    content: dict[str, Any] = selftest_json(done, session.seed)
     path = save("selftest.json", content, out)
     console = common.console()
     for line in [*lines(done), "", f"Written: {path.resolve()}"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from curator.cli.options import Common, common, emit, pool_pictures, save, write_report
+from curator.cli._support.options import Common, common, emit, pool_pictures, save, write_report
 
 
 @click.command()
@@ -60,16 +60,16 @@ def command(
       curator validate sample_data/bunnies/train --pool sample_data/bunnies/pool_labels.csv \\
         --plan curator-out/train/recommendation.csv --test sample_data/bunnies/test
     """
-    from curator import pipeline
-    from curator.indicators import phrase
+    from curator import commands
     from curator.report import json as files
     from curator.report import terminal
     from curator.report.wording import spelt_out
+    from curator.shortcuts.indicators import phrase
 
     common.keep_out_of(data, pool, test)
-    with common.bench(recommend={"budget": budget, "strategy": strategy}) as bench:
-        advice, report = pipeline.validate(
-            data, pool, bench, plan=plan, test=test, attribute=attribute, synthetic=synthetic
+    with common.session(recommend={"budget": budget, "strategy": strategy}) as session:
+        advice, report = commands.validate(
+            data, pool, session, plan=plan, test=test, attribute=attribute, synthetic=synthetic
         )
     # What stood in for the encoder that was asked for belongs to the proof as much as to the audit.
     report = replace(report, notes=tuple(dict.fromkeys((*advice.run.notes, *report.notes))))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from curator.pipeline.verifying import Verification
+    from curator.commands.verify import Verification
 
 
 @click.command()
@@ -121,10 +121,10 @@ def _verify(
     content: dict[str, Any], audit: Path, data: str | None, pool: str | None, model: str | None, cache: Path | None,
     jobs: int, device: str, precision: str | None, silent: bool,
 ) -> Verification:  # fmt: skip
-    from curator.cli.options import progress_bars
+    from curator.cli._support.options import progress_bars
+    from curator.commands.session import Session, default_cache
     from curator.errors import InputError
     from curator.io.audits import source_of
-    from curator.workbench import Workbench, default_cache
 
     source = source_of(content, audit)
     data = data or source.get("data")
@@ -138,18 +138,18 @@ def _verify(
         if folder.is_relative_to(kept.resolve()):
             raise InputError(f"{folder} lies inside {kept}, which verify never writes to; choose another --cache.")
     # Not above: the heavy libraries wait until it is clear that there is work.
-    from curator.pipeline import verifying
+    from curator.commands import verify
 
-    settings = verifying.old_settings(content, str(audit))
+    settings = verify.old_settings(content, str(audit))
     # Of another encoder than the file's its precision says nothing.
     precision = precision or (source.get("precision") if model is None else None) or "auto"
     how = {key: source[key] for key in ("path_column", "label_column", "allow_outside", "max_skipped") if key in source}
     with progress_bars(silent) as progress:
-        bench = Workbench.open(
-            model or verifying.model_of(content, source), cache=cache, device=device, jobs=jobs, settings=settings,
+        session = Session.open(
+            model or verify.model_of(content, source), cache=cache, device=device, jobs=jobs, settings=settings,
             precision=precision, seed=content["seed"], progress=progress, **how,
         )  # fmt: skip
-        return verifying.verify(content, data, bench, pool=pool)
+        return verify.verify(content, data, session, pool=pool)
 
 
 def _print(content: dict[str, Any], done: Verification, signature: dict[str, Any] | None, notes: Iterable[str]) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from curator.io.atomic import write_whole
 from curator.types import Floats
-from curator.writing import write_whole
 
 log = logging.getLogger("curator")
 

@@ -11,12 +11,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from curator import processors
 from curator.encoders import _precision, _torch
 from curator.encoders._precision import Precision
 from curator.errors import InputError
+from curator.io import processors
+from curator.io.atomic import write_whole
 from curator.types import Floats, Preprocessing
-from curator.writing import write_whole
 
 log = logging.getLogger("curator")
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from curator.encoders import _torch
 from curator.errors import InputError
+from curator.io.atomic import write_whole
 from curator.types import Floats
-from curator.writing import write_whole
 
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 CHOICES = ("auto", "fp32", "bf16", "fp16", "int8")

@@ -10,14 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from curator import processors
 from curator.engines import steps
 from curator.engines.steps import Filled, Finished, Kept, Measure, Seen, Shelf
 from curator.engines.steps import Sight as Sight
 from curator.errors import DataError
-from curator.io import images
-from curator.io.keys import Index
-from curator.io.store import Store
+from curator.io import processors
+from curator.io.decoding import images
+from curator.io.store.keys import Index
+from curator.io.store.store import Store
 from curator.types import Dataset, Embedded, Encoder, Photo
 
 FLUSH_IMAGES = 256

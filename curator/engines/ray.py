@@ -22,9 +22,10 @@ from curator.engines import clusters, steps
 from curator.engines.clusters import Cluster as Cluster
 from curator.engines.steps import Filled, Finished, Kept, Measure, Shelf, Sight
 from curator.errors import CuratorError, DataError
-from curator.io import images, remote
-from curator.io.keys import as_keys
-from curator.io.store import Store
+from curator.io import remote
+from curator.io.decoding import images
+from curator.io.store.keys import as_keys
+from curator.io.store.store import Store
 from curator.types import Dataset, Embedded, Encoder, EncoderInfo, Eye, Photo, Preprocessing
 
 FLUSH_IMAGES, FLUSH_SECONDS = 2048, 5.0

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from curator import foreground, patches
 from curator.engines import workers
 from curator.errors import CuratorError, DataError
-from curator.io import images
-from curator.io.keys import Index, Keys, as_keys, as_text
-from curator.io.store import Store
+from curator.io.decoding import images
+from curator.io.store.keys import Index, Keys, as_keys, as_text
+from curator.io.store.store import Store
+from curator.regions import foreground, patches
+from curator.similarity.vectors import unit
 from curator.types import (
     Dataset,
     Embedded,
@@ -28,7 +29,6 @@ from curator.types import (
     Photo,
     Preprocessing,
 )
-from curator.vectors import unit
 
 _BLOCK = 4096
 _FACT = "file."  # marks the columns of FileFacts in the store's rows; what measure() returns is marked _MEASURE

@@ -20,7 +20,7 @@ from functools import cache
 from typing import Any
 
 from curator.errors import DataError
-from curator.io import images
+from curator.io.decoding import images
 from curator.types import Photo, Preprocessing
 
 SECONDS = 5.0
@@ -133,7 +133,7 @@ class Workers:
 
 @cache
 def _far_side() -> Any:
-    from curator.io import isolated  # not before it is needed: Windows lacks what it imports
+    from curator.io.decoding import isolated  # not before it is needed: Windows lacks what it imports
 
     return isolated
 
@@ -163,7 +163,7 @@ class _Template:
             places = [place for place in sys.path if isinstance(place, str)]
             code = (
                 f"import sys; sys.path[:] = {places!r}; "
-                f"from curator.io.isolated import serve; serve({far.fileno()}, {memory}, {seconds})"
+                f"from curator.io.decoding.isolated import serve; serve({far.fileno()}, {memory}, {seconds})"
             )
             # A session of its own: Ctrl-C is for this process, which then tells the others. One thread: it forks.
             self._process = subprocess.Popen(

@@ -9,13 +9,13 @@ from typing import Literal, Protocol
 
 from curator.errors import CuratorError, DataError, InputError
 from curator.exporters._placing import check_destination, put_in_place
+from curator.io.atomic import sweep, unfinished
 from curator.registry import Registry
 from curator.types import Dataset, Measures, SplitPlan
-from curator.writing import sweep, unfinished
 
 Link = Literal["copy", "hardlink", "symlink", "bare"]
 LINKS: tuple[Link, ...] = ("copy", "hardlink", "symlink", "bare")
-"""How files get into an export. `bare` is a copy without EXIF, XMP and comments; see `curator.io.stripping`."""
+"""How files get into an export. `bare` is a copy without EXIF, XMP and comments; see `curator.io.decoding.stripping`."""
 SHARD_SIZE = 1000
 """Images in one shard, where a format has shards."""
 

@@ -122,7 +122,7 @@ def place_on_map(dataset: Any, images: list[Marked], text: Mapping[str, str] | N
 
 def offer_text_model(fo: Any) -> None:
     """Let FiftyOne, here and in the App's server, find the plugin's text model by its name."""
-    manifest = str(Path(curator.__file__).parent / "fiftyone_plugin" / "models.json")
+    manifest = str(Path(curator.__file__).parent / "app" / "fiftyone_plugin" / "models.json")
     paths = [p for p in fo.config.model_zoo_manifest_paths or [] if p != manifest]
     fo.config.model_zoo_manifest_paths = [*paths, manifest]
     os.environ["FIFTYONE_MODEL_ZOO_MANIFEST_PATHS"] = ",".join([*paths, manifest])

@@ -8,7 +8,7 @@ from typing import Any
 from curator.errors import InputError
 from curator.exporters.fiftyone import MARK
 from curator.io.fiftyone import load_fiftyone
-from curator.reviewing import DECISIONS, INTENDED, Shown, Tagged
+from curator.selection.decisions import DECISIONS, INTENDED, Shown, Tagged
 
 ENTRIES = "curator_review"
 """The key of `dataset.info` with what was decided on findings, which a rebuild leaves alone: [id, decision, reason] each."""

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from curator.errors import DataError, InputError
 from curator.exporters import Link
-from curator.io.stripping import without_metadata
+from curator.io.decoding.stripping import without_metadata
 from curator.types import Dataset, Measures, SplitPlan
 
 # What some file system or terminal cannot hold in a name: reserved characters, control and direction characters.

@@ -28,7 +28,7 @@ from curator.exporters.marks import (
     Spot,
     short_name,
 )
-from curator.synthesizing import SYNTHETIC, is_synthetic
+from curator.selection.synthesis import SYNTHETIC, is_synthetic
 from curator.types import AuditRun, Dataset, Floats, Measures, Recommendation
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from curator.indicators import has_value, phrase
+from curator.shortcuts.indicators import has_value, phrase
 from curator.types import AuditRun, Column, Finding, Floats, Mask
 
 MAX_FINDINGS = 20

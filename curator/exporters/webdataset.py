@@ -14,7 +14,7 @@ from curator.errors import DataError
 from curator.exporters import Link
 from curator.exporters.imagefolder import content_of, folder_names, labels_of
 from curator.exporters.table import manifest, rows_of
-from curator.io.images import IMAGE_SUFFIXES
+from curator.io.decoding.images import IMAGE_SUFFIXES
 from curator.types import Dataset, Measures, SplitPlan
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from curator.errors import InputError
-from curator.io.images import prepare
+from curator.io.decoding.images import prepare
 from curator.types import Preprocessing
 
 Pixels = NDArray[np.uint8]

@@ -1,6 +1,6 @@
 """Images and tables that lie elsewhere: any file system that fsspec knows, by URL (s3://, gs://, memory://, ...).
 
-Nothing is fetched that the user has not named: rows of a table with a URL of their own are refused (`curator.io.tables`).
+Nothing is fetched that the user has not named: rows of a table with a URL of their own are refused (`curator.readers.table`).
 """
 
 from __future__ import annotations

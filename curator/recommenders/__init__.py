@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from curator.recommending import Strategy
 from curator.registry import Registry
+from curator.selection.choice import Strategy
 
 STRATEGIES: Registry[Strategy] = Registry("curator.recommenders", "STRATEGY", "strategy")

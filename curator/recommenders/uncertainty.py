@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from curator.recommending import Candidates
+from curator.selection.choice import Candidates
 
 
 def choose(candidates: Candidates, k: int, rng: np.random.Generator) -> NDArray[np.intp]:

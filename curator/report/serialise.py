@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from curator.writing import write_whole
+from curator.io.atomic import write_whole
 
 # A spreadsheet runs a cell that begins with one of these; a cell that already looks guarded is guarded once more, so
 # that `unguarded` gives back exactly what was there.

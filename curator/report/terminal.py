@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from curator.report import gate, overview, wording
+from curator.report import overview, wording
+from curator.report.ci import gate
 from curator.types import AuditRun, Finding, ProbeReport, Recommendation, Skipped
 
 WIDTH = 80

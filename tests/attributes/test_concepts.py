@@ -14,8 +14,8 @@ from curator.attributes._splitting import LEAST_DISTANCE, split
 from curator.attributes.concepts import DRAWS, TEMPLATES
 from curator.config import AuditSettings, Settings
 from curator.errors import DataError
+from curator.similarity.vectors import unit
 from curator.types import Column, Measures
-from curator.vectors import unit
 
 DIM = 40
 

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 from photos import Texts, embedded
 
-from curator import attributes, indicators
+from curator import attributes
 from curator.attributes import FAMILIES
 from curator.attributes.concepts import VOCABULARY, read_vocabulary
 from curator.config import AuditSettings, Settings
 from curator.errors import InputError
+from curator.shortcuts import indicators
 
 NO_TEXT = Texts({}, 4, text=False)
 

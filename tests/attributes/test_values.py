@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from photos import Texts, embedded
 
-from curator import auditing, indicators
-from curator.association import least_support
 from curator.attributes import FAMILIES
 from curator.attributes._values import mapped, moments, pooled, read_dates, since_1970
 from curator.config import AuditSettings, Settings
+from curator.shortcuts import detection, indicators
+from curator.shortcuts.association import least_support
 from curator.types import Embedded
 
 SETTINGS = Settings(audit=AuditSettings(n_permutations=0, n_splits=0))
@@ -37,7 +37,7 @@ def measured(what: Embedded, family: str, reference: Embedded | None = None):
 
 def audited(what: Embedded, family: str = "metadata"):
     table = indicators.build(measured(what, family), SETTINGS.audit.cuts)
-    return auditing.audit(table, what.dataset.labels, CLASSES, SETTINGS.audit, np.random.default_rng(0))
+    return detection.audit(table, what.dataset.labels, CLASSES, SETTINGS.audit, np.random.default_rng(0))
 
 
 def test_a_column_of_nearly_unique_values_is_not_tested_and_says_so():

@@ -9,10 +9,10 @@ import pytest
 from photos import Texts, embedded
 from scipy.stats import fisher_exact
 
-from curator import vocabulary
 from curator.attributes import FAMILIES, concepts, words
 from curator.attributes.words import _names, spelling
 from curator.config import AuditSettings, Settings
+from curator.regions import visual_words
 from curator.types import Embedded, Measures, Patches
 
 GRID, DIM, N = 10, 16, 80
@@ -75,8 +75,8 @@ def test_of_many_pictures_a_sample_is_learnt_from_and_all_are_read(monkeypatch, 
     monkeypatch.setattr(words, "MOST_LEARNT", N // 2)
     words._learn.cache_clear()
     learnt: list[int] = []
-    real = vocabulary.learn
-    monkeypatch.setattr(vocabulary, "learn", lambda patches, seed: learnt.append(len(patches)) or real(patches, seed))
+    real = visual_words.learn
+    monkeypatch.setattr(visual_words, "learn", lambda patches, seed: learnt.append(len(patches)) or real(patches, seed))
     if on_disk:
         these = replace(these, patches=replace(these.patches, features=Afar(these.patches.features)))
     out = derive(these)

@@ -16,7 +16,7 @@ import pytest
 from cli_kit import FOUR, offline
 from rich.console import Console
 
-from curator.cli.progress import _bars, shown_on
+from curator.cli._support.progress import _bars, shown_on
 
 
 class Clock:

@@ -16,7 +16,7 @@ from cli_kit import Done, Run, check_schema, snapshot
 from minisign_kit import Signer
 from PIL import Image
 
-from curator.pipeline.verifying import compare, model_of
+from curator.commands.verify import compare, model_of
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from curator.recommenders import STRATEGIES
-from curator.recommending import Candidates
-from curator.vectors import unit
+from curator.selection.choice import Candidates
+from curator.similarity.vectors import unit
 
 NAMES = STRATEGIES.names()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from curator.fiftyone_plugin.serving import POLICY, guarded
+from curator.app.fiftyone_plugin.serving import POLICY, guarded
 
 HERE = "127.0.0.1:5151"
 

@@ -10,7 +10,7 @@ import pytest
 
 import curator
 
-PLUGIN = Path(curator.__file__).parent / "fiftyone_plugin"
+PLUGIN = Path(curator.__file__).parent / "app" / "fiftyone_plugin"
 HOSTILE = (
     "![](http://127.0.0.1:9/x.png)", "[click](javascript:alert(1))", "<img src=x onerror=alert(1)>", "`code` *bold* __bold__",
     "| a | b |\n| --- | --- |", "# head", "&lt;script&gt;", "\x1b[2J\u202e", "<http://evil>", "~~gone~~", "\\",
@@ -19,7 +19,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_name_is_markdown(name: str) -> None:
-    panel = pytest.importorskip("curator.fiftyone_plugin.panel")
+    panel = pytest.importorskip("curator.app.fiftyone_plugin.panel")
     shown = panel.inert(name)
     # CommonMark: a backslash before punctuation makes it that character and nothing else.
     left = re.sub(r"\\[!-/:-@\\[-`{-~]", "", shown)

@@ -48,7 +48,7 @@ def test_the_ear_hears(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "used", ["import curator", "import curator.cli.main", "from curator.fiftyone_plugin import installing"]
+    "used", ["import curator", "import curator.cli.main", "from curator.app.fiftyone_plugin import installing"]
 )
 def test_other_libraries_telemetry_is_off(used: str) -> None:
     say = f"{used}; import os, json; print(json.dumps(dict(os.environ)))"
@@ -71,10 +71,10 @@ def test_nothing_is_kept_to_be_sent_later(doors: Doors) -> None:
 def test_the_app_listens_on_this_machine_alone() -> None:
     import inspect
 
-    from curator import app
+    from curator.app import browse
     from curator.cli.browse import command
 
-    assert inspect.signature(app.browse).parameters["address"].default == "127.0.0.1"
+    assert inspect.signature(browse.browse).parameters["address"].default == "127.0.0.1"
     option = next(p for p in command.params if p.name == "address")
     assert option.default == "127.0.0.1"
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from curator.encoders import embedded, resolve
 from curator.errors import InputError
-from curator.io.images import prepare
+from curator.io.decoding.images import prepare
 
 BUNNIES = Path(__file__).parents[2] / "sample_data" / "bunnies"
 NAMES = {

@@ -18,7 +18,7 @@ from PIL import Image
 
 from curator.encoders import _onnx, _torch, resolve
 from curator.errors import InputError
-from curator.io.images import prepare
+from curator.io.decoding.images import prepare
 from curator.types import Preprocessing
 
 torch = pytest.importorskip("torch")

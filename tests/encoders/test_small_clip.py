@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from curator.encoders import _onnx, resolve
 from curator.encoders.embedded import Embedded
-from curator.io.images import decode
+from curator.io.decoding.images import decode
 
 BUNNIES = Path(__file__).parents[2] / "sample_data" / "bunnies"
 SMALL = Recipe(dim=32, width=32, layers=1, steps=250, pictures=240, captions=32, distractors=8, rate=5e-3)

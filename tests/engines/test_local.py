@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from curator import encoders, foreground, patches
+from curator import encoders
 from curator.engines import local
 from curator.errors import CuratorError, DataError
-from curator.io import images
-from curator.io.scan import scan
-from curator.io.store import Store
+from curator.io.decoding import images
+from curator.io.store.store import Store
+from curator.readers.folder import scan
+from curator.regions import foreground, patches
 
 N = 23
 HALF = 1e-3

@@ -21,12 +21,12 @@ from ray_kit import Together, together, workers
 
 from curator import attributes
 from curator.cli.main import cli
+from curator.commands.session import Crew, Session
 from curator.engines import local
 from curator.engines import ray as engine
 from curator.errors import CuratorError, DataError
-from curator.io.scan import scan
-from curator.io.store import Store
-from curator.workbench import Crew, Workbench
+from curator.io.store.store import Store
+from curator.readers.folder import scan
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'curator-audit[ray]'")
 
@@ -108,12 +108,12 @@ def same(a, b) -> None:
 def test_the_bits_are_those_of_the_local_engine_and_a_second_run_embeds_nothing(two_nodes, data, tmp_path):
     dataset = some(data)
     told: list[tuple[int, int]] = []
-    open_ = partial(Workbench.open, "embedded", cache=tmp_path, device="cpu", max_skipped=0.5)
-    bench = open_(engine="ray", ray_address=two_nodes[0], progress=lambda _, *t: told.append(t))
-    there = bench.embed(dataset)
+    open_ = partial(Session.open, "embedded", cache=tmp_path, device="cpu", max_skipped=0.5)
+    session = open_(engine="ray", ray_address=two_nodes[0], progress=lambda _, *t: told.append(t))
+    there = session.embed(dataset)
     assert told[-1] == (len(dataset), len(dataset))
     assert [done for done, _ in told] == sorted(done for done, _ in told)
-    again = bench.fill(dataset)
+    again = session.fill(dataset)
     assert (again.n_new, again.dataset.ids.tolist()) == (0, there.dataset.ids.tolist())
     assert again.dataset.skipped == there.dataset.skipped
     for kept in ("store", "patches"):
@@ -127,7 +127,7 @@ def test_the_batches_are_those_of_the_local_engine_however_much_is_handed_out_at
     two_nodes, data, tmp_path, monkeypatch
 ):
     dataset = some(data)
-    open_ = partial(Workbench, Together(), max_skipped=0.5)
+    open_ = partial(Session, Together(), max_skipped=0.5)
     monkeypatch.setattr(engine, "WINDOW", 5)  # ten at once: two batches and a part
     there = open_(tmp_path / "there", engine="ray", ray_address=two_nodes[0], crew=together).embed(dataset)
     here = open_(tmp_path / "here").embed(dataset)
@@ -214,9 +214,9 @@ from pathlib import Path
 import psutil
 from curator import attributes
 from curator.engines import ray as engine
-from curator.io.scan import scan
-from curator.io.store import Store
-from curator.workbench import Crew
+from curator.readers.folder import scan
+from curator.io.store.store import Store
+from curator.commands.session import Crew
 
 open_ = set()
 

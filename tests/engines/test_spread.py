@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from curator.commands import audit
+from curator.commands._steps import sampled_counts
+from curator.commands.session import Session
 from curator.config import AuditSettings, Settings
 from curator.engines import spread
 from curator.engines.clusters import Cluster
 from curator.errors import CuratorError, DataError
-from curator.pipeline import audit, drawing
 from curator.report.json import audit_json, dumps
-from curator.workbench import Workbench
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'curator-audit[ray]'")
 
@@ -85,16 +86,16 @@ def test_without_a_cluster_it_is_one_line():
 
 def test_a_sample_counted_on_the_cluster_is_the_audit_counted_here(two_nodes, tmp_path, monkeypatch):
     """With visual words, whose vocabulary each worker learns anew from the sample."""
-    monkeypatch.setattr(drawing, "PIECE", 70)
+    monkeypatch.setattr(sampled_counts, "PIECE", 70)
     folder = Path(__file__).parents[2] / "sample_data" / "bunnies" / "train"
     settings = Settings(audit=AuditSettings(sample=100, n_permutations=2, n_edited=0))
 
-    def bench(name: str, **more) -> Workbench:
-        opened = Workbench.open("embedded", cache=tmp_path / name, device="cpu", settings=settings)
+    def session(name: str, **more) -> Session:
+        opened = Session.open("embedded", cache=tmp_path / name, device="cpu", settings=settings)
         return replace(opened, **more)
 
-    here = audit(folder, bench("here"))
-    there = audit(folder, bench("there", engine="ray", ray_address=two_nodes[0]))
+    here = audit(folder, session("here"))
+    there = audit(folder, session("there", engine="ray", ray_address=two_nodes[0]))
     assert here.whole.n_images == 240
     assert any(f.attribute.startswith("words.") or any("words." in s for s in f.same_as) for f in here.findings)
     assert dumps(audit_json(here)) == dumps(audit_json(there))

@@ -18,9 +18,9 @@ from PIL import Image
 from curator import encoders
 from curator.engines import local, workers
 from curator.errors import DataError
-from curator.io import images
-from curator.io.scan import scan
-from curator.io.store import Store
+from curator.io.decoding import images
+from curator.io.store.store import Store
+from curator.readers.folder import scan
 from curator.types import Preprocessing
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows decodes in threads")

@@ -23,8 +23,8 @@ from PIL import Image
 from curator import exporters
 from curator.errors import DataError, InputError
 from curator.exporters import _placing, export
-from curator.io import images
-from curator.io.stripping import bare, without_metadata
+from curator.io.decoding import images
+from curator.io.decoding.stripping import bare, without_metadata
 from curator.types import Column, Dataset, Measures, SplitPlan
 
 SECRETS = (b"Jane Q. Photographer", b"GPS-52.5163", b"a private note")

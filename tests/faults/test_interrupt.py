@@ -12,8 +12,8 @@ from PIL import Image
 
 from curator import encoders
 from curator.engines import local
-from curator.io.scan import scan
-from curator.io.store import Store
+from curator.io.store.store import Store
+from curator.readers.folder import scan
 
 N = 120
 
@@ -22,8 +22,8 @@ import sys, time
 from pathlib import Path
 from curator import encoders
 from curator.engines import local
-from curator.io.scan import scan
-from curator.io.store import Store
+from curator.readers.folder import scan
+from curator.io.store.store import Store
 
 data, folder = sys.argv[1], Path(sys.argv[2])
 encoder = encoders.resolve("pixels", cache=folder)[0]

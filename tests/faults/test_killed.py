@@ -10,15 +10,15 @@ import time
 
 import numpy as np
 
-from curator.io import merging
-from curator.io.store import ABOUT, Store
+from curator.io.store import merging
+from curator.io.store.store import ABOUT, Store
 
 WRITER = """
 import hashlib, sys
 from pathlib import Path
 import numpy as np, pandas as pd
 from curator.io import merging
-from curator.io.store import Store
+from curator.io.store.store import Store
 
 merging.MAX_ALIKE = 3
 store, first = Store(Path(sys.argv[1])), int(sys.argv[2])

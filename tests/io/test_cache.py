@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from curator.cli.main import cli
-from curator.io import cache
-from curator.io.store import ABOUT, Store
+from curator.io.store import cache
+from curator.io.store.store import ABOUT, Store
 
 DAY = 86400.0
 NOW = time.time()

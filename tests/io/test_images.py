@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from curator.errors import DataError
-from curator.io import images
+from curator.io.decoding import images
 from curator.types import Preprocessing
 
 P = Preprocessing(size=32, resize_to=32)

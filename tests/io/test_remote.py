@@ -10,8 +10,9 @@ from PIL import Image
 
 from curator.cli.main import cli
 from curator.errors import DataError, InputError, MissingExtraError
-from curator.io import images, remote
-from curator.io.scan import scan
+from curator.io import remote
+from curator.io.decoding import images
+from curator.readers.folder import scan
 
 
 @pytest.fixture

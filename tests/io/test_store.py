@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 
 from curator.errors import CuratorError
-from curator.io import merging, shards
-from curator.io import store as module
-from curator.io.keys import Index, as_keys, as_text
-from curator.io.store import Store
-from curator.writing import unfinished
+from curator.io.atomic import unfinished
+from curator.io.store import merging, shards
+from curator.io.store.keys import Index, as_keys, as_text
+from curator.io.store.store import Store
+from curator.io.store.store import store as module
 
 D = 3
 
@@ -211,7 +211,7 @@ def test_leftovers_of_a_crash_go_once_they_are_old(tmp_path):
     past = time.time() - module.STALE_SECONDS - 60
     os.utime(orphan, (past, past))
     gone = subprocess.run(
-        [sys.executable, "-c", "from curator.writing import unfinished; print(unfinished())"],
+        [sys.executable, "-c", "from curator.io.atomic import unfinished; print(unfinished())"],
         capture_output=True,
         text=True,
     )
@@ -381,7 +381,7 @@ WRITER = """
 import hashlib, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from curator.io.store import Store
+from curator.io.store.store import Store
 def key(n):
     return hashlib.sha256(f"k{n}".encode()).hexdigest()
 store = Store(Path(sys.argv[1]))

@@ -9,7 +9,7 @@ import pytest
 from report.report_example import make_probe
 
 from curator.report import wording
-from curator.report.curves import HEIGHT, panels
+from curator.report.html.curves import HEIGHT, panels
 from curator.types import CurvePoint
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from report_example import BUNNY, CLASSES, EVIL, EVIL_ID, ids_of, jpeg, make_recommendation
 
-from curator.report.html import MAX_BYTES, advice, render
-from curator.report.pictures import Album, picture_size
+from curator.report.html.page import MAX_BYTES, advice, render
+from curator.report.html.pictures import Album, picture_size
 from curator.types import (
     Audit,
     AuditRun,

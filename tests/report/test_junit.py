@@ -10,9 +10,9 @@ from xml.etree import ElementTree as Xml
 import pytest
 from report_example import EVIL, FINDINGS, make_run
 
-from curator.report import gate
+from curator.report.ci import gate
+from curator.report.ci.junit import audit_junit
 from curator.report.json import audit_json
-from curator.report.junit import audit_junit
 
 BUNNY, CAMERA, BRIGHT = (f.id for f in FINDINGS)
 LEVELS = ("low", "medium", "high", "leak", "any")

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from report_example import jpeg
 
-from curator.report.html import MAX_BYTES, render
-from curator.report.keeping import kept
+from curator.report.html.page import MAX_BYTES, render
+from curator.report.html.previous import kept
 from curator.types import AuditRun, ProbeReport, Recommendation
 
 Pictures = Callable[[str], bytes | None]

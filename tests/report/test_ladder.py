@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from report_example import BUNNY, FINDINGS
 
-from curator.report.ladder import borne_out, cost, rungs
+from curator.report.html.ladder import borne_out, cost, rungs
 from curator.types import Adjusted, Confirmation, Reliance
 
 FULL = replace(

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from report_example import EVIL, make_run
 
-from curator.report.curves import HEIGHT, LEFT, SPAN, TOP
 from curator.report.forecast import forecast_json
-from curator.report.html import MAX_BYTES, render, with_forecast
-from curator.report.outlook import outlook, read_forecast
+from curator.report.html.curves import HEIGHT, LEFT, SPAN, TOP
+from curator.report.html.forecast_chart import outlook, read_forecast
+from curator.report.html.page import MAX_BYTES, render, with_forecast
 from curator.types.forecast import ClassForecast, Estimate, Forecast, Needed, PairForecast, Point, ZeroShot
 
 RUN = make_run()

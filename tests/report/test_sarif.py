@@ -11,8 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from report_example import EVIL_ID, FINDINGS, make_run
 
+from curator.report.ci.sarif import audit_sarif
 from curator.report.json import audit_json, dumps
-from curator.report.sarif import audit_sarif
 
 TEXT = {"type": "string"}
 COUNT = {"type": "integer", "minimum": 0}

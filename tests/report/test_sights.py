@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from report_example import jpeg
 
-from curator.report.pictures import Album
-from curator.report.sights import LEVELS, Sight, heats, lit, outline
+from curator.report.html.pictures import Album
+from curator.report.html.places import LEVELS, Sight, heats, lit, outline
 from curator.types import Preprocessing
 
 

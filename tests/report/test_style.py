@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-CSS = files("curator.report").joinpath("templates", "style.css").read_text("utf-8")
+CSS = files("curator.report.html").joinpath("templates", "style.css").read_text("utf-8")
 BLOCKS = {
     "light": CSS.split("@media")[0],
     "dark": CSS.split("(prefers-color-scheme: dark)")[1].split("@media")[0].split("} }")[0],
@@ -77,7 +77,7 @@ def test_what_has_it_and_what_breaks_the_rule_are_told_apart_by_everyone(name: s
 
 
 def test_each_class_on_the_map_has_a_shape_of_its_own() -> None:
-    template = files("curator.report").joinpath("templates", "report.html.j2").read_text("utf-8")
+    template = files("curator.report.html").joinpath("templates", "report.html.j2").read_text("utf-8")
     shapes = re.findall(r'<(?:circle|rect|path) id="shape-(\w)"([^>]*)>', template)
     assert [k for k, _ in shapes] == [*"01234567", "x"]
     assert len({drawn for _, drawn in shapes}) == 9

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from curator.errors import DataError
-from curator.io.images import prepare
+from curator.io.decoding.images import prepare
 from curator.types import Embeddings, EncoderInfo, Preprocessing
 
 SIZES = [(512, 256), (256, 512), (300, 300), (640, 180)]

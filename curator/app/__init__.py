@@ -1,0 +1,1 @@
+"""The FiftyOne App, on this machine only."""

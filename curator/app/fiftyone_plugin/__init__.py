@@ -1,0 +1,15 @@
+"""curator's operators and panels for the FiftyOne App. This file and fiftyone.yml are all that FiftyOne's folder needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def register(plugin: Any) -> None:
+    """Give FiftyOne the operators and the panels; it calls this when the App starts."""
+    from curator.app.fiftyone_plugin.map_panel import Map
+    from curator.app.fiftyone_plugin.operators import OPERATORS
+    from curator.app.fiftyone_plugin.panel import Findings
+
+    for each in (*OPERATORS, Findings, Map):
+        plugin.register(each)

@@ -1,0 +1,179 @@
+"""The operators: audit, recommend, validate. Each calls the function of the library that the command calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from curator import commands
+from curator.app.fiftyone_plugin.running import bench_of, name_for, origin_of, steps
+from curator.commands._steps import app_contents
+from curator.commands.session import Progress
+from curator.exporters.fiftyone import MARK
+from curator.report.wording import count
+from curator.types import AuditRun, ProbeReport
+
+DEFAULT_BUDGET = 30
+_OPENING_S = 2.0
+"""How long the App is given to open a data set: what it is told meanwhile is lost when it has opened it."""
+
+
+class _Step(foo.Operator):  # type: ignore[misc]
+    """What the three have in common: a form, work with progress, and the data set opened on what was found."""
+
+    name = label = description = icon = ""
+    needs_pool = False
+
+    @property
+    def config(self) -> Any:
+        return foo.OperatorConfig(
+            name=self.name,
+            label=self.label,
+            description=self.description,
+            icon=self.icon,
+            dynamic=False,
+            execute_as_generator=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            default_choice_to_delegated=False,
+        )
+
+    def resolve_input(self, ctx: Any) -> Any:
+        inputs, origin = types.Object(), origin_of(ctx.dataset)
+        # Nothing that has a default is required: a call from Python leaves it out, and the origin has it.
+        inputs.str("data", label="DATA", description="Folder, table, or fiftyone:NAME", default=origin["data"])
+        if self.needs_pool:
+            what, pool = "Folder or table of images to choose from", origin.get("pool") or None
+            inputs.str("pool", label="Pool", description=what, default=pool, required=pool is None)
+            most = origin.get("budget") or DEFAULT_BUDGET
+            inputs.int("budget", label="Images to add at most", default=most, min=1)
+        self._more(inputs)
+        model = origin.get("model") or "auto"
+        inputs.str("model", label="Encoder", description="auto, embedded, pixels or a CLIP", default=model)
+        return types.Property(inputs, view=types.View(label=self.label))
+
+    def _more(self, inputs: Any) -> None:
+        """Fields of this operator alone."""
+
+    async def execute(self, ctx: Any) -> AsyncIterator[Any]:
+        origin = {**origin_of(ctx.dataset), **{k: v for k, v in ctx.params.items() if v not in (None, "")}}
+        name = name_for(ctx.dataset)
+
+        def work(progress: Progress) -> tuple[Any, str]:
+            return self._work(origin, name, progress)
+
+        async def done(result: tuple[Any, str]) -> AsyncIterator[Any]:
+            dataset, said = result
+            # Opened anew even if it is the one that is open. A reload asks for the saved view that was looked at, and if it
+            # is gone FiftyOne's server (`Dataset.stages` in its query.py) answers with an error in place of the page.
+            yield ctx.ops.open_dataset(dataset.name)
+            await asyncio.sleep(_OPENING_S)
+            if workspace := dataset.info[MARK]["workspace"]:
+                yield ctx.ops.set_spaces(spaces=dataset.load_workspace(workspace))
+            if start := self._start(dataset):
+                # By its stages: the App knows the names of new saved views only some time after it has reloaded.
+                yield ctx.ops.set_view(view=dataset.load_saved_view(start))
+            yield ctx.ops.set_progress(label=said, progress=1)
+            yield ctx.ops.notify(said, variant="success")
+
+        async for event in steps(ctx, work, done):
+            yield event
+
+    def _start(self, dataset: Any) -> str:
+        """The saved view to open at; "" for all images."""
+        found = [entry["view"] for entry in dataset.info[MARK]["findings"] if entry["view"]]
+        of = dict(dataset.info[MARK]["view_of"])
+        return str((of.get("recommended") if self.needs_pool else "") or (found[0] if found else ""))
+
+    def _work(self, origin: dict[str, Any], name: str, progress: Progress) -> tuple[Any, str]:
+        """The data set with what was found, and a sentence on it."""
+        raise NotImplementedError
+
+
+def _kept(origin: dict[str, Any]) -> dict[str, Any]:
+    """What of the form is true of the data set from now on: the test set of one validation is not."""
+    return {key: value for key, value in origin.items() if key != "test"}
+
+
+class Audit(_Step):
+    """curator audit."""
+
+    name, label, icon = "audit", "curator: audit this dataset", "troubleshoot"
+    description = "Find what tells the classes apart besides what they are"
+
+    def _work(self, origin: dict[str, Any], name: str, progress: Progress) -> tuple[Any, str]:
+        run: AuditRun = commands.audit(origin["data"], bench_of(origin, progress))
+        progress("writing the data set", 0, 1)
+        dataset = app_contents.build(run, name, origin=_kept(origin))
+        return dataset, f"{count(len(run.audit.findings), 'finding')} in {count(len(run.dataset), 'image')}."
+
+
+class Recommend(_Step):
+    """curator recommend."""
+
+    name, label, icon = "recommend", "curator: recommend images", "playlist_add"
+    description = "Choose the images of a pool that undo what the audit found"
+    needs_pool = True
+
+    def _work(self, origin: dict[str, Any], name: str, progress: Progress) -> tuple[Any, str]:
+        advice = commands.recommend(
+            origin["data"],
+            origin["pool"],
+            bench_of(origin, progress),
+            budget=int(origin.get("budget") or DEFAULT_BUDGET),
+        )
+        progress("writing the data set", 0, 1)
+        dataset = app_contents.build_advice(advice, name, origin=_kept(origin))
+        return dataset, f"{count(len(advice.recommendation.ids), 'image')} recommended."
+
+
+class Validate(_Step):
+    """curator validate."""
+
+    name, label, icon = "validate", "curator: validate", "fact_check"
+    description = "Train the probe without and with the recommended images, and with as many random ones"
+    needs_pool = True
+
+    def _more(self, inputs: Any) -> None:
+        inputs.str("test", label="Test set", description="Labelled folder or table; empty: images are held out of DATA")
+
+    def _work(self, origin: dict[str, Any], name: str, progress: Progress) -> tuple[Any, str]:
+        advice, report = commands.validate(
+            origin["data"],
+            origin["pool"],
+            bench_of(origin, progress),
+            test=origin.get("test"),
+            budget=int(origin.get("budget") or DEFAULT_BUDGET),
+        )
+        progress("writing the data set", 0, 1)
+        dataset = app_contents.build_advice(advice, name, origin=_kept(origin))
+        dataset.info[MARK] = {**dataset.info[MARK], "validation": summary(report)}
+        dataset.save()
+        return dataset, f"{report.verdict.capitalize()}."
+
+
+def summary(report: ProbeReport) -> dict[str, Any]:
+    """What the panel shows of a validation, as plain values; accuracies are fractions."""
+    return {
+        "verdict": report.verdict,
+        "about": f"{report.attribute}={report.value}",
+        "gain_over_random": report.gain_over_random and [report.gain_over_random[0], list(report.gain_over_random[1])],
+        "arms": [
+            {
+                "name": arm.name,
+                "n_train": arm.n_train,
+                "accuracy": arm.accuracy,
+                "worst_group": arm.worst_group.accuracy,
+                "worst_group_ci": list(arm.worst_group.ci),
+                "group": f"{arm.worst_group.class_name}, {arm.worst_group.value}",
+            }
+            for arm in report.arms.values()
+        ],
+    }
+
+
+OPERATORS = (Audit, Recommend, Validate)

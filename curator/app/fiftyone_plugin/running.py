@@ -1,0 +1,70 @@
+"""Running a library function behind the App: how a data set is audited again, and progress while it lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from curator.commands.session import Progress, Session
+from curator.config import read_settings
+from curator.errors import CuratorError
+from curator.exporters.fiftyone import MARK
+
+Work = Callable[[Progress], Any]
+_LOOK_S = 0.2
+_BENCH = frozenset(f.name for f in fields(Session)) - {"encoder", "cache", "settings", "notes", "progress"} | {"device"}
+
+
+def origin_of(dataset: Any) -> dict[str, Any]:
+    """How this data set was audited; one that curator did not make is DATA itself, as `fiftyone:NAME`."""
+    mark = dataset.info.get(MARK) or {}
+    origin = dict(mark.get("origin") or {})
+    if not origin.get("data"):
+        origin["data"] = mark.get("root") or f"fiftyone:{dataset.name}"
+    return origin
+
+
+def name_for(dataset: Any) -> str:
+    """The data set that shows the audit: itself if curator made it, else one of its own, so that nothing of theirs changes."""
+    return str(dataset.name) if MARK in dataset.info else f"curator-{dataset.name}"
+
+
+def bench_of(origin: Mapping[str, Any], progress: Progress) -> Session:
+    """The session that `origin` describes."""
+    settings = read_settings(Path(config)) if (config := origin.get("config")) else read_settings(None)
+    rest = {key: value for key, value in origin.items() if key in _BENCH}
+    cache = Path(origin["cache"]) if origin.get("cache") else None
+    model = str(origin.get("model") or "auto")
+    return Session.open(model, cache=cache, settings=settings, progress=progress, **rest)
+
+
+async def steps(ctx: Any, work: Work, done: Callable[[Any], AsyncIterator[Any]]) -> AsyncIterator[Any]:
+    """Run `work` in a thread, telling the App how far it is, then pass on what `done` yields of its result.
+
+    An error that the user can mend is shown as a notification, and ends the operator.
+    """
+    told: queue.SimpleQueue[tuple[str, int, int]] = queue.SimpleQueue()
+    running = asyncio.create_task(asyncio.to_thread(work, lambda *step: told.put(step)))
+    while not (running.done() and told.empty()):
+        step = None
+        while not told.empty():
+            step = told.get()
+        if step is not None:
+            stage, at, total = step
+            share, label = at / max(total, 1), f"{stage} ({at} of {total})" if total > 1 else stage
+            if ctx.delegated:
+                ctx.set_progress(progress=share, label=label)
+            yield ctx.ops.set_progress(label=label, progress=share)
+        if not running.done():
+            await asyncio.wait({running}, timeout=_LOOK_S)
+    try:
+        result = running.result()
+    except CuratorError as error:
+        yield ctx.ops.notify(str(error), variant="error")
+        return
+    async for event in done(result):
+        yield event

@@ -1,0 +1,306 @@
+"""Flags that several commands share, and what they become."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from curator.cli._support.progress import progress_bars as progress_bars
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from curator.commands.session import Session
+    from curator.config import Settings
+    from curator.types import AuditRun, Dataset
+    from curator.types.forecast import Forecast
+
+Command = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The common flags of one call."""
+
+    model: str
+    out: Path | None
+    cache: Path | None
+    config: Path | None
+    seed: int
+    jobs: int
+    device: str
+    precision: str
+    engine: str
+    ray_address: str
+    as_json: bool
+    max_skipped: float
+    quiet: bool
+    verbose: int
+    path_column: str
+    label_column: str
+    allow_outside: bool
+
+    def settings(self, **overrides: Any) -> Settings:
+        """The settings file with the flags on top; a flag left out (None) changes nothing."""
+        from curator.config import read_settings, updated
+
+        settings = read_settings(self.config)
+        for stage, values in overrides.items():
+            given = {key: value for key, value in values.items() if value is not None}
+            settings = replace(settings, **{stage: updated(getattr(settings, stage), given, "--")})
+        return settings
+
+    @contextmanager
+    def session(self, **overrides: Any) -> Iterator[Session]:
+        """The session, with a progress bar where there is a terminal to see it."""
+        from curator.commands.session import Session
+
+        if self.ray_address and self.engine != "ray":
+            raise click.UsageError("--ray-address goes with --engine ray.")
+        settings = self.settings(**overrides)
+        # What a library logs is for -v; curator's own warnings come as notes.
+        logging.basicConfig(
+            level=[logging.WARNING, logging.INFO, logging.DEBUG][min(self.verbose, 2)], format="%(message)s"
+        )
+        with progress_bars(self.quiet) as progress:
+            yield Session.open(
+                self.model, cache=self.cache, device=self.device, jobs=self.jobs, precision=self.precision,
+                settings=settings, seed=self.seed, max_skipped=self.max_skipped, path_column=self.path_column,
+                label_column=self.label_column, allow_outside=self.allow_outside, progress=progress,
+                engine=self.engine, ray_address=self.ray_address,
+            )  # fmt: skip
+
+    def keep_out_of(self, *data: str | Path | None) -> None:
+        """Refuse, before any work is done, to write results or the cache into a folder that images are read from.
+
+        Raises:
+            InputError: --out, its default, or --cache lies inside one of the folders in `data`.
+        """
+        from curator.errors import InputError
+
+        out = self.out or Path("curator-out")
+        for source in data:
+            root = Path(source or "").expanduser().resolve()
+            if not source or not root.is_dir():
+                continue
+            for flag, folder in (("--out", out), ("--cache", self.cache)):
+                if folder is not None and folder.resolve().is_relative_to(root):
+                    raise InputError(
+                        f"{folder} lies inside {source}, which is never written to; choose another {flag}."
+                    )
+
+    def folder(self, run: AuditRun) -> Path:
+        """Where the results of a run go (see `folder_of`)."""
+        return self.folder_of(run.dataset)
+
+    def folder_of(self, dataset: Dataset) -> Path:
+        """Where results go: --out, or curator-out/NAME; made if need be.
+
+        Raises:
+            InputError: it lies in a folder of the table's images, or cannot be made.
+        """
+        from curator.errors import InputError
+
+        out = self.out or Path("curator-out") / dataset.name
+        # A table's own folder is the user's working folder as often as not; those that hold its images are DATA.
+        root = Path(dataset.root).resolve()
+        for images in {str(id).rpartition("/")[0] for id in dataset.ids} - {""}:
+            if out.resolve().is_relative_to(root / images):
+                raise InputError(
+                    f"{out} lies inside the data ({images}), which is never written to; choose another --out."
+                )
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise InputError(f"cannot write to {out} ({e.strerror}); choose another --out.") from e
+        return out
+
+    def console(self, *, record: bool = False) -> Console:
+        """Where results are printed; silent under -q and --json. `record`: keep the text, too."""
+        from rich.console import Console
+
+        return Console(quiet=self.quiet or self.as_json, highlight=False, soft_wrap=False, record=record)
+
+
+def common(command: Command) -> Command:
+    """Add the common flags; the command gets them as `common: Common`."""
+
+    @click.option(
+        "--model",
+        default="auto",
+        show_default=True,
+        metavar="NAME",
+        help="auto, embedded, pixels, ARCH/PRETRAINED, hf-hub:..., or ARCH:/path/to/checkpoint.",
+    )
+    @click.option(
+        "--out",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for results  [default: curator-out/NAME].",
+    )
+    @click.option(
+        "--cache",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for embeddings and models  [default: the user's cache].",
+    )
+    @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings in TOML.")
+    @click.option(
+        "--seed",
+        default=0,
+        show_default=True,
+        type=click.IntRange(0, 2**32 - 1),
+        metavar="N",
+        help="Same seed, same answer.",
+    )
+    @click.option(
+        "--jobs", default=0, type=click.IntRange(min=0), metavar="N", help="Threads  [default: one per core]."
+    )
+    @click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        help="Where the encoder runs.",
+    )
+    @click.option(
+        "--precision",
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+        help="How exactly it computes: auto is fp32 on a CPU and half of it on a GPU; int8 only where it is near enough.",
+    )
+    @click.option(
+        "--engine",
+        default="local",
+        show_default=True,
+        type=click.Choice(["local", "ray"]),
+        help="Who embeds: this machine, or the workers of a Ray cluster (needs the extra 'ray').",
+    )
+    @click.option(
+        "--ray-address",
+        default="",
+        metavar="HOST:PORT",
+        help="A running Ray cluster, or auto  [default: one of this machine alone].",
+    )
+    @click.option(
+        "--max-skipped",
+        default=0.05,
+        show_default=True,
+        type=click.FloatRange(0, 1),
+        metavar="FRACTION",
+        help="More unreadable images than this fraction are an error.",
+    )
+    @click.option(
+        "--path-column",
+        default="path",
+        show_default=True,
+        metavar="NAME",
+        help="Column of a table with the image paths.",
+    )
+    @click.option(
+        "--label-column", default="label", show_default=True, metavar="NAME", help="Column of a table with the labels."
+    )
+    @click.option("--allow-outside", is_flag=True, help="Let a table name images outside its folder.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, alone, on stdout.")
+    @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+    @click.option("-v", "--verbose", count=True, help="Say more; twice for debugging.")
+    @functools.wraps(command)
+    def wrapped(**kwargs: Any) -> Any:
+        names = Common.__dataclass_fields__
+        flags = Common(**{name: kwargs.pop(name) for name in names})
+        return command(common=flags, **kwargs)
+
+    return wrapped
+
+
+def save(name: str, content: dict[str, Any], out: Path) -> Path:
+    """Write one JSON file of the contract."""
+    from curator.report.json import dump
+
+    dump(content, out / name)
+    return out / name
+
+
+def emit(content: dict[str, Any], common: Common) -> None:
+    """Print the result alone on stdout, under --json."""
+    if common.as_json:
+        from curator.report.json import dumps
+
+        click.echo(dumps(content), nl=False)
+
+
+def write_report(run: AuditRun, out: Path, **more: Any) -> Path:
+    """Write report.html, with the forecast that lies beside it, and the plan and the proof of the one that is there, if they
+    are of the same data; `more` goes to `curator.report.html.page.render`.
+    """
+    from curator.commands._steps.finding_places import sights
+    from curator.io.decoding.images import thumbnail
+    from curator.report.html.page import MAP_SIDE, MAX_BYTES, render
+    from curator.report.html.previous import kept
+    from curator.report.serialise import write_text
+
+    position = {str(i): k for k, i in enumerate(run.dataset.ids)}
+
+    def picture(id: str) -> bytes | None:
+        return thumbnail(run.dataset.path(position[id])) if id in position else None
+
+    def smaller(id: str) -> bytes | None:
+        return thumbnail(run.dataset.path(position[id]), MAP_SIDE) if id in position else None
+
+    with progress_bars(_is_quiet()) as progress:
+        progress("drawing the report", 0, 1)
+        page = render(
+            run,
+            picture,
+            map_thumbnails=smaller,
+            sights=sights(run, run.audit.findings),
+            forecast=_forecast_of(run, out),
+            **more,
+        )
+        page, said = kept(page, _text_of(out / "report.html"), MAX_BYTES)
+        write_text(page, out / "report.html")
+    if said and not _is_quiet():
+        click.echo(said, err=True)
+    return out / "report.html"
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _is_quiet() -> bool:
+    """Whether the command that is running was given -q."""
+    context = click.get_current_context(silent=True)
+    return context is None or bool(context.params.get("quiet"))
+
+
+def _forecast_of(run: AuditRun, out: Path) -> Forecast | None:
+    """What an earlier `curator forecast` wrote of the same data, if it did."""
+    from curator.io.jsonfile import read_json
+    from curator.report.html.forecast_chart import read_forecast
+
+    try:
+        content = read_json(out / "forecast.json")
+    except (OSError, ValueError):
+        return None
+    found = read_forecast(content) if isinstance(content, dict) else None
+    return found if found and found.fingerprint == run.fingerprint else None
+
+
+def pool_pictures(pool: Any) -> Callable[[str], bytes | None]:
+    """Thumbnails of a pool's images by id."""
+    from curator.io.decoding.images import thumbnail
+
+    position = {str(i): k for k, i in enumerate(pool.ids)}
+    return lambda id: thumbnail(pool.path(position[id])) if id in position else None

@@ -1,0 +1,96 @@
+"""Nothing new? Then the results that are there are the results: like make, but by content."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curator.io import remote
+from curator.io.jsonfile import read_json
+
+if TYPE_CHECKING:
+    from curator.commands.session import Session
+    from curator.types import Dataset
+
+
+def fingerprint(session: Session, *data: Dataset, source: Mapping[str, Any]) -> str:
+    """Changes with every byte of an image, a label, a split, a metadata value, a setting, a version or curator itself.
+
+    `source` is how DATA was read, which the results name.
+    """
+    from curator import attributes
+    from curator.commands.session import versions
+
+    digest = hashlib.sha256()
+    said = (
+        session.encoder.info,
+        session.settings.as_dict(),
+        session.seed,
+        session.max_skipped,
+        session.notes,
+        attributes.fingerprint(),
+        source,
+    )
+    digest.update(repr((said, sorted(versions().items()), _code())).encode())
+    for dataset in data:
+        digest.update(
+            repr((dataset.name, dataset.root, dataset.classes, dataset.skipped)).encode("utf-8", "surrogateescape")
+        )
+        digest.update(dataset.labels.tobytes())
+        digest.update(repr((dataset.ids.tolist(), dataset.splits.tolist())).encode("utf-8", "surrogateescape"))
+        digest.update(dataset.metadata.to_csv(index=False).encode("utf-8", "surrogateescape"))
+        with ThreadPoolExecutor(session.jobs or None) as pool:
+            for content in pool.map(_sha256, (dataset.path(i) for i in range(len(dataset)))):
+                digest.update(content)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _sha256(path: str) -> bytes:
+    if remote.is_url(path):
+        # A remote file that has no stamp is new each time.
+        return (remote.stamp(path) or uuid.uuid4().hex).encode()
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as e:
+        return f"unreadable {e.errno}".encode()
+
+
+def _code() -> str:
+    """What curator's own files say, so that a changed checkout is not taken for the one that wrote the results."""
+    home = Path(__file__).parent.parent
+    files = sorted(p for p in home.rglob("*") if p.suffix in (".py", ".j2", ".txt", ".css", ".js"))
+    return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
+
+
+def record(inputs: str, out: Path, names: tuple[str, ...], printed: str) -> dict[str, Any]:
+    """What run.json keeps so that `finished` can tell: what went in, what came out, what was printed."""
+    return {"inputs": inputs, "outputs": digests(out, names), "printed": printed}
+
+
+def digests(out: Path, names: Sequence[str]) -> dict[str, str]:
+    """SHA-256 of what was written, by name."""
+    return {name: _sha256(str(out / name)).hex() for name in names}
+
+
+def finished(inputs: str, out: Path, needs_text: bool) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """audit.json and run.json of an earlier run on the same `inputs`, if all it wrote is still as it was.
+
+    The run comes back as this run would have been: nothing embedded.
+    """
+    try:
+        run = read_json(out / "run.json")
+        if run["inputs"] != inputs or (needs_text and not run["printed"]):
+            return None
+        if any(Path(name).name != name for name in run["outputs"]):
+            return None  # a run.json that sends us to /dev/zero, or anywhere else
+        if any(_sha256(str(out / name)).hex() != kept for name, kept in run["outputs"].items()):
+            return None
+        this = {"n_new": 0, "seconds": 0.0, "images_per_second": None, "reused": True}
+        return read_json(out / "audit.json"), {**run, **this}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # no earlier run, or not one of this version's: audit

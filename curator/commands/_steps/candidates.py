@@ -1,0 +1,174 @@
+"""What a pool has to offer: its images with labels, without repeats of the data set and images of other classes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from curator.commands._steps import closeups, pool_labels
+from curator.commands._steps.gains import penalty
+from curator.commands._steps.targets import as_embedded, is_measured, training
+from curator.commands.session import Session
+from curator.errors import DataError
+from curator.probe import linear
+from curator.selection.choice import Pool
+from curator.selection.plan import Target
+from curator.similarity import duplicates
+from curator.similarity.vectors import unit
+from curator.types import AuditRun, DuplicateGroup, Embedded, Floats, Ints, Mask, Measures
+
+_MOST = 4000
+"""Images that labels are learnt from, at most: each is decoded once more for a close-up."""
+_POOR = 0.5
+"""Times the least of what the data set's own pictures have (but for one in a hundred) below which a picture is poor."""
+_QUALITIES = {"sharpness.detail": "blurred", "light.brightness": "dark", "light.contrast": "flat"}
+
+
+def candidates_of(
+    pool: Embedded, run: AuditRun, targets: Sequence[Target], session: Session, measures: Measures
+) -> tuple[Pool, tuple[str, ...]]:
+    """The pool with labels, given or row by row predicted, and without repeats and images of other classes.
+
+    Raises:
+        DataError: no image of the pool has a label, and one class has nothing to learn labels from.
+    """
+    names = np.array(pool.dataset.label_names(), dtype=np.str_)
+    classes = run.dataset.classes
+    labels, blank = class_indices(names, classes), names == ""
+    if len(classes) < 2 and len(names) and blank.all():
+        # Likeness to the one class was tried: among sample pictures off the grass 6 of the 20 likest are bunnies.
+        raise DataError(
+            f"with one class, {classes[0]}, what the pool's images show cannot be predicted; give a labelled pool: "
+            "class folders, or a table with the columns path and label."
+        )
+    again = repeats(pool, run, session) if len(names) else np.zeros(0, np.bool_)
+    notes = _notes(names, classes, again)
+    rows = training(run)
+    vectors, known = run.embeddings.vectors[rows], run.dataset.labels[rows]
+    confidence, doubt = np.ones(len(names)), np.zeros(len(names))
+    if len(classes) > 1 and len(names):
+        if blank.any():
+            found = _label(pool, run, targets[0].has, session)
+            labels = np.where(blank, found.labels, labels).astype(np.int32)
+            confidence = np.where(blank, found.confidence, 1.0)
+            strangers = int((blank & ~again & (found.belongs < 0.5)).sum())
+            if strangers:
+                notes.append(
+                    f"Images of the pool that look like no class of the data, which are left out: {strangers}."
+                )
+        c = penalty(vectors, known, len(classes), session, targets[0].has[rows])
+        biased = linear.Probe.fit(vectors, known, len(classes), c).probabilities(pool.embeddings.vectors)
+        doubt = 1 - biased[np.arange(len(labels)), np.maximum(labels, 0)]
+    caveats = _caveats(measures, run, rows)
+    caveats = np.where(
+        (caveats == "") & (confidence < session.settings.recommend.doubtful), "a doubtful label", caveats
+    )
+    source = np.where(blank, "predicted", "given")
+    usable = ~again & (labels >= 0)
+    return Pool(pool.dataset.ids, pool.embeddings.vectors, labels, source, confidence, doubt, usable, caveats), tuple(
+        notes
+    )
+
+
+def _label(pool: Embedded, run: AuditRun, run_has: Mask, session: Session) -> pool_labels.Labelling:
+    """Labels for the pool, by the whole picture and, where something sees places, by the object alone."""
+    rows = training(run)
+    rows = np.sort(rows[session.rng("label").permutation(len(rows))[:_MOST]])
+    has = run_has[rows]
+    ours, theirs = [run.embeddings.vectors[rows]], [pool.embeddings.vectors]
+    alone = _alone(as_embedded(run).take(rows), session), _alone(pool, session)
+    if alone[0] is not None and alone[1] is not None:
+        ours.append(alone[0])
+        theirs.append(alone[1])
+    known = run.dataset.labels[rows]
+    # Without weights, bunnies off the grass, the very images that are wanted, would be read as something else.
+    weights = linear.group_weights(known, has)
+    return pool_labels.label(
+        ours, known, weights, len(run.dataset.classes), theirs, c=session.settings.recommend.c, seed=session.seed
+    )
+
+
+def _alone(embedded: Embedded, session: Session) -> Floats | None:
+    """What the objects look like (n, d) by themselves: a close-up of each, and beside it its places in the whole picture."""
+    near = closeups.closeups(embedded, session)
+    if near is None or embedded.patches is None:
+        return None
+    return unit(np.concatenate([near, pool_labels.object_view(embedded.patches)], axis=1))
+
+
+def _caveats(pool: Measures, run: AuditRun, rows: NDArray[np.intp]) -> NDArray[np.str_]:
+    """What is wrong with each pool picture (p,), "" where nothing is: far blurrier, darker or flatter than the data's own."""
+    out = np.full(len(pool.frame), "", dtype="<U32")
+    for name, word in _QUALITIES.items():
+        if is_measured(pool, name) and is_measured(run.measures, name):
+            ours = pd.to_numeric(run.measures.frame[name], errors="coerce").to_numpy(float)[rows]
+            theirs = pd.to_numeric(pool.frame[name], errors="coerce").to_numpy(float)
+            out[theirs < _POOR * np.nanquantile(ours, 0.01)] = word
+    return out
+
+
+def _notes(names: NDArray[np.str_], classes: Sequence[str], again: Mask) -> list[str]:
+    n_again, n_blank = int(again.sum()), int((names == "").sum())
+    notes = []
+    if n_again:
+        notes.append(
+            "1 image of the pool repeats one that is there already; it is not recommended."
+            if n_again == 1
+            else f"{n_again} images of the pool repeat one that is there already; they are not recommended."
+        )
+    notes += strange(names, classes, "pool")
+    if n_blank and len(classes) < 2:
+        notes.append(f"Images of the pool without a label, which one class cannot predict and are left out: {n_blank}.")
+    elif n_blank == len(names):
+        notes.append("The pool has no labels: those given here are predicted. Look at each image before you add it.")
+    elif n_blank:
+        notes.append(
+            f"Images of the pool without a label, for which it is predicted: {n_blank}. Look at each before you add it."
+        )
+    return notes
+
+
+def strange(names: NDArray[np.str_], classes: Sequence[str], where: str) -> list[str]:
+    """What to say of labels that are no class of the data set: how many images, up to three names, what was meant."""
+    odd = names[(names != "") & ~np.isin(names, np.array(classes, dtype=np.str_))]
+    if not len(odd):
+        return []
+    found = sorted(set(odd.tolist()), key=lambda name: (-int((odd == name).sum()), name))
+    more = ", ..." if len(found) > 3 else ""
+    said = (
+        f"Images of the {where} of no class of the data ({', '.join(found[:3])}{more}), which are left out: {len(odd)}."
+    )
+    folded = {c.casefold(): c for c in reversed(classes)}
+    for name in found:
+        near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.75)
+        if near:
+            return [f"{said} Did you mean {folded[near[0]]} by {name}?"]
+    return [said]
+
+
+def class_indices(names: NDArray[np.str_], classes: Sequence[str]) -> Ints:
+    """Labels as indices of the data set's classes; -1 for none and for any other name."""
+    index = {name: k for k, name in enumerate(classes)}
+    return np.array([index.get(str(name), -1) for name in names], np.int32).reshape(-1)
+
+
+def twins(first: Embedded, second: Embedded, session: Session) -> tuple[DuplicateGroup, ...]:
+    """Groups of the same picture over two sets; ids get "first/" or "second/" before them, so that none collide."""
+    ids = np.concatenate([np.char.add("first/", first.dataset.ids), np.char.add("second/", second.dataset.ids)])
+    facts = pd.concat([first.facts, second.facts])
+    vectors = np.concatenate([first.embeddings.vectors, second.embeddings.vectors])
+    both = replace(first.embeddings, ids=ids, vectors=vectors, surround=None)
+    phash = facts["phash"].to_numpy(np.uint64)
+    return duplicates.groups(ids, list(facts["sha256"]), phash, both, session.settings.duplicates)
+
+
+def repeats(pool: Embedded, run: AuditRun, session: Session) -> Mask:
+    """Which pool images show what the data set, or an earlier pool image, shows already."""
+    groups = twins(as_embedded(run), pool, session)
+    again = {i for g in groups for i in sorted(g.ids)[1:] if i.startswith("second/")}
+    return np.isin(np.char.add("second/", pool.dataset.ids), np.array(sorted(again), dtype=np.str_))

@@ -1,0 +1,126 @@
+"""DATA with the images of a plan added, as one data set; which of its images are synthetic, and what these are made of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from curator.commands._steps.edited_tables import read_rows
+from curator.errors import InputError
+from curator.io.jsonfile import read_json
+from curator.selection.decisions import REJECT
+from curator.selection.synthesis import is_synthetic
+from curator.types import Dataset
+
+_GIVE = "give the recommendation.csv or recommend.json of `curator recommend`, or the manifest.csv of --synthesize."
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The data set with the plans' images; `made_of` has the sources of each synthetic image by id; `roots` are all folders."""
+
+    dataset: Dataset
+    made_of: Mapping[str, tuple[str, ...]]
+    roots: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def refuse_synthetic(dataset: Dataset, what: str) -> None:
+    """Raises InputError where a data set holds images that were put together: `what` they must not be mixed into."""
+    found = is_synthetic(dataset.ids, dataset.metadata)
+    if found.any():
+        raise InputError(
+            f"{int(found.sum())} images of {what} are synthetic (the first: {dataset.ids[int(found.argmax())]}), and nobody "
+            "would tell them from photographs any more; take them out, and give their manifest.csv with --plan or --synthetic."
+        )
+
+
+def joined(dataset: Dataset, plans: Sequence[Path]) -> Joined:
+    """The images of `dataset` and of the `plans`, under the folder that holds all of them; ids are longer by the way there.
+
+    Rows that were rejected are passed over; what a plan drops is dropped. A label that is no class of the data, and an
+    image that is there already, are left out and told.
+
+    Raises:
+        InputError: no such plan, an image of it that is not there, or remote images.
+    """
+    if not plans:
+        return Joined(dataset, {}, (dataset.root,), ())
+    if "://" in dataset.root:
+        raise InputError(f"a plan adds local files, and {dataset.root} is remote; copy the images here first.")
+    rows = [row for plan in plans for row in _rows(plan)]
+    add = [row for row in rows if row.get("action", "add") != "drop" and row.get("decision", "") != REJECT]
+    for row in add:
+        if not os.path.isfile(row["path"]):
+            raise InputError(f"the plan names {row['path']}, which is not there; make the plan again.")
+    root = os.path.commonpath([os.path.abspath(dataset.root), *(os.path.dirname(row["path"]) for row in add)])
+    way = Path(os.path.abspath(dataset.root)).relative_to(root).as_posix()
+    prefix = "" if way == "." else f"{way}/"
+    mine = [f"{prefix}{id}" for id in dataset.ids.tolist()]
+    gone = {row["path"] for row in rows if row.get("action", "add") == "drop"}
+    keep = np.array([f"{root}/{id}" not in gone for id in mine], np.bool_)
+    there, index = set(mine), {name: k for k, name in enumerate(dataset.classes)}
+    ids, labels, made_of = [], [], {}
+    n_again = n_odd = n_predicted = 0
+    for row in add:
+        id = Path(row["path"]).relative_to(root).as_posix()
+        label = index.get(row["label"], -1)
+        n_again += id in there
+        n_odd += id not in there and label < 0
+        if id in there or label < 0:
+            continue
+        there.add(id)
+        ids.append(id)
+        labels.append(label)
+        n_predicted += row.get("label_source") == "predicted"
+        if row.get("label_source") == "synthetic":
+            made_of[id] = tuple(f"{prefix}{row[name]}" for name in ("object_of", "background_of") if row.get(name))
+    metadata = dataset.metadata[keep].set_axis([i for i, k in zip(mine, keep, strict=True) if k])
+    split = "train" if "train" in dataset.splits else ""
+    both = replace(
+        dataset,
+        root=root,
+        ids=np.array([*metadata.index, *ids], np.str_),
+        labels=np.concatenate([dataset.labels[keep], np.array(labels, np.int32)]),
+        splits=np.array([*dataset.splits[keep].tolist(), *([split] * len(ids))], np.str_),
+        metadata=pd.concat([metadata, pd.DataFrame(index=ids)]).reindex(columns=metadata.columns),
+    )
+    order = np.argsort(both.ids, kind="stable")
+    said = (
+        (n_predicted, "Images of the plan whose label is predicted and not confirmed: {n}. Look at them."),
+        (n_again, "Images of the plan that the data have already, which are not added again: {n}."),
+        (
+            n_odd,
+            f"Images of the plan of no class of the data ({', '.join(dataset.classes)}), which are left out: {{n}}.",
+        ),
+        (int((~keep).sum()), "Images of the data that the plan leaves out: {n}."),
+    )
+    roots = (dataset.root, *sorted({os.path.dirname(row["path"]) for row in add}))
+    return Joined(both.take(order), made_of, roots, tuple(text.format(n=n) for n, text in said if n))
+
+
+def _rows(plan: Path) -> list[dict[str, str]]:
+    """The rows of a plan with absolute paths; paths of a table are relative to its folder, as in DATA."""
+    try:
+        if plan.suffix.lower() == ".json":
+            content = read_json(plan)
+            rows = [{**row, "path": row["path"]} for row in content["images"]]
+            rows = [{k: str(v) for k, v in row.items()} for row in rows]
+            if content.get("removals"):
+                raise InputError(
+                    f"{plan} leaves images out, and does not say where they lie; give the recommendation.csv."
+                )
+        else:
+            rows = read_rows(plan)[1]
+        return [
+            {**row, "path": os.path.abspath(plan.absolute().parent / row["path"]), "label": row["label"],
+             "decision": row.get("decision", "").strip().casefold()}
+            for row in rows
+        ]  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+        raise InputError(f"cannot read the plan {plan} ({type(e).__name__}: {e}); {_GIVE}") from e

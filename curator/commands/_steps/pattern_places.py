@@ -1,0 +1,170 @@
+"""Where a shared pattern is seen: pictures that show it well, and the place in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from curator.attributes import words
+from curator.attributes.colour import NAMES, name_map
+from curator.shortcuts.indicators import Indicators
+from curator.similarity import clusters
+from curator.types import Box, Embedded, Finding, Ints, Mask, Patches, Preprocessing, SharedPattern
+
+N_EXAMPLES = 6
+WINDOW = 2 / 7
+"""Side of the window that is shown of a word, as a fraction of the encoder's input: four of fourteen places, large enough to
+tell what it is."""
+_WELL = 0.5
+"""Examples are chosen among this fraction of the images that have the pattern, the ones with most of it."""
+
+
+def illustrate(
+    shared: Mapping[str, tuple[SharedPattern, ...]],
+    embedded: Embedded,
+    labels: Ints,
+    table: Indicators,
+    whole: Embedded | None = None,
+) -> dict[str, tuple[SharedPattern, ...]]:
+    """The patterns with up to `N_EXAMPLES` pictures each, and the box in them where the pattern lies.
+
+    `labels` (n,) and `table` are those of `embedded`, which may be a part of the `whole` set that the words were learnt
+    from. A word's box is the window with most
+    places of it; that of a colour or a prompt about the surroundings (or the object) the rectangle that holds most of
+    them and least else; what is said of the picture or its file has the whole picture. Pictures are typical ones among
+    those that show most of it.
+
+    Error: a place is a fourteenth of the input, and sees some of its neighbours: a box is a place off at times.
+    """
+    spelt = words.spelling(embedded, whole or embedded)
+    measured = set(zip(table.attribute, table.value_names, strict=True))
+    out = {}
+    for name, patterns in shared.items():
+        inside = labels == embedded.dataset.classes.index(name)
+        out[name] = tuple(
+            _illustrated(
+                p, np.flatnonzero(inside & table.values[:, table.index(p.attribute, p.value)]), embedded, spelt
+            )
+            for p in patterns
+            if (p.attribute, p.value) in measured
+        )
+    return out
+
+
+def _illustrated(
+    pattern: SharedPattern, rows: NDArray[np.intp], embedded: Embedded, spelt: NDArray[np.uint8] | None
+) -> SharedPattern:
+    weights = shown(pattern, rows, embedded.patches, spelt)
+    if weights is not None:
+        amount = densest(weights)[0] if _is_word(pattern) else weights.sum((1, 2))
+        most = np.lexsort((embedded.dataset.ids[rows], -amount))
+        good = np.sort(most[: max(N_EXAMPLES, round(_WELL * len(rows)))])
+        rows, weights = rows[good], weights[good]
+    chosen = clusters.medoids(embedded.embeddings.vectors[rows], N_EXAMPLES)
+    seen = embedded.embeddings.encoder.preprocessing
+    boxes: list[Box | None] = []
+    for k in chosen:
+        size = _size(embedded, int(rows[k]))
+        if size is None:
+            boxes.append(None)
+        elif weights is None:
+            boxes.append((0, 0, *size))
+        else:
+            found = densest(weights[k : k + 1])[1][0] if _is_word(pattern) else rectangle(weights[k] > 0)
+            boxes.append(in_pixels(found, weights.shape[1], *size, seen))
+    ids = tuple(map(str, embedded.dataset.ids[rows[chosen]]))
+    return replace(pattern, example_ids=ids, boxes=tuple(boxes))
+
+
+def _is_word(pattern: SharedPattern | Finding) -> bool:
+    return pattern.attribute.startswith("words.")
+
+
+def shown(
+    pattern: SharedPattern | Finding, rows: NDArray[np.intp], patches: Patches | None, spelt: NDArray[np.uint8] | None
+) -> NDArray[np.int64] | None:
+    """How much each place (r, g, g) of these images shows of the pattern; None where it is of the whole picture.
+
+    `spelt` (n, g, g) are the words at the places of `patches`, see `attributes.words.spelling`.
+    """
+    if patches is None or pattern.kind not in ("object", "context"):
+        return None
+    likely = patches.on_object_of(rows)
+    if _is_word(pattern):
+        if spelt is None:
+            return None
+        here = spelt[rows] == int(pattern.attribute.removeprefix("words."))
+        # A word of the surroundings is counted where the object is not. One of the object may lie on its rim: what of the
+        # object lies beside it is shown too.
+        out = 2 * here + (likely & here.any((1, 2), keepdims=True)) if pattern.kind == "object" else here & ~likely
+    elif pattern.kind == "object":
+        out = likely
+    elif pattern.attribute == "background.colour" and pattern.value in NAMES:
+        colour = name_map(patches.colour[rows].reshape(*likely.shape, 3))
+        out = ~likely & (colour == NAMES.index(pattern.value))
+    else:
+        out = ~likely
+    return np.asarray(out, np.int64)
+
+
+def _size(embedded: Embedded, row: int) -> tuple[int, int] | None:
+    facts = embedded.facts
+    if "width" not in facts or "height" not in facts:
+        return None
+    return int(facts["width"].iloc[row]), int(facts["height"].iloc[row])
+
+
+def densest(weights: NDArray[np.integer]) -> tuple[NDArray[np.int64], list[Box]]:
+    """For each image, what its best window of the weights (n, g, g) holds (n,), and that window in places.
+
+    Of equally good windows, the one with most around it, so that a lawn is shown by its middle, not its rim.
+    """
+    n, grid = weights.shape[:2]
+    side = max(1, round(WINDOW * grid))
+    inside = sliding_window_view(weights, (side, side), (1, 2)).sum((3, 4))
+    padded = np.pad(weights, ((0, 0), (1, 1), (1, 1)))
+    around = sliding_window_view(padded, (side + 2, side + 2), (1, 2)).sum((3, 4))
+    best = (inside + around / (padded[0].size * max(weights.max(initial=0), 1))).reshape(n, -1).argmax(1)
+    y, x = np.unravel_index(best, inside.shape[1:])
+    boxes = [(int(a), int(b), int(a) + side, int(b) + side) for a, b in zip(x, y, strict=True)]
+    return np.asarray(inside.reshape(n, -1)[np.arange(n), best], np.int64), boxes
+
+
+def rectangle(places: Mask) -> Box:
+    """The rectangle of places (g, g) that holds the most of them and the fewest others; everything where there are none.
+
+    >>> rectangle(np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0]], bool))
+    (1, 1, 3, 2)
+    """
+    grid = len(places)
+    if not places.any():
+        return 0, 0, grid, grid
+    total = np.pad(np.where(places, 1, -1).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    start, stop = (v.ravel() for v in np.triu_indices(grid + 1, 1))
+    rows = total[stop] - total[start]
+    sums = rows[:, stop] - rows[:, start]
+    y, x = np.unravel_index(int(sums.argmax()), sums.shape)
+    return int(start[x]), int(start[y]), int(stop[x]), int(stop[y])
+
+
+def in_pixels(box: Box, grid: int, width: int, height: int, preprocessing: Preprocessing) -> Box:
+    """A box in places of the encoder's input as one in pixels of the picture, which it never leaves and never empty.
+
+    >>> in_pixels((0, 0, 7, 14), 14, 512, 256, Preprocessing(size=224, resize_to=256))
+    (144, 16, 256, 240)
+    """
+    left, top, right, bottom = preprocessing.view(width, height)
+    x0, x1 = _along(width, left, right, box[0] / grid, box[2] / grid)
+    y0, y1 = _along(height, top, bottom, box[1] / grid, box[3] / grid)
+    return x0, y0, x1, y1
+
+
+def _along(length: int, start: float, stop: float, low: float, high: float) -> tuple[int, int]:
+    """Pixels from `low` to `high` of the part from `start` to `stop` of a side."""
+    first, last = (round(length * (start + (stop - start) * v)) for v in (low, high))
+    first = min(max(first, 0), length - 1)
+    return first, max(min(last, length), first + 1)

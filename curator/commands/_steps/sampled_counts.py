@@ -1,0 +1,205 @@
+"""A sample of a data set that is too large to be audited whole, and the counts of all its images that the audit is of.
+
+Which values there are (words, cuts, common names) and how they go together is learnt from the sample. How often each class has
+each of them is then counted in all images, in pieces, each by itself, so that a piece can be counted wherever it is: one after
+the other on this machine, or on those of a cluster. Only the counts come together: they take as much for a thousand images as
+for a billion.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curator import attributes
+from curator.commands.session import Session
+from curator.config import Settings
+from curator.io.fingerprint import fingerprint
+from curator.shortcuts import association, indicators
+from curator.shortcuts.association import Table
+from curator.shortcuts.indicators import Indicators
+from curator.types import Dataset, Embedded, Encoder, EncoderInfo, Floats, Ints
+from curator.types.results import Leak, Whole
+
+PIECE = 4096
+"""Images counted together, some 100 MB with places. For each piece the sample's thresholds are read anew, so a larger sample
+has pieces of up to twice as many."""
+FLOOR = 50
+"""Images of every class that are drawn at least, where it has as many and the sample has room: examples come from them."""
+
+Piece = tuple[Embedded, Ints]
+Counts = tuple[Table, str]
+"""The counts of a piece, and its fingerprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A `sample` of the images in `dataset`, of which `part(rows)` gives any others; `contents` (n,) says which are the same
+    file, [] where nothing does."""
+
+    sample: Embedded
+    dataset: Dataset
+    part: Callable[[NDArray[np.intp]], Embedded]
+    contents: Sequence[str] | NDArray[np.bytes_]
+
+
+def of_images(dataset: Dataset, session: Session) -> Drawn:
+    """Embed all of a data set and draw from it. Raises: what `Session.fill` does."""
+    stored = session.fill(dataset)
+    part = session.recaller(stored)
+    sample = replace(part(rows(stored.dataset, session)), n_new=stored.n_new, seconds=stored.seconds)
+    return Drawn(sample, stored.dataset, part, stored.keys)
+
+
+def of_embeddings(given: Embedded, session: Session) -> Drawn:
+    """Draw from embeddings that are there already."""
+    keys = list(given.facts["key"]) if "key" in given.facts else []
+    return Drawn(given.take(rows(given.dataset, session)), given.dataset, given.take, keys)
+
+
+def rows(dataset: Dataset, session: Session) -> NDArray[np.intp]:
+    """Which images are drawn, in their order: of those that findings are about, up to `FLOOR` of every class, the rest as it
+    comes.
+
+    Those with the smallest digests of seed and id: an image that joins or leaves the data set changes one place.
+    """
+    labels = dataset.train_labels()
+    can = np.flatnonzero(labels >= 0)
+    ids = dataset.ids[can].tolist()
+    lot = np.array([_lot(f"{session.seed}/{i}") for i in ids], np.uint64)
+    order = can[np.argsort(lot, kind="stable")]
+    size = session.settings.audit.sample
+    floor = min(FLOOR, size // (2 * max(1, len(dataset.classes))))
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    starts = np.searchsorted(labels[by_class], np.arange(len(dataset.classes) + 1))
+    first = [by_class[start : min(start + floor, end)] for start, end in pairwise(starts)]
+    surely = np.concatenate([np.zeros(0, np.intp), *first])
+    rest = order[~np.isin(order, surely)]
+    return np.sort(np.concatenate([surely, rest[: max(0, size - len(surely))]])).astype(np.intp)
+
+
+def _lot(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big")
+
+
+def count(drawn: Drawn, table: Indicators, session: Session) -> tuple[Table, Whole, list[str]]:
+    """The counts of all images by class and value of `table`, which is the sample's, what is known of them, and notes."""
+    data = drawn.dataset
+    n, labels = len(data), data.train_labels()
+    digest = hashlib.sha256()
+
+    def tables(counted: Iterator[Counts]) -> Iterator[Table]:
+        for counts, print_ in counted:
+            digest.update(print_.encode())
+            yield counts
+
+    with closing(_counted(drawn, table, labels, session)) as counted:
+        everywhere = association.total(tables(counted))
+    whole = Whole(n, f"sha256:{digest.hexdigest()}", _leaks(drawn))
+    about = int((labels >= 0).sum())
+    of = (
+        f"{n:,} images"
+        if about == n
+        else f"{about:,} of {n:,} images{', those of the train split' * ('train' in data.splits)}"
+    )
+    notes = [
+        f"Shares, effects and tests are of {of}. {len(drawn.sample.dataset):,} of them, drawn by the seed {session.seed}, say "
+        "which values there are and how these go together, and give random halves, reliance and examples; duplicates and "
+        "doubtful labels were looked for among them."
+    ]
+    if whole.leaks:
+        some = "; ".join(" = ".join(leak.ids[:2]) for leak in whole.leaks[:3])
+        notes.append(
+            f"Files that are the same in two splits, among all {n:,} images: {len(whole.leaks):,} ({some}); audit.json has all."
+        )
+    return everywhere, whole, notes
+
+
+def _counted(drawn: Drawn, table: Indicators, labels: Ints, session: Session) -> Generator[Counts]:
+    size = max(PIECE, min(len(drawn.sample.dataset), 2 * PIECE))
+    values, n = table.take(np.zeros(0, np.intp)), len(labels)
+    travels = session.engine == "ray"
+    encoder: Encoder = _Recorded.of(session.encoder, drawn.sample, session.settings) if travels else session.encoder
+    reference = _held(drawn.sample) if travels else drawn.sample
+    work = _Counting(encoder, session.settings, reference, values, len(drawn.dataset.classes))
+
+    def pieces() -> Iterator[Piece]:
+        for start in range(0, n, size):
+            some = np.arange(start, min(start + size, n))
+            part = drawn.part(some)
+            yield _held(part) if travels else part, labels[some]
+
+    with closing(session.each(work, pieces())) as counted:
+        for k, counts in enumerate(counted):
+            yield counts
+            session.progress("counting", min(n, (k + 1) * size), n)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """Counts the sample's `values` in a piece; images are read by the thresholds of `reference`, the sample."""
+
+    encoder: Encoder
+    settings: Settings
+    reference: Embedded
+    values: Indicators
+    n_classes: int
+
+    def __call__(self, piece: Piece) -> Counts:
+        embedded, labels = piece
+        measures = attributes.measures(embedded, self.encoder, self.settings, self.reference)
+        return association.count(indicators.like(measures, self.values), labels, self.n_classes), fingerprint(embedded)
+
+
+@dataclass(slots=True)
+class _Recorded:
+    """What an encoder said of the sample, so that others need not have it, nor say it a little otherwise: it can travel."""
+
+    info: EncoderInfo
+    said: Mapping[str, Floats] = field(default_factory=dict)
+    encoder: Encoder | None = None
+
+    @classmethod
+    def of(cls, encoder: Encoder, sample: Embedded, settings: Settings) -> _Recorded:
+        """All that measuring by the thresholds of `sample` asks."""
+        asked = cls(encoder.info, {}, encoder)
+        attributes.measures(sample.take(np.arange(1)), asked, settings, sample)
+        return cls(encoder.info, asked.said)
+
+    def encode(self, inputs: NDArray[np.uint8]) -> Floats:
+        raise NotImplementedError("images were encoded before")
+
+    def encode_text(self, prompts: Sequence[str]) -> Floats:
+        if self.encoder is not None:
+            self.said = {**self.said, **dict(zip(prompts, self.encoder.encode_text(prompts), strict=True))}
+        return np.stack([self.said[p] for p in prompts])
+
+    def concepts(self, vectors: Floats) -> tuple[tuple[str, ...], Floats]:
+        """None: what a word is called is not counted."""
+        return (), np.zeros((len(vectors), 0), np.float32)
+
+
+def _held(embedded: Embedded) -> Embedded:
+    """The same with everything in memory, and without what is known of other images, so that it can travel."""
+    patches, data = embedded.patches, replace(embedded.dataset, skipped=())
+    held = patches if patches is None else replace(patches, features=patches.features[:])
+    return replace(embedded, dataset=data, patches=held)
+
+
+def _leaks(drawn: Drawn) -> tuple[Leak, ...]:
+    """Groups of identical files in more than one split, by their first."""
+    data = drawn.dataset
+    if not len(drawn.contents) or len(np.unique(data.splits)) < 2:
+        return ()
+    _, of, size = np.unique(np.asarray(drawn.contents), return_inverse=True, return_counts=True)
+    several = np.flatnonzero((size > 1)[of])
+    order = several[np.argsort(of[several], kind="stable")]
+    groups = np.split(order, np.flatnonzero(np.diff(of[order])) + 1) if len(order) else []
+    found = [Leak(tuple(data.ids[g].tolist()), tuple(sorted(set(data.splits[g].tolist())))) for g in groups]
+    return tuple(sorted((leak for leak in found if len(leak.splits) > 1), key=lambda leak: leak.ids))

@@ -1,0 +1,137 @@
+"""Which shortcuts to undo, and who has their value: in the data set and in its pool."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curator.errors import DataError, InputError
+from curator.selection.plan import Target
+from curator.shortcuts import indicators
+from curator.types import AuditRun, Embedded, Finding, Mask, Measures
+
+_SAME = 0.5
+"""Correlation from which two values of one class's findings are taken for one shortcut, to be planned for once."""
+
+
+def to_undo(run: AuditRun, attribute: str | None) -> list[Finding]:
+    """The findings to act on, worst first. Raises DataError where there is none and InputError for a malformed `attribute`."""
+    if attribute is not None:
+        for finding in run.audit.findings:
+            if finding.id == attribute:
+                return [finding]
+        return [named(attribute, run)]
+    found = [f for f in run.audit.findings if f.severity != "low" and f.effect is not None and not f.intended]
+    if not found:
+        raise DataError(
+            f"nothing to undo: the audit says {run.audit.verdict!r}; name a shortcut to plan for it all the same, "
+            f"such as --attribute {shlex.quote(run.audit.findings[0].id)}."
+            if run.audit.findings
+            else f"nothing to undo: the audit says {run.audit.verdict!r}; "
+            "name a shortcut with --attribute CLASS:ATTRIBUTE=VALUE to plan for it all the same."
+        )
+    return found
+
+
+def named(text: str, run: AuditRun) -> Finding:
+    """A shortcut the user named himself, with the shares only."""
+    class_name, _, rest = text.partition(":")
+    name, equals, value = rest.partition("=")
+    if class_name not in run.dataset.classes or not equals:
+        raise InputError(
+            f"--attribute {text!r} is not CLASS:ATTRIBUTE=VALUE with a class of {', '.join(run.dataset.classes)}."
+        )
+    column = run.measures.column(name)
+    table = indicators.build(run.measures, run.settings["audit"]["cuts"])
+    if column.form != "number":
+        table.index(name, value)  # a name that no image has is a slip of the pen
+    has, known = indicators.read(run.measures, name, value)
+    inside = run.dataset.labels == run.dataset.classes.index(class_name)
+    n, k = int((inside & known).sum()), int((inside & has & known).sum())
+    return Finding(
+        class_name, name, value, column.kind, n, k, k / max(n, 1), (0.0, 1.0), None, None, None, None, None, None, "low",
+        text,
+    )  # fmt: skip
+
+
+def readable(findings: Sequence[Finding], sets: Mapping[str, Measures]) -> tuple[list[Finding], list[str]]:
+    """The findings whose attribute was measured in every set (by what it is called), and notes on the others.
+
+    Raises:
+        DataError: there is none; the message is of the first.
+    """
+    kept, notes = [], []
+    for finding in findings:
+        lacking = [name for name, measures in sets.items() if not is_measured(measures, finding.attribute)]
+        if not lacking:
+            kept.append(finding)
+            continue
+        family, _, column = finding.attribute.partition(".")
+        what = f"no column {column}" if family == "metadata" else f"no image with a measured {finding.attribute}"
+        notes.append(f"The {lacking[0]} has {what}, so {finding.id} is left out.")
+    if findings and not kept:
+        raise DataError(
+            f"{notes[0][0].lower()}{notes[0][1:].partition(', so ')[0]}, which {findings[0].id} is about; "
+            "add it, or name another shortcut with --attribute CLASS:ATTRIBUTE=VALUE."
+        )
+    return kept, notes
+
+
+def is_measured(measures: Measures, attribute: str) -> bool:
+    return attribute in measures.frame and bool(measures.frame[attribute].notna().any())
+
+
+def distinct(
+    findings: Sequence[Finding], run: AuditRun, pool: Measures, rows: NDArray[np.intp]
+) -> tuple[list[Finding], list[Target], list[str]]:
+    """The findings without those that go with an earlier one of their class: the same images break both."""
+    kept: list[Finding] = []
+    targets: list[Target] = []
+    notes = []
+    for finding in findings:
+        this = target(finding, run, pool)
+        lead = next(
+            (
+                f
+                for f, t in zip(kept, targets, strict=True)
+                if f.class_name == finding.class_name and _correlation(t.has[rows], this.has[rows]) >= _SAME
+            ),
+            None,
+        )
+        if lead is None:
+            kept.append(finding)
+            targets.append(this)
+        else:
+            notes.append(f"{finding.id} goes with {lead.id}: the images that break the one are planned for once.")
+    return kept, targets, notes
+
+
+def _correlation(one: Mask, other: Mask) -> float:
+    if one.all() or other.all() or not one.any() or not other.any():
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
+
+
+def target(finding: Finding, run: AuditRun, pool: Measures) -> Target:
+    """Who has the finding's value, in the data set and in the pool, by the cut that the value is named after."""
+    name, value = finding.attribute, finding.value
+    has, known = indicators.read(run.measures, name, value)
+    theirs, measured = indicators.read(pool, name, value)
+    class_idx = run.dataset.classes.index(finding.class_name)
+    return Target(class_idx, run.measures.column(name), value, has & known, theirs & measured, measured)
+
+
+def training(run: AuditRun) -> NDArray[np.intp]:
+    """The rows a network would be trained on: labelled, and of the train split where there is one."""
+    train = run.dataset.labels >= 0
+    if "train" in run.dataset.splits:
+        train = train & (run.dataset.splits == "train")
+    return np.flatnonzero(train)
+
+
+def as_embedded(run: AuditRun) -> Embedded:
+    """The data set of a run, to be measured or compared again."""
+    return Embedded(run.dataset, run.embeddings, run.measures.frame, run.facts, 0, 0.0, run.patches)

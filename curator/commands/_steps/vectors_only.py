@@ -1,0 +1,83 @@
+"""DATA that is embeddings already: a folder of clip-retrieval's, audited without opening a picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from curator.commands.session import Session
+from curator.encoders import given
+from curator.errors import DataError, InputError
+from curator.readers import clip_retrieval
+from curator.similarity.vectors import unit
+from curator.types import Dataset, Embedded, Embeddings, Encoder
+
+NO_ENCODER = "pixels"
+"""What is opened where no encoder is needed: it has no weights to fetch."""
+_SAME = 0.99
+"""Cosine from which a text embedding is the named encoder's own: half precision moves it by less than 0.001."""
+_ASKED = 16
+
+
+def is_given(dataset: Dataset) -> bool:
+    """Whether these images are known by their embeddings only."""
+    return clip_retrieval.is_folder(dataset.root)
+
+
+def read(dataset: Dataset, session: Session) -> tuple[Embedded, Session]:
+    """The embeddings of a scanned folder, and the session with the encoder that made them.
+
+    That is the encoder of `session` where the user named one (`Session.named`), or where it reads the folder's captions as
+    its text embeddings have them; otherwise one that knows nothing but the length of the vectors.
+
+    Raises:
+        InputError: the encoder that was named did not make these vectors.
+        DataError: more images than `max_skipped` have no usable embedding.
+    """
+    vectors, usable = clip_retrieval.vectors(dataset.root, session.cache)
+    keys = clip_retrieval.keys(dataset.root)
+    data = clip_retrieval.skipped(dataset, usable)
+    if not len(data) or len(data.skipped) > session.max_skipped * len(dataset):
+        raise DataError(
+            f"{len(data.skipped)} of {len(dataset)} embeddings are not finite, or 0; at most {session.max_skipped:.0%} are "
+            "allowed, make them again or raise --max-skipped."
+        )
+    encoder = _maker(dataset.root, vectors.shape[1], session)
+    index = pd.Index(data.ids, name="id")
+    # A missing key is like no other.
+    known = [k or f"row {i}" for i, k in enumerate(keys)]
+    facts = pd.DataFrame({"key": [known[i] for i in np.flatnonzero(usable)]} if keys else {}, index=index)
+    embeddings = Embeddings(data.ids, vectors, encoder.info)
+    notes = session.notes if encoder is session.encoder else ()
+    if not dataset.classes:
+        notes = (
+            *notes,
+            "The metadata have no column of labels, so all images are one class; name it by --label-column.",
+        )
+    said = replace(session, encoder=encoder, notes=(*notes, given.NOTE) if encoder is session.encoder else notes)
+    return Embedded(data, embeddings, pd.DataFrame(index=index), facts, 0, 0.0), said
+
+
+def _maker(root: str, dim: int, session: Session) -> Encoder:
+    info = session.encoder.info
+    if info.dim != dim or not info.text or info.kind != "open_clip":
+        if session.named and info.text and info.dim != dim:
+            raise InputError(
+                f"the embeddings have {dim} numbers, and {info.name} makes {info.dim}; name the model that made them by "
+                "--model, or leave it out."
+            )
+        return given.Given(dim)
+    said, theirs = clip_retrieval.captions(root, _ASKED)
+    if said:
+        agrees = np.einsum("nd,nd->n", session.encoder.encode_text(said), unit(theirs))
+        if float(np.median(agrees)) >= _SAME:
+            return session.encoder
+        if session.named:
+            raise InputError(
+                f"{info.name} reads the folder's captions otherwise than its text_emb has them (cosine "
+                f"{float(np.median(agrees)):.2f}); name the model that made them by --model, or leave it out."
+            )
+        return given.Given(dim)
+    return session.encoder if session.named else given.Given(dim)

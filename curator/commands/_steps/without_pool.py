@@ -1,0 +1,40 @@
+"""What to do where there is no pool: which of the images to train on, with which weights, and what either gives."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from curator.commands._steps.gains import penalty
+from curator.commands._steps.targets import training
+from curator.commands.session import Session
+from curator.probe import linear, reweighting
+from curator.probe.groups import balanced_subset
+from curator.selection.plan import Target
+from curator.types import AuditRun, Finding
+from curator.types.without_pool import Unaided
+
+AS_IT_IS, SUBSET, WEIGHTS = "as it is", "subset", "weights"
+
+
+def unaided(run: AuditRun, finding: Finding, target: Target, session: Session) -> Unaided | None:
+    """What the images of `run` allow without new ones, for the first shortcut; None with one class.
+
+    The subset has as many images of every class x value group as the smallest has. A group without any image stays empty:
+    neither can make up for it.
+    """
+    rows = training(run)
+    labels, has, k = run.dataset.labels[rows], target.has[rows], len(run.dataset.classes)
+    if len(np.unique(labels)) < 2:
+        return None
+    vectors = run.embeddings.vectors[rows]
+    subset = balanced_subset(labels * 2 + has, session.rng("subset")) > 0
+    weights = linear.group_weights(labels, has)
+    ways = {AS_IT_IS: np.ones(len(rows)), SUBSET: subset.astype(float), WEIGHTS: weights}
+    c = penalty(vectors, labels, k, session)
+    remedies = reweighting.examine(
+        vectors, labels, has, ways, k, c, session.rng("unaided"), min_group=session.settings.validate.min_group
+    )
+    return Unaided(
+        finding.class_name, finding.attribute, finding.value, run.dataset.classes, run.dataset.ids[rows],
+        tuple(run.dataset.classes[i] for i in labels), subset, weights, remedies,
+    )  # fmt: skip

@@ -1,0 +1,235 @@
+"""`curator audit`: read, embed, measure, cluster, test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from curator import intended, stats
+from curator.commands._steps import evidence, inspected_sample, pattern_places, sampled_counts, vectors_only
+from curator.commands._steps.existing_embeddings import with_given
+from curator.commands._steps.sampled_counts import Drawn
+from curator.commands.session import Session, one_class, versions
+from curator.errors import InputError
+from curator.io.fingerprint import fingerprint
+from curator.probe import linear
+from curator.probe.linear import CrossFit
+from curator.selection.synthesis import is_synthetic
+from curator.shortcuts import detection, indicators
+from curator.shortcuts.association import Table
+from curator.shortcuts.indicators import Indicators
+from curator.similarity import duplicates
+from curator.similarity.clusters import cluster, name_clusters
+from curator.types import (
+    Audit,
+    AuditRun,
+    Clusters,
+    DuplicateGroup,
+    Embedded,
+    Ids,
+    Ints,
+    LabelError,
+    Measures,
+)
+from curator.types.results import Recall, Whole
+
+_FITS = 0.15
+"""Mean probability from which one of an encoder's thousand names is said of a cluster."""
+
+
+def audit(data: str | Path, session: Session | None = None, *, pool: str | Path | None = None) -> AuditRun:
+    """Find what tells the classes apart besides what they are.
+
+    `pool` is compared with where `data` has one class only. With named splits, findings are about the images called
+    train; duplicates and leaks are looked for in all. With `sample` in the settings shares and tests are of all images, and
+    what needs images one by one is of that many, drawn at random. `session` defaults to `Session.open()`.
+    """
+    session = session or Session.open()
+    dataset = session.scan(data)
+    sampled = 0 < session.settings.audit.sample < len(dataset)
+    if sampled and pool is not None:
+        raise InputError("a sample is compared with no --pool; leave --sample or --pool out.")
+    if vectors_only.is_given(dataset):
+        if pool is not None:
+            raise InputError("a folder of embeddings is compared with no --pool; leave it out.")
+        ready, session = vectors_only.read(dataset, session)
+        ready = replace(ready, dataset=one_class(ready.dataset))
+        if sampled:
+            session = replace(session, engine="local")  # nothing is left to be worked out elsewhere
+            drawn = sampled_counts.of_embeddings(ready, session)
+            return audit_embedded(drawn.sample, session, drawn=drawn)
+        return audit_embedded(ready, session)
+    if sampled:
+        if str(data).startswith("fiftyone:"):
+            note = "Embeddings that FiftyOne has of these images are not used with a sample."
+            session = replace(session, notes=(*session.notes, note))
+        drawn = sampled_counts.of_images(one_class(dataset), session)
+        return audit_embedded(drawn.sample, session, drawn=drawn)
+    embedded, said = with_given(session.embed(one_class(dataset)), data)
+    other = session.embed(session.scan(pool)) if pool is not None else None
+    return audit_embedded(embedded, replace(session, notes=(*session.notes, *said)), other)
+
+
+def audit_embedded(
+    embedded: Embedded, session: Session, pool: Embedded | None = None, drawn: Drawn | None = None
+) -> AuditRun:
+    """The audit of images that are embedded already; where they are `drawn` from more, it is of the counts of all."""
+    settings = session.settings
+    session.progress("auditing", 0, 1)
+    measures = session.measures(embedded)
+    data = embedded.dataset
+    notes = list(session.notes)
+    n_made = int(is_synthetic(embedded.dataset.ids, embedded.dataset.metadata).sum())
+    if n_made:
+        notes.append(f"Images of the data that are synthetic, and are audited like the others: {n_made}.")
+    if settings.audit.concepts and not session.encoder.info.text:
+        notes.append(
+            f"{settings.audit.concepts} is not used: {session.encoder.info.name} cannot read prompts, CLIP can."
+        )
+    labels = data.train_labels()
+    if labels is not data.labels:
+        notes.append(
+            f"Findings are about the {int((labels >= 0).sum())} images of the train split, as a network would see them."
+        )
+    table = indicators.build(measures, settings.audit.cuts)
+    # Embeddings that came without their pictures have neither; see `readers.clip_retrieval`.
+    hashes = embedded.facts["phash"].to_numpy(np.uint64) if "phash" in embedded.facts else None
+    keys = next((list(embedded.facts[c]) for c in ("sha256", "key") if c in embedded.facts), [])
+    groups = duplicates.groups(data.ids, keys, hashes, embedded.embeddings, settings.duplicates, seed=session.seed)
+    recall = duplicates.recall(groups, data.ids, hashes, embedded.embeddings, settings.duplicates, session.seed)
+    notes += _sampled(len(data), recall)
+    counts: Table | None = None
+    whole: Whole | None = None
+    if drawn is not None:
+        counts, whole, said_of_all = sampled_counts.count(drawn, table, session)
+        notes += said_of_all
+    elif 0 < settings.audit.sample < len(data):
+        notes.append(f"All {len(data):,} images were audited; the setting `sample` is for `curator audit` alone.")
+    found = _test(embedded, labels, measures, table, session, pool, _pictures(data.ids, groups), counts)
+    cross = evidence.cross_fit(embedded, labels, session)
+    sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))
+    small = [name for name, size in zip(data.classes, sizes, strict=True) if 0 < size < evidence.SMALLEST]
+    if small and len(data.classes) > 1:
+        notes.append(
+            f"Too small for a probe (under {evidence.SMALLEST} images), so without reliance or label checks: "
+            f"{', '.join(small)}."
+        )
+    part = inspected_sample.part(found.findings, embedded, labels, table, measures, cross, session.rng("part"))
+    found = evidence.gather(found, embedded, labels, table, measures, cross, session, part)
+    shared = pattern_places.illustrate(found.shared_patterns, part.embedded, part.labels, part.table, embedded)
+    found = replace(found, shared_patterns=shared)
+    found, said = intended.accept(found, settings.audit.intended)
+    notes += said
+    session.progress("auditing", 1, 1)
+    return AuditRun(
+        dataset=data,
+        encoder=session.encoder.info,
+        embeddings=embedded.embeddings,
+        measures=measures,
+        clusters=_clusters(embedded, table, session),
+        duplicates=groups,
+        leaks=duplicates.leaks(groups, data.ids, data.splits),
+        label_errors=_label_errors(embedded, labels, cross),
+        audit=found,
+        settings=settings.as_dict(),
+        seed=session.seed,
+        versions=versions(),
+        fingerprint=fingerprint(embedded),
+        n_new=embedded.n_new,
+        seconds=embedded.seconds,
+        notes=tuple(notes),
+        facts=embedded.facts,
+        patches=embedded.patches,
+        recall=recall,
+        whole=whole,
+    )
+
+
+def _sampled(n: int, recall: Recall | None) -> list[str]:
+    """What a reader must know of a set too large for everything to be asked of every image."""
+    if recall is None:
+        return []
+    said = "none of them has one"
+    if recall.n_pairs:
+        low, high = stats.wilson(recall.n_found, recall.n_pairs)
+        said = (
+            f"{recall.n_found} of their {recall.n_pairs} pairs are found, "
+            f"{recall.n_found / recall.n_pairs:.0%} [{100 * float(low):.0f}, {100 * float(high):.0f}]"
+        )
+    return [
+        f"Of {n:,} images not every pair is compared: duplicates are looked for by an index, and each is checked. "
+        f"Of {recall.n_sampled:,} images compared with all others, {said}.",
+        "Counts and tests are of all images; clusters, probes and examples are of a seeded sample, see docs/limits.md.",
+    ]
+
+
+def _pictures(ids: Ids, groups: tuple[DuplicateGroup, ...]) -> Ints:
+    """A number for what each image (n,) shows; images linked by groups of duplicates, of whatever kind, have the same."""
+    at = {str(i): k for k, i in enumerate(ids)}
+    links = [(at[group.ids[0]], at[i]) for group in groups for i in group.ids[1:]]
+    one, other = np.array(links, np.intp).reshape(-1, 2).T
+    linked = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(len(ids), len(ids)))
+    return np.asarray(connected_components(linked, directed=False)[1], np.int32)
+
+
+def _test(
+    embedded: Embedded,
+    labels: Ints,
+    measures: Measures,
+    table: Indicators,
+    session: Session,
+    pool: Embedded | None,
+    pictures: Ints,
+    counts: Table | None = None,
+) -> Audit:
+    classes = embedded.dataset.classes
+    rng = session.rng("audit")
+    if pool is None or len(classes) > 1:
+        return detection.audit(table, labels, classes, session.settings.audit, rng, pictures=pictures, counts=counts)
+    # The pool stands in for the missing other class: same columns, read by the data set's thresholds.
+    theirs = session.measures(pool, embedded)
+    frame = pd.concat([measures.frame, theirs.frame.rename(index=lambda i: f"(pool) {i}")])
+    joined = indicators.build(
+        Measures(frame[[c.name for c in measures.columns]], measures.columns), session.settings.audit.cuts
+    )
+    both = np.concatenate([labels, np.full(len(pool.dataset), len(classes), np.int32)])
+    shown = np.concatenate([pictures, len(pictures) + np.arange(len(pool.dataset), dtype=np.int32)])
+    return detection.audit(joined, both, classes, session.settings.audit, rng, where="in the pool", pictures=shown)
+
+
+def _label_errors(embedded: Embedded, labels: Ints, cross: CrossFit) -> tuple[LabelError, ...]:
+    rows = np.flatnonzero(cross.fold >= 0)
+    ids = [str(i) for i in embedded.dataset.ids[rows]]
+    return linear.label_errors(ids, labels[rows], embedded.dataset.classes, cross.probabilities[rows])
+
+
+def _clusters(embedded: Embedded, table: Indicators, session: Session) -> Clusters:
+    """Clusters, each called by what the encoder can name and by the surroundings that set it apart."""
+    found = cluster(embedded.embeddings, session.settings.audit.clusters, session.seed)
+    things, scores = session.encoder.concepts(embedded.embeddings.vectors)
+    columns = [
+        j
+        for j, c in enumerate(table.columns)
+        if c.kind in ("context", "object") and (c.form == "tags" or table.value_names[j] == "yes")
+    ]
+    places = [table.phrase(j).removeprefix("have a ").removeprefix("show ") for j in columns]
+    named = name_clusters(found, places, table.values[:, columns].astype(float)) if columns else found
+    if not things or not len(scores):
+        return named
+    # A name must fit the cluster's images, not only fit them better than others: the best of 1000 always does that.
+    fits = [
+        j
+        for j in range(len(things))
+        if any(scores[found.assignment == c, j].mean() >= _FITS for c in range(len(found.names)))
+    ]
+    by_thing = name_clusters(found, [things[j] for j in fits], scores[:, fits])
+    names = (
+        ", ".join(filter(None, (a.split(", ")[0], b.split(", ")[0])))
+        for a, b in zip(by_thing.names, named.names, strict=True)
+    )
+    return replace(found, names=tuple(names))

@@ -1,0 +1,208 @@
+"""`curator export`: balanced, leak-free splits."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from curator import exporters
+from curator.commands._steps.joined_data import joined, refuse_synthetic
+from curator.commands._steps.targets import as_embedded, to_undo
+from curator.commands.audit import audit_embedded
+from curator.commands.session import Session, one_class
+from curator.errors import DataError, InputError
+from curator.report.json import dumps, splits_json
+from curator.selection import splits
+from curator.shortcuts import indicators
+from curator.similarity import altered_copies
+from curator.types import AuditRun, Dataset, Measures, SplitPlan
+
+Balance = Literal["none", "class", "group"]
+"""What is made equally frequent in the training split: nothing, the classes, or the class x value groups."""
+_MAX_DEVIATIONS = 10
+"""Cells of which it is said that they differ from what was asked; a site that is half the data makes all of them differ."""
+
+
+def plan_splits(
+    run: AuditRun,
+    session: Session,
+    *,
+    attribute: str | None = None,
+    group_columns: Sequence[str] = (),
+    balance: Balance = "none",
+    balance_by: splits.Way = "drop",
+) -> SplitPlan:
+    """Deal the labelled images out, balanced over class x value of the worst findings (or of `attribute`).
+
+    Where the audit found nothing, over the classes alone. Duplicates stay on one side, as do images with the same value in one
+    of `group_columns`. `balance` and `balance_by`: see `splits.balance`.
+
+    Raises:
+        InputError: no such column. DataError: no labelled image, or fewer groups than splits.
+    """
+    rows = np.flatnonzero(run.dataset.labels >= 0)
+    if not len(rows):
+        raise DataError(
+            "no image has a label, so there is nothing to balance; give DATA with class folders or a label column."
+        )
+    ids = run.dataset.ids[rows]
+    value = np.full(len(rows), "all", dtype=object)
+    if attribute is not None or any(
+        f.severity != "low" and f.effect is not None and not f.intended for f in run.audit.findings
+    ):
+        finding = to_undo(run, attribute)[0]
+        has = indicators.read(run.measures, finding.attribute, finding.value)[0][rows]
+        name = f"{finding.attribute}={finding.value}"
+        value = np.where(has, name, f"not {name}").astype(object)
+    cells = pd.DataFrame(
+        {"class": [run.dataset.classes[k] for k in run.dataset.labels[rows]], "value": value}, index=ids
+    )
+    together = kept_together(run, group_columns)
+    plan = splits.split(
+        ids, cells, run.duplicates, session.settings.split.fractions, session.rng("split"), groups=together,
+        named=bool(group_columns),
+    )  # fmt: skip
+    plan = replace(plan, notes=tuple(_notes(run, plan, group_columns)))
+    return plan if balance == "none" else splits.balance(plan, cells, balance, balance_by, session.rng("balance"))
+
+
+def kept_together(run: AuditRun, group_columns: Sequence[str] = ()) -> list[Collection[str]]:
+    """Ids of images that have to be in one split: duplicates, altered copies, and equal values in one of the columns.
+
+    An image without a value in a column is in none of its groups. Groups may overlap.
+
+    Raises: InputError for a column that the data do not have.
+    """
+    out: list[Collection[str]] = [group.ids for group in run.duplicates]
+    ids = run.dataset.ids.tolist()
+    if run.patches is not None and run.facts is not None:
+        one, other = altered_copies.alike(run.facts["phash"].to_numpy(np.uint64), run.embeddings.vectors, run.patches)
+        out += [(ids[i], ids[j]) for i, j in zip(one.tolist(), other.tolist(), strict=True)]
+    check_columns(run.dataset, group_columns)
+    for column in group_columns:
+        values = run.dataset.metadata[column]
+        groups: dict[str, list[str]] = {}
+        for id, value in zip(ids, values.tolist(), strict=True):
+            if not pd.isna(value) and str(value).strip():
+                groups.setdefault(str(value).strip(), []).append(id)
+        out += groups.values()
+    return out
+
+
+def check_columns(dataset: Dataset, group_columns: Sequence[str]) -> None:
+    """Raises InputError for a column that the data do not have."""
+    known = [str(c) for c in dataset.metadata.columns]
+    for column in group_columns:
+        if column not in known:
+            near = difflib.get_close_matches(column, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}."
+            raise InputError(
+                f"the data have no column {column!r} to group by; "
+                + (
+                    hint
+                    if known
+                    else "only a table (.csv, .jsonl, .parquet) has columns besides path, label and split."
+                )
+            )
+
+
+def _notes(run: AuditRun, plan: SplitPlan, group_columns: Sequence[str]) -> list[str]:
+    """What the user might not expect of the splits: cells that are in none of them, and splits that were there before."""
+    notes = []
+    own = [s for s in dict.fromkeys(run.dataset.splits.tolist()) if s]
+    if own:
+        notes.append(f"The data has splits of its own ({', '.join(sorted(own))}); the images are dealt out anew.")
+    for cell, counts in zip(plan.got.index.tolist(), plan.got.to_dict("records"), strict=True):
+        n, empty = int(sum(counts.values())), [str(split) for split, k in counts.items() if not k]
+        if empty:
+            images = "1 image" if n == 1 else f"{n} images"
+            why = "" if n < len(counts) else " (duplicates stay together, or the split is small)"
+            notes.append(f"{', '.join(str(part) for part in cell)}: {images}, none in {' or '.join(empty)}{why}.")
+    whole = " and ".join(["duplicates", *(f"images of one {column}" for column in group_columns)])
+    off = [
+        f"{', '.join(str(part) for part in cell)}: {int(plan.got.loc[cell, split])} in {split} where "
+        f"{plan.asked.loc[cell, split]:.1f} were asked, for {whole} stay together."
+        for cell in plan.got.index
+        for split in plan.got.columns
+        if abs(plan.got.loc[cell, split] - plan.asked.loc[cell, split]) > 1 and plan.got.loc[cell, split]
+    ]
+    notes += off[:_MAX_DEVIATIONS]
+    if len(off) > _MAX_DEVIATIONS:
+        notes.append(f"{len(off) - _MAX_DEVIATIONS} more cells differ by more than an image; splits.json has them all.")
+    return notes
+
+
+def with_synthetic(plan: SplitPlan, made_of: Mapping[str, Collection[str]]) -> SplitPlan:
+    """The plan with the synthetic images whose parts are all in the training split there too; the others would leak.
+
+    Counts asked for and got are of photographs only. An image of which nothing says what it is made of is left out.
+    """
+    train = splits.training_split(list(plan.got.columns), plan.asked)
+    safe = [id for id, parts in made_of.items() if parts and all(plan.assignment.get(p) == train for p in parts)]
+    notes = [f"Synthetic images, in {train} only and not counted with the others: {len(safe)}."]
+    if len(safe) < len(made_of):
+        notes.append(
+            f"Synthetic images that are left out, for what they are made of is not all in {train}: {len(made_of) - len(safe)}."
+        )
+    assignment = {**plan.assignment, **dict.fromkeys(safe, train)}
+    weights = {**plan.weights, **dict.fromkeys(safe, 1.0)} if plan.weights else plan.weights
+    return replace(plan, assignment=assignment, weights=weights, notes=(*plan.notes, *notes))
+
+
+def export(
+    data: str | Path, destination: str | Path, session: Session | None = None, *, format: str = "imagefolder",
+    attribute: str | None = None, link: exporters.Link = "copy", force: bool = False, dry_run: bool = False,
+    group_columns: Sequence[str] = (), balance: Balance = "none", balance_by: splits.Way = "drop",
+    shard_size: int = exporters.SHARD_SIZE, plans: Sequence[Path] = (),
+) -> tuple[AuditRun, SplitPlan, int]:  # fmt: skip
+    """Audit, deal out, write. Returns the run, the plan and how many images were written (0 for a dry run).
+
+    The images of `plans` (a recommendation, a manifest of synthetic images) are added to those of `data` first. Synthetic
+    images are not audited and only ever in the training split, and only with what they are made of: see `with_synthetic`.
+    """
+    session = session or Session.open()
+    dataset = one_class(session.scan(data))
+    refuse_synthetic(dataset, "the data")
+    both = joined(dataset, plans)
+    exporters.check(
+        both.dataset, destination, format=format, link=link, force=force, roots=both.roots
+    )  # before the work
+    check_columns(dataset, group_columns)
+    embedded = session.embed(both.dataset)
+    synthetic = np.isin(embedded.dataset.ids, np.array(sorted(both.made_of), np.str_))
+    run = audit_embedded(embedded.take(np.flatnonzero(~synthetic)), session)
+    plan = plan_splits(
+        run, session, attribute=attribute, group_columns=group_columns, balance=balance, balance_by=balance_by
+    )
+    plan = replace(plan, notes=(*both.notes, *plan.notes))
+    whole, measures = run.dataset, run.measures
+    if synthetic.any():
+        plan = with_synthetic(plan, both.made_of)
+        new = session.measures(embedded.take(np.flatnonzero(synthetic)), as_embedded(run))
+        frame = pd.concat([measures.frame, new.frame]).loc[embedded.dataset.ids.tolist()]
+        whole, measures = embedded.dataset, Measures(frame[list(measures.frame.columns)], measures.columns)
+    if dry_run:
+        return run, plan, 0
+    kept = np.flatnonzero(whole.labels >= 0)
+    labelled, measures = replace(whole.take(kept), skipped=()), measures.take(kept)
+    session.progress("writing", 0, 1)
+    n = exporters.export(
+        labelled,
+        plan,
+        Path(destination),
+        format=format,
+        measures=measures,
+        link=link,
+        shard_size=shard_size,
+        force=force,
+        extra_files={"splits.json": dumps(splits_json(plan))},
+        roots=both.roots,
+    )
+    session.progress("writing", 1, 1)
+    return run, plan, n

@@ -1,0 +1,260 @@
+"""`curator forecast`: how many images are needed for a target accuracy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from curator.attributes.concepts import TEMPLATES
+from curator.commands.session import Session, fingerprint
+from curator.errors import DataError, InputError, MissingExtraError
+from curator.probe import learning_curve
+from curator.probe.learning_curve import Bootstrap, Learner, PowerLaw, Rows, Trials
+from curator.probe.linear import Probe
+from curator.similarity import duplicates
+from curator.similarity.vectors import unit
+from curator.types import Embedded, Floats, Ints, Mask
+from curator.types.forecast import ClassForecast, Forecast, PairForecast, Point, ZeroShot
+
+SMALLEST = 10
+"""Different pictures of a class from which it takes part: five folds of two."""
+MOST_CLASSES = 100
+"""A probe of more classes than this takes minutes, and there are a hundred of them to fit."""
+MOST_IMAGES = 20_000
+"""Images that take part, at most: more would not tell the curve better than its power law is true."""
+MOST_ROWS = 4_000
+"""Training images of one probe, at most."""
+CHEAP_ROWS = 1_000
+"""Training images up to which a fit costs a fraction of a second."""
+N_FOLDS = 5
+C_GRID = (0.001, 0.01, 0.1, 1.0)
+"""Inverse regularisations of the probes. Forecasts were checked with these (benchmarks/forecast.py), whatever a proof tries."""
+MOST_PAIRS = 10
+FEW = 40
+"""Images of every class below which most forecasts failed the check (benchmarks/results/forecast.json)."""
+FAR = 4
+"""Times the images that are there, up to which held-back data have been asked (benchmarks/results/forecast.json)."""
+
+
+def forecast(data: str | Path, session: Session | None = None, *, target: float = 0.95) -> Forecast:
+    """How many training images of every class a linear probe needs for an accuracy of `target`, the mean over classes.
+
+    Tested on the test split of `data`, else its val split, else by cross-validation; images that show the same picture
+    are never on both sides.
+
+    Raises:
+        DataError: fewer than two classes with `SMALLEST` different pictures, or more than `MOST_CLASSES`.
+        InputError: a target that is no fraction between 0 and 1.
+    """
+    if not 0 < target < 1:
+        raise InputError(f"the target is a fraction between 0 and 1, such as 0.95; found {target:g}.")
+    session = session or Session.open()
+    embedded = session.embed(session.scan(data))
+    chosen = _choose(embedded, session)
+    repeats, sizes = _repeats(chosen, session.rng("forecast folds"))
+    k = len(chosen.classes)
+    trials = learning_curve.measure(
+        chosen.vectors, chosen.labels, repeats, sizes, _learner(k), C_GRID, session.rng("forecast"),
+        progress=lambda done, n: session.progress("forecasting", done, n),
+    )  # fmt: skip
+    boot = Bootstrap(trials, session.rng("forecast bootstrap"))
+    whole = boot.overall()
+    law = learning_curve.fit(whole, session.rng("forecast fit"))
+    pairs, easiest = _pairs(chosen, trials, boot, target, session)
+    zero_shot, said = _zero_shot(chosen, trials, boot, session)
+    needed = law.needed(target)
+    notes = [*session.notes, *chosen.notes, *said]
+    if chosen.n_now < FEW:
+        notes.append(f"With fewer than {FEW} images of a class a forecast is a guess. Add some, ask again.")
+    if needed.n_per_class is not None and needed.n_per_class > FAR * chosen.n_now:
+        notes.append(
+            f"More than {FAR} times the images that are there: so far ahead no forecast was checked. Add some, ask again."
+        )
+    return Forecast(
+        target=target,
+        now=_point(law, chosen.n_now),
+        needed=needed,
+        # Most curves show no plateau, which helps to say what is near; where one lies, the images alone must say.
+        plateau=learning_curve.fit(whole, session.rng("forecast fit"), even=1.0).ceiling(),
+        curve=whole.points(),
+        expected=tuple(_point(law, chosen.n_now * 2**j) for j in range(1, 5)),
+        per_class=tuple(_of_class(c, chosen, boot, target, session) for c in range(k)),
+        confusable_pairs=pairs,
+        easiest_pair=easiest,
+        zero_shot=zero_shot,
+        n_test=len(trials.labels),
+        tested=chosen.tested,
+        encoder=session.encoder.info.name,
+        seed=session.seed,
+        notes=tuple(dict.fromkeys(n for n in notes if n)),
+        fingerprint=fingerprint(embedded),
+    )
+
+
+def _learner(n_classes: int) -> Learner:
+    return lambda vectors, labels, c: Probe.fit(vectors, labels, n_classes, c).probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The images that take part: vectors, labels counted anew, and a number for what each shows, (n,).
+
+    `test` (n,) are those of the split to test on; None where they are tested by turns. `counts` (k,) are the images of each
+    class to train on, `n_now` the fewest.
+    """
+
+    vectors: Floats
+    labels: Ints
+    pictures: Ints
+    classes: tuple[str, ...]
+    test: Mask | None
+    counts: Ints
+    tested: str
+    notes: tuple[str, ...]
+
+    @property
+    def n_now(self) -> int:
+        return int(self.counts.min())
+
+
+def _choose(embedded: Embedded, session: Session) -> _Chosen:
+    data, notes = embedded.dataset, list[str]()
+    pictures, labelled = _pictures(embedded, session), data.labels >= 0
+    if (~labelled).any():
+        notes.append(f"Images without a label, which are left out: {int((~labelled).sum())}.")
+    split = next((s for s in ("test", "val") if s in data.splits and "train" in data.splits), None)
+    train = labelled & (data.splits == "train") if split else labelled
+    test = labelled & (data.splits == split) if split else np.zeros(len(data), np.bool_)
+    leaked = test & np.isin(pictures, pictures[train])
+    test &= ~leaked
+    if leaked.any():
+        notes.append(f"Test images that repeat a training image, which are left out: {int(leaked.sum())}.")
+    kept, small = [], []
+    for k, name in enumerate(data.classes):
+        own = data.labels == k
+        n = len(np.unique(pictures[train & own]))
+        if n >= SMALLEST and (split is None or (test & own).sum() >= SMALLEST):
+            kept.append(k)
+        else:
+            small.append(f"{name} ({n}{f', {int((test & own).sum())} in {split}' if split else ''})")
+    if len(kept) < 2:
+        raise DataError(
+            f"a forecast needs two classes of {SMALLEST} different pictures{f', and as many in {split}' if split else ''}; "
+            f"{len(kept)} of {len(data.classes)} {'has' if len(kept) == 1 else 'have'} them: add images."
+        )
+    if len(kept) > MOST_CLASSES:
+        raise DataError(f"a forecast is made for at most {MOST_CLASSES} classes; found {len(kept)}, give some of them.")
+    if small:
+        notes.append(f"Classes with fewer than {SMALLEST} different pictures, which are left out: {', '.join(small)}.")
+    most, rng = MOST_IMAGES // len(kept), session.rng("forecast images")
+    parts = [np.flatnonzero((train | test) & (data.labels == k)) for k in kept]
+    rows = np.concatenate([np.sort(rng.permutation(part)[:most]) for part in parts])
+    if max(map(len, parts)) > most:
+        notes.append(f"At most {most:,} images of a class take part, drawn at random.")
+    labels = np.searchsorted(kept, data.labels[rows]).astype(np.int32)
+    names = tuple(data.classes[k] for k in kept)
+    counts = np.bincount(labels[train[rows]]).astype(np.int32)
+    if counts.max() >= 2 * counts.min():
+        notes.append(
+            f"The curve ends where the smallest class does: {names[int(counts.argmin())]}, {int(counts.min())} images. Of "
+            "larger classes it takes as many."
+        )
+    tested = f"the {split} split" if split else f"all images, each by probes that had not seen it ({N_FOLDS} folds)"
+    return _Chosen(
+        embedded.embeddings.vectors[rows], labels, pictures[rows], names, test[rows] if split else None, counts, tested,
+        tuple(notes),
+    )  # fmt: skip
+
+
+def _pictures(embedded: Embedded, session: Session) -> Ints:
+    """A number for what each image (n,) shows; duplicates of whatever kind have the same."""
+    data, facts = embedded.dataset, embedded.facts
+    groups = duplicates.groups(
+        data.ids,
+        list(facts["sha256"]),
+        facts["phash"].to_numpy(np.uint64),
+        embedded.embeddings,
+        session.settings.duplicates,
+    )
+    at = {str(i): row for row, i in enumerate(data.ids)}
+    shown = np.arange(len(data), dtype=np.int32)
+    # Each kind of evidence adds to the groups of the one before, so the largest group that an image is in holds the others.
+    for group in sorted(groups, key=lambda g: len(g.ids)):
+        shown[[at[i] for i in group.ids]] = at[group.ids[0]]
+    return shown
+
+
+def _repeats(chosen: _Chosen, rng: np.random.Generator) -> tuple[list[list[tuple[Rows, Rows]]], Ints]:
+    """What is trained and tested on in each repeat, and the sizes of the curve that all of it allows."""
+    most = MOST_ROWS // len(chosen.classes)
+    # Fewer repeats where each is costly: then there are also more test images, and they say more than repeats do.
+    n_repeats = 4 if min(chosen.n_now, most) * len(chosen.classes) <= CHEAP_ROWS else 2
+    if chosen.test is not None:
+        repeats = [[(np.flatnonzero(~chosen.test), np.flatnonzero(chosen.test))] for _ in range(2 * n_repeats)]
+    else:
+        repeats = [learning_curve.folds(chosen.labels, chosen.pictures, N_FOLDS, rng) for _ in range(n_repeats)]
+    largest = min(int(np.bincount(chosen.labels[train]).min()) for parts in repeats for train, _ in parts)
+    sizes = learning_curve.sizes(min(largest, most))
+    if len(sizes) < learning_curve.FEWEST_SIZES:
+        raise DataError(
+            f"with images of one picture kept together, {largest} of a class are left to train on; a forecast needs "
+            "5: add different pictures."
+        )
+    return repeats, sizes
+
+
+def _point(law: PowerLaw, n: int) -> Point:
+    accuracy = law.accuracy(n)
+    return Point(n, accuracy.value, accuracy.ci)
+
+
+def _of_class(c: int, chosen: _Chosen, boot: Bootstrap, target: float, session: Session) -> ClassForecast:
+    law = learning_curve.fit(boot.of_class(c), session.rng("forecast fit"))
+    now = law.accuracy(chosen.n_now)
+    return ClassForecast(chosen.classes[c], int(chosen.counts[c]), now.value, now.ci, law.needed(target))
+
+
+def _pairs(
+    chosen: _Chosen, trials: Trials, boot: Bootstrap, target: float, session: Session
+) -> tuple[tuple[PairForecast, ...], PairForecast | None]:
+    """The most confusable pairs, the worst first, and the easiest pair of all where there is another."""
+    lost = ~trials.beats
+    rows = [trials.labels == k for k in range(len(chosen.classes))]
+    confused = np.array([[lost[:, :, r, k].mean() for k in range(len(rows))] for r in rows])
+    # The mean over all sizes: at the largest, many pairs are never confused.
+    order = sorted(combinations(range(len(rows)), 2), key=lambda p: (-(confused[p] + confused[p[::-1]]), p))
+
+    def of(a: int, b: int) -> PairForecast:
+        law = learning_curve.fit(boot.of_pair(a, b), session.rng("forecast fit"))
+        now = law.accuracy(chosen.n_now)
+        return PairForecast(chosen.classes[a], chosen.classes[b], now.value, now.ci, law.needed(target))
+
+    pairs = tuple(sorted((of(*p) for p in order[:MOST_PAIRS]), key=lambda pair: pair.accuracy))
+    return pairs, of(*order[-1]) if len(order) > 1 else None
+
+
+def _zero_shot(chosen: _Chosen, trials: Trials, boot: Bootstrap, session: Session) -> tuple[ZeroShot | None, list[str]]:
+    """The accuracy of the class names alone on the test images, and what to say where there is none."""
+    info = session.encoder.info
+    if not info.text:
+        return None, []
+    things = [name.replace("_", " ").replace("-", " ") for name in chosen.classes]
+    prompts = [template.format(f"{_article(thing)} {thing}") for thing in things for template in TEMPLATES]
+    try:
+        towers = unit(unit(session.encoder.encode_text(prompts)).reshape(len(things), len(TEMPLATES), -1).mean(1))
+    except MissingExtraError as e:
+        return None, [f"Without zero-shot accuracy: {e}"]
+    tested = chosen.vectors if chosen.test is None else chosen.vectors[chosen.test]
+    errors = boot.of_guesses((tested @ towers.T).argmax(1) == trials.labels)
+    means = f"the class names as prompts, read by {info.name}"
+    if info.kind == "embedded":
+        means += " and a sentence model, which are not CLIP"
+    point = errors.points()[0]
+    return ZeroShot(point.accuracy, point.ci, means), []
+
+
+def _article(thing: str) -> str:
+    return "an" if thing[:1].lower() in "aeiou" else "a"

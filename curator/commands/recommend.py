@@ -1,0 +1,132 @@
+"""`curator recommend`: which images of a pool to add."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from curator.commands._steps.candidates import candidates_of
+from curator.commands._steps.gains import ease_of, expected
+from curator.commands._steps.pool_values import reread
+from curator.commands._steps.review import as_added, decided, kept_first
+from curator.commands._steps.targets import as_embedded, distinct, readable, to_undo, training
+from curator.commands._steps.without_pool import unaided
+from curator.commands.audit import audit_embedded
+from curator.commands.session import Session, one_class
+from curator.errors import InputError
+from curator.recommenders import STRATEGIES
+from curator.selection import choice, removal
+from curator.selection.choice import Pool
+from curator.selection.decisions import Review
+from curator.selection.plan import Target
+from curator.types import AuditRun, Embedded, Finding, Measures, Recommendation
+from curator.types.without_pool import Unaided
+
+Mode = Literal["add", "drop", "swap"]
+MODES: tuple[Mode, ...] = ("add", "drop", "swap")
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A recommendation and what it was made of: `findings` it undoes, as `targets` on the rows of `run`, `candidates`.
+
+    `unaided` is what can be done with the images there are, where there is no pool.
+    """
+
+    run: AuditRun
+    recommendation: Recommendation
+    pool: Embedded
+    pool_measures: Measures
+    notes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    targets: tuple[Target, ...]
+    candidates: Pool
+    unaided: Unaided | None = None
+
+
+def recommend(
+    data: str | Path, pool: str | Path | None, session: Session | None = None, *, budget: int | None = None,
+    strategy: str | None = None, attribute: str | None = None, mode: Mode = "add", review: Review | None = None,
+) -> Advice:  # fmt: skip
+    """Choose up to `budget` images of `pool` that undo the findings of `data`; with `mode` drop or swap, as many to leave out.
+
+    `attribute` "CLASS:ATTRIBUTE=VALUE" names the one shortcut to undo, whether or not it is a finding; by default the
+    worst findings of severity medium or high are undone together. Without a pool there is the shopping list. After a
+    `review` rejected images are never chosen, accepted ones come first, and others take the place of the rejected.
+
+    Raises:
+        DataError: there is nothing to undo.
+        InputError: an unknown strategy, mode or attribute.
+    """
+    session = session or Session.open()
+    STRATEGIES.get(strategy or session.settings.recommend.strategy)  # before the work, not after it
+    if mode not in MODES:
+        raise InputError(f"there is no mode {mode!r}; there are: {', '.join(MODES)}.")
+    if pool is None and mode == "swap":
+        raise InputError("mode swap adds as many images as it drops; give a --pool to add from, or use --mode drop.")
+    if pool is None and review is not None:
+        raise InputError("a review is of images of a pool; give the --pool that they were recommended from.")
+    embedded = session.embed(one_class(session.scan(data)))
+    theirs = session.embed(session.scan(pool)) if pool is not None else None
+    run = audit_embedded(embedded, session, theirs)
+    measures = run.measures.take([]) if theirs is None else None
+    theirs = theirs or as_embedded(run).take(np.array([], np.intp))
+    advice = advise(
+        run, theirs, session, to_undo(run, attribute), measures=measures, budget=budget, strategy=strategy, mode=mode,
+        review=review,
+    )  # fmt: skip
+    if pool is None and mode == "add":
+        advice = replace(advice, unaided=unaided(run, advice.findings[0], advice.targets[0], session))
+    return advice
+
+
+def advise(
+    run: AuditRun, theirs: Embedded, session: Session, findings: Sequence[Finding], *, measures: Measures | None = None,
+    budget: int | None = None, strategy: str | None = None, mode: Mode = "add", review: Review | None = None,
+) -> Advice:  # fmt: skip
+    """Undo the first few of `findings` that the pool can be read for. Nothing is learned of rows outside the train split.
+
+    `measures` are the pool's, by default read by the thresholds of `run`.
+
+    Raises:
+        DataError: the pool can be read for none of them, or it has no labels and `run` one class.
+    """
+    settings = session.settings.recommend
+    if measures is None:
+        measures = session.measures(theirs, as_embedded(run))
+    notes: list[str] = []
+    if len(theirs.dataset):
+        findings, notes = readable(findings, {"pool": measures})
+    rows = training(run)
+    findings, targets, folded = distinct(findings, run, measures, rows)
+    findings, targets = findings[: settings.max_findings], targets[: settings.max_findings]
+    targets = [reread(t, f, run, theirs, session) for t, f in zip(targets, findings, strict=True)]
+    notes += folded
+    candidates, said = candidates_of(theirs, run, targets, session, measures)
+    labels, classes = run.dataset.labels[rows], run.dataset.classes
+    here = [replace(t, has=t.has[rows]) for t in targets]
+    needs = None
+    if len(classes) > 1 and len(theirs.dataset):
+        needs = choice.errors_by_cell(here, classes, candidates, settings.confidence)
+    n = settings.budget if budget is None else budget
+    reviewed = decided(candidates, theirs.dataset, classes, review or Review())
+    candidates = reviewed.pool
+    n_new = 0 if mode == "drop" else max(0, n - len(reviewed.kept))
+    recommendation = choice.recommend(
+        *as_added(labels, here, reviewed, classes), reviewed.open, STRATEGIES.get(strategy or settings.strategy), n_new,
+        session.rng("recommend"), confidence=settings.confidence, needs=needs,
+    )  # fmt: skip
+    if len(reviewed.kept) and mode != "drop":
+        recommendation = kept_first(recommendation, reviewed, targets, classes)
+    if mode != "add":
+        ease = ease_of(run, rows, session)
+        n_out = n if mode == "drop" else len(recommendation.ids)
+        gone = removal.removals(run.dataset.ids[rows], labels, classes, here, ease, n_out)
+        recommendation = replace(recommendation, removals=gone, plan=() if mode == "drop" else recommendation.plan)
+    recommendation = expected(recommendation, run, rows, here[0], candidates, session)
+    notes += [*said, *reviewed.notes]
+    return Advice(run, recommendation, theirs, measures, tuple(notes), tuple(findings), tuple(targets), candidates)

@@ -1,0 +1,235 @@
+"""`curator selftest`: plant shortcuts of known size in the user's own images, and count how many are found."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from curator.commands.audit import audit_embedded
+from curator.commands.session import Session, one_class
+from curator.errors import DataError
+from curator.io import editing
+from curator.io.decoding import images
+from curator.io.editing import Pixels
+from curator.types import Audit, Dataset, Embedded, Measures
+from curator.types.selftest import Planted, SelfTest
+
+SMALLEST = 10
+"""Images of a class under which it takes no part."""
+ELSEWHERE = 0.1
+"""Share of the other classes' images that carry the planted thing, too: a shortcut is seldom clean."""
+_SIDE = 512
+"""Longest side of the copies, in pixels: more than any encoder sees."""
+_QUALITY = 92
+_LOW_QUALITY = 20
+_WARM, _BLACK = (255, 190, 110), (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """A shortcut that can be planted: the attribute `families` that may find it, the edit, and the JPEG quality of the copy."""
+
+    families: tuple[str, ...]
+    edit: Callable[[Pixels], Pixels]
+    quality: int = _QUALITY
+
+
+PLANTS: Mapping[str, Plant] = {
+    "tint": Plant(("colour", "background", "words", "concept"), lambda p: editing.tint(p, _WARM, 0.5)),
+    "border": Plant(("border",), lambda p: editing.frame(p, _BLACK, 0.04)),
+    "patch": Plant(("words", "border", "concept"), lambda p: editing.patch(p, "bottom right", 0.15)),
+    "recompress": Plant(("file",), lambda p: p, _LOW_QUALITY),
+}
+
+
+class _Measured(Session):
+    """A session that measures the same images once: labels change from draw to draw, measures do not know them."""
+
+    __slots__ = ("kept",)
+
+    def measures(self, embedded: Embedded, reference: Embedded | None = None) -> Measures:
+        kept: dict[str, Measures] = getattr(self, "kept", {})
+        key = "\n".join(embedded.dataset.ids.tolist())
+        if key not in kept:
+            # The parent by name: a class with slots is made twice, and a bare super() would look for the first.
+            kept = {key: Session.measures(self, embedded, reference)}
+            object.__setattr__(self, "kept", kept)
+        return kept[key]
+
+
+def selftest(
+    data: str | Path,
+    session: Session | None = None,
+    *,
+    draws: int = 10,
+    per_class: int = 60,
+    effects: Sequence[float] = (0.3, 0.6),
+) -> SelfTest:
+    """Power and false alarms of an audit of this data by this encoder.
+
+    Up to `per_class` images of each class are copied into a temporary folder, all encoded alike. Labels are then shuffled, so
+    that nothing real goes with them. Null draws are audited as they are, twice `draws` of them; in the others one class has the
+    planted thing in `ELSEWHERE` + effect of its images, all others in `ELSEWHERE` of theirs. Nothing is written to DATA.
+
+    Raises:
+        DataError: too few images.
+
+    Error: the draws of one effect edit the same images and differ in the labels, so their interval is a little narrow. What is
+    planted is as plain as said in `PLANTS`: fainter shortcuts are found less often.
+    Source: power as in Cohen (1988); intervals by Wilson (1927).
+    """
+    start = time.monotonic()
+    session = session or Session.open()
+    source = _sample(one_class(session.scan(data)), per_class, session.rng("selftest sample"))
+    settings = session.settings
+    # Shuffles and halves say more of a finding; whether there is one, and how severe, they do not change.
+    lean = replace(settings, audit=replace(settings.audit, n_permutations=0, n_splits=0))
+    work = _Measured(**{f: getattr(session, f) for f in Session.__dataclass_fields__} | {"settings": lean})
+    rng = session.rng("selftest")
+    targets = {kind: int(rng.integers(len(source.classes))) for kind in PLANTS}
+    order = {kind: rng.permutation(len(source)) for kind in PLANTS}
+    n_most = {kind: max(sum(_counts(source, targets[kind], e)) for e in effects) for kind in PLANTS}
+    with tempfile.TemporaryDirectory(prefix="curator-selftest-") as folder:
+        edited = {kind: order[kind][: n_most[kind]] for kind in PLANTS}
+        copies = work.embed(_copies(source, edited, Path(folder), session))
+        row = {id: i for i, id in enumerate(copies.dataset.ids.tolist())}
+        # What is planted counts as found however severe, so no picture is edited for it.
+        quick = replace(work, settings=replace(lean, audit=replace(lean.audit, n_edited=0)))
+        audits = _audits(copies, row, source, draws * (2 + len(PLANTS) * len(effects)))
+        clean = np.full(len(source), "clean")
+        alarms = sum(_alarm(a) for a in (audits(clean, rng.permutation(source.labels), work) for _ in range(2 * draws)))
+        planted: list[Planted] = []
+        for kind in PLANTS:
+            for effect in effects:
+                inside, outside = _counts(source, targets[kind], effect)
+                chosen = order[kind][: inside + outside]
+                versions = clean.copy().astype("U16")
+                versions[chosen] = kind
+                found = 0
+                for _ in range(draws):
+                    labels = _labels(source, targets[kind], chosen, inside, rng)
+                    name = source.classes[targets[kind]]
+                    found += _found(audits(versions, labels, quick), name, PLANTS[kind].families, len(source.classes))
+                planted.append(Planted(kind, effect, found, draws))
+    return SelfTest(
+        tuple(planted), alarms, 2 * draws, len(source), source.class_counts(), session.encoder.info.name,
+        ELSEWHERE, time.monotonic() - start, session.notes,
+    )  # fmt: skip
+
+
+def _sample(data: Dataset, per_class: int, rng: np.random.Generator) -> Dataset:
+    """Up to `per_class` images of every class that has `SMALLEST`; a lone class is split in two by chance."""
+    usable = data.train_labels() >= 0
+    rows: list[NDArray[np.intp]] = []
+    labels: list[NDArray[np.intp]] = []
+    classes: list[str] = []
+    for k, name in enumerate(data.classes):
+        own = rng.permutation(np.flatnonzero(usable & (data.labels == k)))[:per_class]
+        if len(own) >= SMALLEST:
+            rows.append(own)
+            labels.append(np.full(len(own), len(classes)))
+            classes.append(name)
+    if not classes or (len(classes) == 1 and len(rows[0]) < 2 * SMALLEST):
+        raise DataError(
+            f"a self-test needs two classes of {SMALLEST} images, or one of {2 * SMALLEST}; {data.name} has "
+            f"{max(data.class_counts().values(), default=0)} in its largest class. Add images."
+        )
+    if len(classes) == 1:
+        labels = [np.arange(len(rows[0])) % 2]
+        classes = [f"half of {classes[0]}", f"other half of {classes[0]}"]
+    chosen = data.take(np.concatenate(rows))
+    return replace(
+        chosen,
+        labels=np.concatenate(labels).astype(np.int32),
+        classes=tuple(classes),
+        splits=np.full(len(chosen), ""),
+    )
+
+
+def _counts(data: Dataset, target: int, effect: float) -> tuple[int, int]:
+    """How many images of the target class carry what is planted, and how many others."""
+    n = int((data.labels == target).sum())
+    return round(n * min(1.0, ELSEWHERE + effect)), round((len(data) - n) * ELSEWHERE)
+
+
+def _copies(source: Dataset, edited: Mapping[str, NDArray[np.intp]], folder: Path, session: Session) -> Dataset:
+    """The images re-encoded alike under `folder`/clean, and those to be edited once more under the name of the edit.
+
+    What cannot be read is an error of the audit's own kind: it is left out by `Session.embed`, which counts it.
+    """
+    kinds = {kind: set(rows.tolist()) for kind, rows in edited.items()}
+    ids, origin = [], []
+    for name in ("clean", *PLANTS):
+        (folder / name).mkdir()
+    for i in range(len(source)):
+        session.progress("copying", i + 1, len(source))
+        try:
+            picture = editing.shrink(images.whole(source.path(i)), _SIDE)
+        except DataError as error:
+            raise DataError(f"{source.ids[i]} cannot be read ({error}); a self-test needs images that can.") from None
+        for name in ("clean", *(kind for kind in PLANTS if i in kinds[kind])):
+            plant = PLANTS.get(name)
+            made = editing.jpeg(plant.edit(picture), plant.quality) if plant else editing.jpeg(picture, _QUALITY)
+            (folder / name / f"{i:06d}.jpg").write_bytes(made)
+            ids.append(f"{name}/{i:06d}.jpg")
+            origin.append(i)
+    metadata = source.metadata.iloc[origin].set_axis(pd.Index(ids), axis=0)
+    n = len(ids)
+    return Dataset(
+        "selftest", str(folder), np.array(ids), source.labels[origin], source.classes, np.full(n, ""), metadata
+    )
+
+
+def _audits(
+    copies: Embedded, row: Mapping[str, int], source: Dataset, total: int
+) -> Callable[[NDArray[np.str_], NDArray[np.int32], Session], Audit]:
+    """Audits of one version of every image under given labels; counts them for the progress bar."""
+    told: Iterator[int] = iter(range(1, total + 1))
+
+    def one(versions: NDArray[np.str_], labels: NDArray[np.int32], work: Session) -> Audit:
+        rows = [row[f"{version}/{i:06d}.jpg"] for i, version in enumerate(versions)]
+        taken = copies.take(rows)
+        dataset = replace(taken.dataset, labels=labels.astype(np.int32), classes=source.classes)
+        found = audit_embedded(replace(taken, dataset=dataset), work).audit
+        work.progress("auditing draws", next(told), total)
+        return found
+
+    return one
+
+
+def _labels(
+    data: Dataset, target: int, chosen: NDArray[np.intp], inside: int, rng: np.random.Generator
+) -> NDArray[np.int32]:
+    """Shuffled labels of which the target's go to `inside` of the chosen images and to others for the rest."""
+    carry = rng.permutation(chosen)
+    rest = rng.permutation(np.setdiff1d(np.arange(len(data)), chosen))
+    n = int((data.labels == target).sum())
+    mine = np.concatenate([carry[:inside], rest[: n - inside]])
+    labels = np.empty(len(data), np.int32)
+    labels[mine] = target
+    theirs = np.setdiff1d(np.arange(len(data)), mine)
+    labels[theirs] = rng.permutation(data.labels[data.labels != target])
+    return labels
+
+
+def _found(audit: Audit, class_name: str, families: Sequence[str], n_classes: int) -> bool:
+    """Whether a finding on the class is of one of the families; of two classes, either may be the one that is named."""
+    for finding in audit.findings:
+        names = [f"{finding.class_name}:{finding.attribute}"]
+        names += [s if ":" in s.partition("=")[0] else f"{finding.class_name}:{s}" for s in finding.same_as]
+        for name in names:
+            owner, _, attribute = name.partition("=")[0].rpartition(":")
+            if attribute.partition(".")[0] in families and (owner == class_name or n_classes == 2):
+                return True
+    return False
+
+
+def _alarm(audit: Audit) -> bool:
+    return any(f.severity in ("medium", "high") and f.kind != "object" for f in audit.findings)

@@ -1,0 +1,227 @@
+"""What every command needs: an encoder, a cache, settings, a seed, and someone to tell how far it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from curator import __version__, attributes, encoders
+from curator.config import Settings
+from curator.encoders.open_clip import DEFAULT
+from curator.engines import local, ray, spread, steps
+from curator.engines.steps import Filled, Shelf
+from curator.errors import DataError, InputError
+from curator.io.decoding import images
+from curator.io.fingerprint import fingerprint as fingerprint
+from curator.io.store.store import Store
+from curator.readers import clip_retrieval
+from curator.readers.folder import scan
+from curator.regions import patches
+from curator.types import Dataset, Embedded, Encoder, Eye, Measures
+
+Out = TypeVar("Out", Embedded, Filled)
+T = TypeVar("T")
+R = TypeVar("R")
+Progress = Callable[[str, int, int], None]
+"""(what is being done, how much of it is done, how much there is)."""
+
+_VERSIONS = (
+    "curator-audit",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+    "pillow",
+    "onnxruntime",
+    "open-clip-torch",
+    "torch",
+)
+
+
+def default_cache() -> Path:
+    """The platform's cache folder for curator."""
+    return Path(platformdirs.user_cache_dir("curator"))
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Nobody is watching."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What a worker on another machine makes its encoder from: the names it was made from here. One thread each."""
+
+    model: str
+    cache: Path
+    device: str
+    precision: str
+
+    def __call__(self) -> tuple[Encoder, Eye | None]:
+        encoder, _ = encoders.resolve(
+            self.model, cache=self.cache, device=self.device, jobs=1, precision=self.precision
+        )
+        return encoder, encoders.eye_of(encoder, cache=self.cache, jobs=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The things that stay the same while one command runs. `open` makes one from names.
+
+    `named`: the user chose the encoder.
+    `max_skipped`: the fraction of images that may be unreadable before the run is an error. `engine` is "local" or "ray",
+    which then needs the `crew`; `ray_address` is that of a running cluster, "" for one of this machine.
+    """
+
+    encoder: Encoder
+    cache: Path
+    settings: Settings = field(default_factory=Settings)
+    seed: int = 0
+    jobs: int = 0
+    max_skipped: float = 0.05
+    path_column: str = "path"
+    label_column: str = "label"
+    allow_outside: bool = False
+    notes: tuple[str, ...] = ()
+    progress: Progress = _silent
+    named: bool = False
+    engine: str = "local"
+    ray_address: str = ""
+    crew: Crew | None = None
+
+    @classmethod
+    def open(
+        cls, model: str = "auto", *, cache: str | Path | None = None, device: str = "auto", jobs: int = 0,
+        precision: str = "auto", **rest: object,
+    ) -> Session:  # fmt: skip
+        """Resolve the encoder by name (see `curator.encoders.resolve`) and keep everything else as given."""
+        folder = Path(cache) if cache else default_cache()
+        encoder, notes = encoders.resolve(model, cache=folder, device=device, jobs=jobs, precision=precision)
+        # Not "auto": what another machine would take for it depends on what it has.
+        known = encoder.info.kind if model == "auto" and encoder.info.kind == "embedded" else model
+        crew = Crew(DEFAULT if known == "auto" else known, folder.resolve(), device, precision)
+        return cls(encoder=encoder, cache=folder, jobs=jobs, notes=notes, crew=crew, named=model != "auto", **rest)  # type: ignore[arg-type]
+
+    def rng(self, stage: str) -> np.random.Generator:
+        """A generator of the stage's own, so that one stage's draws do not depend on another's."""
+        return np.random.default_rng([self.seed, int.from_bytes(hashlib.sha256(stage.encode()).digest()[:4], "big")])
+
+    def scan(self, data: str | Path) -> Dataset:
+        """Read DATA's list of images and labels."""
+        return scan(
+            str(data), path_column=self.path_column, label_column=self.label_column, allow_outside=self.allow_outside
+        )
+
+    def embed(self, dataset: Dataset) -> Embedded:
+        """Decode, measure and embed what the store does not have, and read all of it back.
+
+        Raises:
+            DataError: more than `max_skipped` of the images could not be used.
+            InputError: there are no images, only their embeddings.
+        """
+        return self._run(dataset, local.run, ray.run)
+
+    def fill(self, dataset: Dataset) -> Filled:
+        """`embed` for the sake of the store alone: no vector is held in memory. Raises: what `embed` does."""
+        return self._run(dataset, local.fill, ray.fill)
+
+    def recaller(self, stored: Filled) -> Callable[[NDArray[np.intp]], Embedded]:
+        """What gives some images (m,) of those that `fill` stored, in this order; it raises CuratorError where one is lost."""
+        shelf = self._shelf()  # once: to open a store is to read the keys of all it has
+        return lambda rows: steps.recalled(stored, rows, shelf, self.encoder.info)
+
+    def each(self, work: Callable[[T], R], pieces: Iterable[T]) -> Generator[R]:
+        """What `work` makes of each piece, in order, here or on the machines of a cluster, where both are sent to."""
+        if self.engine == "ray":
+            yield from spread.each(work, pieces, self._cluster())
+        else:
+            yield from map(work, pieces)
+
+    def _run(self, dataset: Dataset, here: Callable[..., Out], there: Callable[..., Out]) -> Out:
+        """By the engine of this machine, or the one of a cluster."""
+        if clip_retrieval.is_folder(dataset.root):
+            raise InputError(
+                f"{dataset.root} holds embeddings and no images: curator audit takes it; give the images for the rest."
+            )
+        shelf = self._shelf()
+        name = f"reading {dataset.name}"
+
+        def tell(done: int, total: int) -> None:
+            self.progress(name, done, total)
+
+        if self.engine == "ray":
+            if self.crew is None:
+                raise InputError(
+                    "the engine 'ray' needs the names of what it is to use: make the session by Session.open."
+                )
+            out = there(
+                dataset, self.encoder.info, self.crew, attributes.measure, shelf.store,
+                sight=shelf.sight, cluster=self._cluster(),
+                batch_size=getattr(self.encoder, "batch_size", local.BATCH_SIZE), on_progress=tell,
+            )  # fmt: skip
+        else:
+            out = here(
+                dataset,
+                self.encoder,
+                attributes.measure,
+                shelf.store,
+                sight=shelf.sight,
+                jobs=self.jobs,
+                on_progress=tell,
+            )
+        skipped = out.dataset.skipped
+        n = len(out.dataset) + len(skipped)
+        if len(skipped) > self.max_skipped * n:
+            raise DataError(
+                f"{len(skipped)} of {n} images cannot be used (the first: {skipped[0].id}: {skipped[0].reason}); "
+                f"at most {self.max_skipped:.0%} are allowed, mend them or raise --max-skipped."
+            )
+        return out
+
+    def _cluster(self) -> ray.Cluster:
+        return ray.Cluster(self.ray_address, self.jobs)
+
+    def _shelf(self) -> Shelf:
+        """Where what this encoder makes of an image is kept, with what sees its places."""
+        eye = encoders.eye_of(self.encoder, cache=self.cache, jobs=self.jobs)
+        measured = (
+            f"decoded {images.DECODING} "
+            + attributes.fingerprint()
+            + (f" seen by {eye.info.fingerprint} {patches.VERSION}" if eye else "")
+        )
+        store = Store.for_(self.cache, self.encoder.info.fingerprint, measured, self.encoder.info.name)
+        return Shelf(store, steps.Sight(eye, self._patches(eye)) if eye else None)
+
+    def _patches(self, eye: Eye) -> Store:
+        # What is seen depends on how the encoder cuts its input, whichever eye looks at it.
+        key = f"{eye.info.fingerprint} {self.encoder.info.preprocessing} {patches.VERSION} decoded {images.DECODING}"
+        return Store.of_patches(self.cache, key, eye.info.name)
+
+    def measures(self, embedded: Embedded, reference: Embedded | None = None) -> Measures:
+        """All attributes, read by the thresholds of `reference`."""
+        return attributes.measures(embedded, self.encoder, self.settings, reference)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {"curator-audit": __version__}
+    for name in _VERSIONS[1:]:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def one_class(dataset: Dataset) -> Dataset:
+    """A data set without labels is taken as one class, named after where it lies."""
+    if dataset.classes:
+        return dataset
+    return replace(dataset, labels=np.zeros(len(dataset), np.int32), classes=(dataset.name,))

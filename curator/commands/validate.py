@@ -1,0 +1,213 @@
+"""`curator validate`: the linear probe before and after, against as many images at random."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curator.commands._steps import evaluation_set
+from curator.commands._steps.candidates import class_indices, strange
+from curator.commands._steps.joined_data import refuse_synthetic
+from curator.commands._steps.plan_file import Wanted, findings_of, read_plan
+from curator.commands._steps.targets import readable, to_undo, training
+from curator.commands.audit import audit_embedded
+from curator.commands.recommend import Advice, advise
+from curator.commands.session import Session, one_class
+from curator.errors import DataError, InputError
+from curator.probe import validation
+from curator.probe.groups import Holdout, TrainingSet
+from curator.recommenders import STRATEGIES
+from curator.selection import choice
+from curator.selection.plan import Target
+from curator.shortcuts import indicators
+from curator.types import AuditRun, Dataset, Embedded, Finding, Ints, Mask, ProbeReport, Recommendation
+
+_BATCHES = 5
+"""Points of the curve after the first: enough to see where it flattens."""
+
+
+def validate(
+    data: str | Path, pool: str | Path, session: Session | None = None, *, plan: Path | None = None,
+    test: str | Path | None = None, budget: int | None = None, strategy: str | None = None, attribute: str | None = None,
+    synthetic: Path | None = None,
+) -> tuple[Advice, ProbeReport]:  # fmt: skip
+    """Train the probe on `data`, on `data` and the recommended images, and on `data` and as many random ones of the pool.
+
+    The images to add are those of `plan` (a recommendation.csv, edited or not) or are chosen now. A label is the pool's
+    own where it has one, else the plan's. What is examined is the shortcut `attribute`, else the plan's first, else the
+    worst finding. The test set is `test`, else the test split of `data`, else its val split, else a leak-free part held
+    out with as many images of every class x value group; whatever is learned is then learned of the rest. Test images
+    that repeat a training image are left out, and pool images that repeat a test image are not added.
+
+    `synthetic` is the manifest.csv of `curator recommend --synthesize`: its images are an arm of their own, less those made
+    of an image that is examined. Anywhere else images that were put together are refused.
+
+    The advice is on the run over all of `data`, with what was added as its recommendation.
+
+    Raises:
+        DataError: a group that must be examined is too small, or nothing of the plan can be added.
+        InputError: a plan that is not a recommendation, or names images that the pool does not have.
+    """
+    session = session or Session.open()
+    STRATEGIES.get(strategy or session.settings.recommend.strategy)  # before the work, not after it
+    embedded = session.embed(one_class(_photographs(data, "the data", session)))
+    theirs = session.embed(_photographs(pool, "the pool", session))
+    if test is not None:
+        _photographs(test, "the test set", session)
+    wanted = read_plan(plan, theirs) if plan is not None else None
+    run = audit_embedded(embedded, session, theirs)
+    findings = findings_of(wanted, run) if wanted and attribute is None else []
+    findings = findings or to_undo(run, attribute)
+    measures = session.measures(theirs, embedded)
+    sets = {"pool": measures}
+    given = evaluation_set.read_test(test, run, session) if test is not None else None
+    if given is not None:
+        sets["test set"] = given.measures
+    findings, notes = readable(findings, sets)
+    exam, held = evaluation_set.examine(run, findings[0], given, session)
+    fitted = run
+    if exam.held_out:
+        # Nothing that is learned may have seen the test set; what an image shows is read alike on both sides.
+        rest = audit_embedded(embedded.take(exam.train), session, theirs)
+        fitted = replace(rest, measures=run.measures.take(exam.train))
+        if wanted is None and attribute is None:
+            findings = [findings[0], *(f for f in _medium(fitted) if f.id != findings[0].id)]
+    advice = advise(fitted, theirs, session, findings, measures=measures, budget=budget, strategy=strategy)
+    notes += [*held, *strange(np.array(theirs.dataset.label_names(), np.str_), run.dataset.classes, "pool")]
+    leaked = evaluation_set.repeats_between(theirs, exam.embedded, session)
+    if leaked.any():
+        notes.append(f"Images of the pool that repeat a test image, which no arm adds: {int(leaked.sum())}.")
+    rows, labels, said = _added(advice, wanted, leaked)
+    first, mine = advice.targets[0], training(fitted)
+    pool_vectors = theirs.embeddings.vectors
+    before = TrainingSet(fitted.embeddings.vectors[mine], fitted.dataset.labels[mine], first.has[mine])
+    others = {}
+    if synthetic is not None:
+        others["synthetic"], told = _synthetic(synthetic, fitted, first, embedded, session)
+        said = [*said, *told]
+    offered, is_true, more = _offered(advice, leaked, len(rows), session)
+    report = validation.compare(
+        before,
+        TrainingSet(pool_vectors[rows], labels, first.pool_has[rows]),
+        offered,
+        Holdout(exam.embedded.embeddings.vectors, exam.labels, exam.groups),
+        run.dataset.classes,
+        class_idx=first.class_idx, attribute=first.column.name, value=first.value, settings=session.settings.validate,
+        rng=session.rng("validate"), seed=session.seed, notes=list(dict.fromkeys([*notes, *said, *more])),
+        batches=sorted({round(len(rows) * k / _BATCHES) for k in range(_BATCHES + 1)}), oracle=is_true,
+        others=others, progress=lambda done, n: session.progress("fitting probes", done, n),
+    )  # fmt: skip
+    recommendation = advice.recommendation if wanted is None else _as_recommendation(wanted, advice)
+    return replace(advice, run=run, recommendation=recommendation), report
+
+
+def _photographs(data: str | Path, what: str, session: Session) -> Dataset:
+    found = session.scan(data)
+    refuse_synthetic(found, what)
+    return found
+
+
+def _synthetic(
+    manifest: Path, run: AuditRun, target: Target, reference: Embedded, session: Session
+) -> tuple[TrainingSet, list[str]]:
+    """The images of a manifest that are made of training images only; whether they have the value is read like any other's."""
+    theirs = session.embed(session.scan(manifest))
+    parts = [c for c in ("object_of", "background_of") if c in theirs.dataset.metadata.columns]
+    if len(parts) < 2:
+        raise InputError(f"{manifest} does not say what its images are made of; give the manifest.csv of --synthesize.")
+    learnt = set(run.dataset.ids[training(run)].tolist())
+    made_of = theirs.dataset.metadata[parts].astype(str)
+    labels = class_indices(np.array(theirs.dataset.label_names(), np.str_), run.dataset.classes)
+    safe = np.flatnonzero(made_of.isin(learnt).all(axis=1).to_numpy(bool) & (labels >= 0))
+    measures = session.measures(theirs, reference)
+    has = indicators.read(measures, target.column.name, target.value)[0]
+    notes = [f"Synthetic images, which are an arm of their own: {len(safe)}."]
+    if len(safe) < len(labels):
+        notes.append(f"Synthetic images left out, made of an image that is examined: {len(labels) - len(safe)}.")
+    return TrainingSet(theirs.embeddings.vectors[safe], labels[safe], has[safe]), notes
+
+
+def _medium(run: AuditRun) -> list[Finding]:
+    return [f for f in run.audit.findings if f.severity != "low" and f.effect is not None and not f.intended]
+
+
+def _added(advice: Advice, wanted: Wanted | None, leaked: Mask) -> tuple[NDArray[np.intp], Ints, list[str]]:
+    """Pool rows to add and their labels, in the plan's order, without those that repeat a test image."""
+    pool, classes = advice.candidates, advice.run.dataset.classes
+    if wanted is None:
+        position = {str(i): k for k, i in enumerate(pool.ids)}
+        named = [
+            (position[i], label)
+            for i, label in zip(advice.recommendation.ids, advice.recommendation.labels, strict=True)
+        ]
+    else:
+        named = [(line.row, line.label) for line in wanted]
+    index = {name: k for k, name in enumerate(classes)}
+    rows, labels, n_odd = [], [], 0
+    for row, label in dict(named).items():
+        k = int(pool.labels[row]) if pool.label_source[row] == "given" else index.get(label, -1)
+        n_odd += k < 0
+        if k >= 0 and not leaked[row]:
+            rows.append(row)
+            labels.append(k)
+    notes = [f"Recommended images of no class of the data set, which are not added: {n_odd}."] if n_odd else []
+    if not rows and wanted is not None:
+        raise DataError(
+            f"nothing of the plan can be added: {n_odd} of its {len(dict(named))} images are of no class of the data "
+            f"({', '.join(classes)}), the rest repeat test images; mend the plan's labels or make a new plan."
+        )
+    if not rows:
+        notes.append("No image is added: the pool has none that is wanted. Only what is there already was examined.")
+    # What a person has confirmed is no guess any more.
+    confirmed = {line.row for line in wanted or () if line.source == "confirmed"}
+    n_predicted = sum(pool.label_source[row] == "predicted" and row not in confirmed for row in rows)
+    if n_predicted:
+        notes.append(f"Labels of recommended images that are predicted, not given: {n_predicted} of {len(rows)}.")
+    return np.array(rows, np.intp), np.array(labels, np.int32), notes
+
+
+def _offered(advice: Advice, leaked: Mask, n: int, session: Session) -> tuple[TrainingSet, bool, list[str]]:
+    """What the random arm draws from: all that a recommendation might have chosen, so that the control is no dirtier.
+
+    Second, whether all of it has labels that were given: only then can the oracle's arm know what fills which cell.
+    """
+    pool, first = advice.candidates, advice.targets[0]
+    open_ = np.flatnonzero(pool.trusted(session.settings.recommend.confidence) & ~leaked)
+    notes = []
+    if len(open_) < n:
+        notes.append(
+            f"The pool has {len(open_)} images for the random arm, {n} were to be drawn: every draw is of all."
+        )
+    n_predicted = int((pool.label_source[open_] == "predicted").sum())
+    if n and n_predicted:
+        notes.append(
+            f"Labels in the pool of the random arm that are predicted, not given: {n_predicted} of {len(open_)}."
+        )
+    offered = TrainingSet(advice.pool.embeddings.vectors[open_], pool.labels[open_], first.pool_has[open_])
+    return offered, not n_predicted and len(open_) >= n, notes
+
+
+def _as_recommendation(wanted: Wanted, advice: Advice) -> Recommendation:
+    """The plan's rows that fill a cell of the advice, for the report; what the pool lacks is the advice's."""
+    cells = {(c.class_name, c.attribute, c.value_name): k for k, c in enumerate(advice.recommendation.plan)}
+    lines = [line for line in wanted if line.cell in cells]
+    filled = tuple(cells[line.cell] for line in lines)
+    got = np.bincount(filled, minlength=len(cells)) if filled else np.zeros(len(cells), int)
+    plan = tuple(
+        replace(c, want=int(n) + c.missing, got=int(n)) for c, n in zip(advice.recommendation.plan, got, strict=True)
+    )
+    rows = training(advice.run)
+    return Recommendation(
+        ids=tuple(str(advice.candidates.ids[line.row]) for line in lines),
+        labels=tuple(line.label for line in lines),
+        label_sources=tuple(choice.SOURCES.get(line.source, "predicted") for line in lines),
+        cells=filled,
+        reasons=tuple(line.reason for line in lines),
+        plan=plan,
+        shopping_list=choice.shopping_list(
+            plan, advice.targets, advice.run.dataset.labels[rows], advice.run.dataset.classes
+        ),
+    )

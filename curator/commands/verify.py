@@ -1,0 +1,210 @@
+"""`curator verify`: make an old audit again, from what its audit.json says, and name what has become different."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from curator.commands._steps import vectors_only
+from curator.commands.audit import audit
+from curator.commands.session import Session
+from curator.config import Settings, settings_of
+from curator.errors import InputError
+from curator.report.ci.gate import leaks_of
+from curator.report.json import audit_json, dumps
+
+TOLERANCE = 1e-6
+"""Two numbers that differ by no more are the same: shares are counted, and only their last bits may differ."""
+_SHOWN = ("same_as", "example_ids", "counterexample_ids")
+_MOST = 20
+"""Classes that are named one by one when their sizes differ."""
+
+Content = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """`differences` are sentences, one for each thing that no longer holds; `notes` are what need not matter."""
+
+    differences: tuple[str, ...]
+    notes: tuple[str, ...]
+    n_findings: int
+
+
+def model_of(content: Content, source: Content) -> str:
+    """What --model must say to get the encoder of an audit.json."""
+    encoder = content["encoder"]
+    if source and source["model"] != "auto":
+        return str(source["model"])
+    if encoder["kind"] == "given":
+        return vectors_only.NO_ENCODER
+    return str(encoder["name"] if encoder["kind"] == "open_clip" else encoder["kind"])
+
+
+def verify(content: Content, data: str, session: Session, *, pool: str | None = None) -> Verification:
+    """Audit `data` again and compare with `content`, that of an audit.json.
+
+    `session` is opened with the settings, the seed and the encoder that `content` names.
+
+    Raises:
+        DataError, InputError: DATA cannot be read any more.
+    """
+    run = audit(data, session, pool=pool)
+    # As it would be read back, so that like is compared with like.
+    return compare(content, json.loads(dumps(audit_json(run))))
+
+
+def compare(old: Content, new: Content) -> Verification:
+    """What differs between two contents of audit.json: of data, encoder, settings, seed and findings.
+
+    Where these agree and both were made with the same versions, of everything else that both say: then an edited number is
+    the only thing that can make a difference.
+    """
+    differences = [*_data(old, new), *_encoder(old, new), *_settings(old, new), *_findings(old, new), *_rest(old, new)]
+    if not differences and old["versions"] == new["versions"]:
+        differences = list(islice(_everything(old, new), _MOST))
+    return Verification(tuple(differences), tuple(_notes(old, new, differences)), len(new["findings"]))
+
+
+def _data(old: Content, new: Content) -> Iterator[str]:
+    was, now = (content.get("drawn_from", {}) for content in (old, new))
+    if was and now and was["fingerprint"] != now["fingerprint"]:
+        yield f"data changed: of all {was['n_images']} images, {now['n_images']} now, some are others than they were"
+    was, now = old["dataset"], new["dataset"]
+    if was["fingerprint"] == now["fingerprint"]:
+        return
+    why = "an image, a label, a split or metadata"
+    yield f"data changed: fingerprint was {was['fingerprint']}, is {now['fingerprint']} ({why})"
+    if was["n_images"] != now["n_images"]:
+        yield f"data changed: {was['n_images']} images were read, now {now['n_images']}"
+    for what in ("classes", "splits"):
+        names = sorted({*was[what], *now[what]}, key=str)
+        changed = [n for n in names if was[what].get(n, 0) != now[what].get(n, 0)]
+        for name in changed[:_MOST]:
+            yield f"data changed: {what} {name!r} had {was[what].get(name, 0)} images, has {now[what].get(name, 0)}"
+        if len(changed) > _MOST:
+            yield f"data changed: {len(changed) - _MOST} more {what} have another number of images"
+
+
+def _encoder(old: Content, new: Content) -> Iterator[str]:
+    was, now = old["encoder"], new["encoder"]
+    if was["fingerprint"] != now["fingerprint"]:
+        yield (
+            f"encoder changed: was {was['name']} ({was['fingerprint'][:19]}), is {now['name']} ({now['fingerprint'][:19]})"
+        )
+
+
+def _settings(old: Content, new: Content) -> Iterator[str]:
+    # The audit was made with the old settings; what differs is what the file says in another form.
+    for stage, values in old["settings"].items():
+        for key, value in values.items() if isinstance(values, Mapping) else ():
+            now = new["settings"].get(stage, {}).get(key)
+            if value != now:
+                yield f"setting {stage}.{key} was {value!r}, is {now!r}"
+    if old["seed"] != new["seed"]:
+        yield f"seed was {old['seed']}, is {new['seed']}"
+
+
+def _findings(old: Content, new: Content) -> Iterator[str]:
+    was, now = ({f["id"]: f for f in content["findings"]} for content in (old, new))
+    yield from (f"finding gone: {id!r}" for id in was if id not in now)
+    yield from (f"finding new: {id!r}" for id in now if id not in was)
+    for id in (id for id in was if id in now):
+        yield from _finding(id, was[id], now[id])
+    both = [[id for id in one if id in other] for one, other in ((was, now), (now, was))]
+    if both[0] != both[1]:
+        yield "the order of the findings changed"
+
+
+def _finding(id: str, was: Content, now: Content) -> Iterator[str]:
+    # What an older version did not say cannot have changed; examples are noted, not compared.
+    for key in was:
+        if key in now and key not in _SHOWN:
+            yield from _value(key, id, was[key], now[key])
+
+
+def _everything(old: Content, new: Content) -> Iterator[str]:
+    """Differences of all parts but those that say where and by what name the data and the encoder were found."""
+    for key in (k for k in old if k in new and k not in ("versions", "source", "notes")):
+        was, now = old[key], new[key]
+        if key in ("dataset", "encoder"):
+            elsewhere = ("root",) if key == "dataset" else ("name", "note")
+            was, now = ({k: v for k, v in part.items() if k not in elsewhere} for part in (was, now))
+        yield from _value(key, "the file", was, now)
+
+
+def _value(key: str, id: str, was: Any, now: Any) -> Iterator[str]:
+    """Compare two values of a field, whatever they hold; no deeper than the new one goes."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        for inner in (k for k in was if k in now):
+            yield from _value(f"{key}.{inner}", id, was[inner], now[inner])
+    elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        for k, pair in enumerate(zip(was, now, strict=True)):
+            yield from _value(f"{key}[{k}]", id, *pair)
+    elif not _same(key, was, now):
+        yield f"{key} of {id!r} was {_said(was)}, is {_said(now)}"
+
+
+def _same(key: str, was: Any, now: Any) -> bool:
+    if not all(isinstance(x, int | float) and not isinstance(x, bool) for x in (was, now)):
+        return bool(was == now)
+    # Probabilities are told apart by their size: 1e-12 is not 1e-7.
+    small = key.rpartition("_")[2] in ("p", "q")
+    return math.isclose(was, now, rel_tol=TOLERANCE, abs_tol=0.0 if small else TOLERANCE)
+
+
+def _said(value: Any) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else repr(value)
+
+
+def _rest(old: Content, new: Content) -> Iterator[str]:
+    if old["verdict"] != new["verdict"]:
+        yield f"verdict was {old['verdict']!r}, is {new['verdict']!r}"
+    if old["n_tests"] != new["n_tests"]:
+        yield f"number of tests was {old['n_tests']}, is {new['n_tests']}"
+    was, now = (content.get("expected_false_findings") for content in (old, new))
+    if not _same("", was, now):
+        yield f"expected_false_findings was {_said(was)}, is {_said(now)}"
+    gone, added = leaks_of(old) - leaks_of(new), leaks_of(new) - leaks_of(old)
+    if gone or added:
+        yield f"leaks between splits changed: {len(gone)} gone, {len(added)} new"
+
+
+def _notes(old: Content, new: Content, differences: list[str]) -> Iterator[str]:
+    was, now = old["versions"], new["versions"]
+    changed = [
+        f"{n} {was.get(n, 'none')} -> {now.get(n, 'none')}" for n in sorted({*was, *now}) if was.get(n) != now.get(n)
+    ]
+    if changed:
+        verb = "which may be why" if differences else "with the same findings"
+        yield f"Made with other versions, {verb}: {', '.join(changed)}."
+    silent = [
+        f"{stage}.{key}"
+        for stage, values in new["settings"].items()
+        for key in values
+        if key not in old["settings"].get(stage, {})
+    ]
+    if silent:
+        yield f"Settings that the file does not name, taken as they are by default: {', '.join(silent)}."
+    parts = ("clusters", "label_errors", "shared_patterns", "duplicates")
+    other = [name for name in parts if old.get(name) != new.get(name)]
+    other += [key for key in _SHOWN if [f.get(key) for f in old["findings"]] != [f.get(key) for f in new["findings"]]]
+    if other and not differences:
+        yield f"Not the same in all other parts, which are not compared: {', '.join(other)}."
+
+
+def old_settings(content: Content, where: str) -> Settings:
+    """The settings of an audit.json; the defaults where it names none.
+
+    Raises:
+        InputError: it has settings that this version does not know.
+    """
+    try:
+        return settings_of(content["settings"], where)
+    except InputError as e:
+        made = content["versions"].get("curator-audit", "an unknown version")
+        raise InputError(f"{e} The file was made by curator {made}; verify with that version.") from e

@@ -1,0 +1,252 @@
+"""The linear probe on frozen embeddings: fitting, cross-fitting, and the labels that it doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from threadpoolctl import threadpool_limits
+
+from curator.errors import DataError
+from curator.probe import refits
+from curator.types import Floats, Ints, LabelError, Mask
+
+_MAX_ITERATIONS = 500
+LARGE = 30_000
+"""Images above which a probe is fitted by `refits.refit`: scikit-learn takes a minute for 100,000 of 512 dimensions, and all
+folds of a cross-validation are fitted together in a sixth of one. Accuracies agree to half a point (test_probing)."""
+SAMPLED = 60_000
+"""Images that a probe learns from, at most: ten for each number of a probe of ten classes on 512 dimensions. All are asked."""
+_LEAST_PER_CLASS = 50
+_BLOCK = 1 << 15
+_CONFIDENT, _AS_USUAL = 0.7, 0.8
+"""Probability from which the probe's other opinion of a label is worth a person's time, and the share of what that class's own
+images usually get. Of the values with no label doubted in clean sets, the best on the dev half (benchmarks/label_errors.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Logistic regression on centred vectors scaled to unit variance on average; knows `classes` (k,) label indices."""
+
+    model: Any
+    mean: Floats
+    scale: float
+    rotation: Floats | None
+    n_classes: int
+
+    @classmethod
+    def fit(
+        cls, vectors: Floats, labels: Ints, n_classes: int, c: float, weights: NDArray[np.float64] | None = None
+    ) -> Self:
+        """Fit on rows with their labels; `c` is scikit-learn's inverse regularisation, `weights` (n,) sample weights.
+
+        One scale for all directions keeps the encoder's geometry; a scale per direction would blow up its noise.
+
+        Raises:
+            DataError: fewer than two classes among the labels.
+        """
+        if len(np.unique(labels)) < 2:
+            raise DataError("a probe needs images of at least two classes to tell apart; add another class.")
+        if len(vectors) > LARGE:
+            rows = sampled(labels, np.random.default_rng(0))
+            counts = np.ones((1, len(rows))) if weights is None else weights[None, rows]
+            return cls.all_of(refits.refit(vectors[rows], labels[rows], n_classes, c, counts), n_classes)[0]
+        mean = vectors.mean(0)
+        centred = vectors - mean
+        scale = float(np.sqrt(np.mean(centred**2))) or 1.0
+        rotation = None
+        # On matrices this small, starting a second BLAS thread costs more than the product; and the last bits of a product
+        # depend on how many there are, which the probe would carry into every figure.
+        with threadpool_limits(1):
+            if len(centred) < centred.shape[1]:
+                # The solution lies in the span of the rows (the penalty is rotation invariant), and there it is 10x faster.
+                rotation = np.linalg.qr(centred.T)[0]
+                centred = centred @ rotation
+            model = LogisticRegression(C=c, max_iter=_MAX_ITERATIONS).fit(
+                centred / scale, labels, sample_weight=weights
+            )
+        return cls(model, mean, scale, rotation, n_classes)
+
+    @classmethod
+    def all_of(cls, fits: refits.Refits, n_classes: int) -> list[Self]:
+        """Refits as probes, one each."""
+        mean = np.zeros(fits.coefficients.shape[2], np.float32)
+        pairs = zip(fits.coefficients, fits.intercepts, strict=True)
+        return [cls(_Softmax(a, b), mean, 1.0, None, n_classes) for a, b in pairs]
+
+    def probabilities(self, vectors: Floats) -> NDArray[np.float64]:
+        """(n, n_classes), rows sum to 1; a class that was not in the training set has probability 0."""
+        out = np.zeros((len(vectors), self.n_classes))
+        with threadpool_limits(1):  # as in the fit
+            for start in range(0, len(vectors), _BLOCK):
+                part = vectors[start : start + _BLOCK]
+                centred = part - self.mean if self.rotation is None else (part - self.mean) @ self.rotation
+                out[start : start + _BLOCK, self.model.classes_] = self.model.predict_proba(centred / self.scale)
+        return out
+
+    def predict(self, vectors: Floats) -> Ints:
+        """The most probable class of each row."""
+        return np.asarray(self.probabilities(vectors).argmax(1), np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Softmax:
+    """A refit with the face of scikit-learn's model."""
+
+    coefficients: Floats
+    intercepts: Floats
+
+    @property
+    def classes_(self) -> NDArray[np.intp]:
+        return np.flatnonzero(np.isfinite(self.intercepts))
+
+    def predict_proba(self, vectors: Floats) -> NDArray[np.float64]:
+        scores = np.asarray(vectors @ self.coefficients[self.classes_].T + self.intercepts[self.classes_], np.float64)
+        np.exp(scores - scores.max(1, keepdims=True), out=scores)
+        return np.asarray(scores / scores.sum(1, keepdims=True))
+
+
+def sampled(labels: Ints, rng: np.random.Generator, most: int = SAMPLED) -> NDArray[np.intp]:
+    """Rows for a probe to learn from, sorted: about `most`, of every class as large a part, but `_LEAST_PER_CLASS` where it has
+    them, so that no small class is lost."""
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    order = rng.permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    _, first, sizes = np.unique(labels[order], return_index=True, return_counts=True)
+    wanted = np.maximum(np.ceil(sizes * most / len(labels)), np.minimum(sizes, _LEAST_PER_CLASS))
+    within = np.arange(len(order)) - np.repeat(first, sizes)
+    return np.sort(order[within < np.repeat(wanted, sizes)])
+
+
+def group_weights(labels: Ints, value: Mask) -> NDArray[np.float64]:
+    """Weights (n,), mean 1, under which every class x value group counts alike.
+
+    Source: the reweighting of Sagawa et al. (2020) and of DFR (Kirichenko et al. 2023), on the last layer only.
+
+    >>> group_weights(np.array([0, 0, 0, 1]), np.array([True, True, False, True])).round(2).tolist()
+    [0.67, 0.67, 1.33, 1.33]
+    """
+    _, group, sizes = np.unique(
+        np.stack([labels, value.astype(labels.dtype)]), axis=1, return_inverse=True, return_counts=True
+    )
+    return np.asarray(len(labels) / (len(sizes) * sizes[group.ravel()]), float)
+
+
+def _folds(labels: Ints, n_folds: int, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    smallest = int(np.bincount(labels)[np.unique(labels)].min())
+    if smallest < 2:
+        raise DataError("cross-validation needs two images of every class; one class has a single image.")
+    split = StratifiedKFold(min(n_folds, smallest), shuffle=True, random_state=seed)
+    return list(split.split(np.zeros(len(labels)), labels))
+
+
+@dataclass(frozen=True, slots=True)
+class CrossFit:
+    """Probes of a cross-validation, kept to be asked again: about an edited picture, by the one that has not seen it.
+
+    `fold` (n,) is the position in `probes` of the probe that was not trained on image i, -1 where the image took no part;
+    `probabilities` (n, n_classes) are what that probe says of it, 0 where it took no part.
+    """
+
+    probes: tuple[Probe, ...]
+    fold: Ints
+    probabilities: NDArray[np.float64]
+
+    def predict_rows(self, vectors: Floats, rows: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Class probabilities (m, n_classes) of `vectors` (m, d), each from the probe that has not seen image rows[i].
+
+        Raises:
+            DataError: an image that took no part is asked about.
+        """
+        folds = self.fold[rows]
+        if (folds < 0).any():
+            raise DataError("a probe is asked about an image that took no part in its cross-validation.")
+        out = np.zeros((len(rows), self.probabilities.shape[1]))
+        for k in np.unique(folds):
+            out[folds == k] = self.probes[k].probabilities(vectors[folds == k])
+        return out
+
+
+def cross_fit(
+    vectors: Floats, labels: Ints, n_classes: int, c: float, seed: int, n_folds: int = 5, rows: Mask | None = None
+) -> CrossFit:
+    """Probes by stratified folds over the images in `rows` (n,), all of them by default.
+
+    Of more than `LARGE` images the probes learn from a sample (`sampled`), and an image outside it, which none of them has
+    seen, is given to one of the folds at random. All of `rows` are asked about.
+
+    Raises:
+        DataError: a class with a single image, or one class only.
+    """
+    chosen = np.arange(len(labels)) if rows is None else np.flatnonzero(rows)
+    fold = np.full(len(labels), -1, np.int32)
+    out = np.zeros((len(labels), n_classes))
+    probes: list[Probe] = []
+    if len(chosen) > LARGE:
+        return _large_cross_fit(vectors, labels, n_classes, c, seed, n_folds, chosen)
+    for train, test in _folds(labels[chosen], n_folds, seed) if len(chosen) else []:
+        probe = Probe.fit(vectors[chosen[train]], labels[chosen[train]], n_classes, c)
+        out[chosen[test]] = probe.probabilities(vectors[chosen[test]])
+        fold[chosen[test]] = len(probes)
+        probes.append(probe)
+    return CrossFit(tuple(probes), fold, out)
+
+
+def _large_cross_fit(
+    vectors: Floats, labels: Ints, n_classes: int, c: float, seed: int, n_folds: int, chosen: NDArray[np.intp]
+) -> CrossFit:
+    """The same of very many images: probes of all folds fitted together, to a sample."""
+    rng = np.random.default_rng(seed)
+    learnt = chosen[sampled(labels[chosen], rng)]
+    folds = _folds(labels[learnt], n_folds, seed)
+    fold = np.full(len(labels), -1, np.int32)
+    fold[chosen] = rng.integers(0, len(folds), len(chosen))
+    weights = np.ones((len(folds), len(learnt)), np.float32)
+    for k, (_, test) in enumerate(folds):
+        fold[learnt[test]] = k
+        weights[k, test] = 0
+    fits = refits.refit(vectors[learnt], labels[learnt], n_classes, c, weights)
+    probes = Probe.all_of(fits, n_classes)
+    out = np.zeros((len(labels), n_classes))
+    for start in range(0, len(chosen), _BLOCK):
+        rows = chosen[start : start + _BLOCK]
+        part, of = vectors[rows], fold[rows]
+        for k, probe in enumerate(probes):
+            out[rows[of == k]] = probe.probabilities(part[of == k])
+    return CrossFit(tuple(probes), fold, out)
+
+
+def out_of_fold(
+    vectors: Floats, labels: Ints, n_classes: int, c: float, seed: int, n_folds: int = 5
+) -> NDArray[np.float64]:
+    """Class probabilities (n, n_classes) of each image from a probe that has not seen it."""
+    return cross_fit(vectors, labels, n_classes, c, seed, n_folds).probabilities
+
+
+def label_errors(
+    ids: Sequence[str], labels: Ints, classes: Sequence[str], probabilities: NDArray[np.float64]
+) -> tuple[LabelError, ...]:
+    """Images whose label an out-of-sample probe doubts, the surest error first: it claims another class for them.
+
+    Source: confident learning (Northcutt et al. 2021): a class is claimed from the mean probability its own images get; here
+    from 0.8 of that, for half of a class's own images may miss the mean itself, and from 0.7 whatever it is.
+    Error: a conflicting image looks mislabelled to a probe that leans on a shortcut; look before you relabel.
+    """
+    given = probabilities[np.arange(len(labels)), labels]
+    usual = np.array(
+        [probabilities[labels == k, k].mean() if (labels == k).any() else 1.0 for k in range(len(classes))]
+    )
+    claimed = np.where(probabilities >= np.maximum(_AS_USUAL * usual, _CONFIDENT), probabilities, 0)
+    other = claimed.argmax(1)
+    doubtful = np.flatnonzero((claimed.max(1) > 0) & (other != labels))
+    order = sorted(doubtful, key=lambda i: (given[i], str(ids[int(i)])))
+    return tuple(
+        LabelError(str(ids[int(i)]), classes[int(labels[i])], classes[int(other[i])], float(1 - given[i]))
+        for i in order
+    )

@@ -1,0 +1,1 @@
+"""The forms of DATA: one file reads one form."""

@@ -1,0 +1,112 @@
+"""A FiftyOne data set as DATA: paths, labels, splits, and the user's own fields as metadata. It is never written to."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from curator.errors import DataError, InputError
+from curator.io.fiftyone import load_fiftyone
+from curator.readers.table import Row, Table
+from curator.types import Skipped
+
+SPLIT_TAGS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""Sample tags that are splits, where there is no field called split; a sample with two of them is in none."""
+_OWN = frozenset(("id", "filepath", "tags", "metadata", "created_at", "last_modified_at", "_media_type", "_rand"))
+_DEFAULT_LABEL = "label"
+_USUAL_LABEL = "ground_truth"
+
+
+def read(name: str, *, label_field: str = _DEFAULT_LABEL) -> tuple[str, Table]:
+    """The folder that all images of the data set lie in, and its rows; ids are paths relative to that folder.
+
+    A label is that of `label_field` where there is such a field, else of ground_truth, else of the only field with
+    classifications; a sample without one is unlabelled. Fields with one number, text or truth value per sample are
+    metadata. Of a set that curator made only the audited images are read, and none of the fields that curator made.
+
+    Raises:
+        InputError: no such data set, not of images, or several label fields of which none is named.
+        DataError: it has no sample.
+        MissingExtraError: no FiftyOne or MongoDB.
+    """
+    fo = load_fiftyone()
+    if not fo.dataset_exists(name):
+        near = difflib.get_close_matches(name, fo.list_datasets(), n=1)
+        hint = f"did you mean fiftyone:{near[0]}?" if near else "list them with `fiftyone datasets list`."
+        raise InputError(f"FiftyOne has no data set {name!r}; {hint}")
+    dataset = fo.load_dataset(name)
+    if len(dataset) and dataset.media_type != "image":
+        raise InputError(f"FiftyOne's data set {name!r} is of {dataset.media_type}; curator reads images.")
+    ours = (dataset.info.get("curator") or {}).get("fields", ())
+    view = dataset.match(fo.ViewField("source") == "data") if "source" in ours else dataset.view()
+    if not len(view):
+        raise DataError(f"FiftyOne's data set {name!r} has no samples.")
+    schema = dataset.get_field_schema()
+    labels = _labels(fo, view, schema, label_field, name)
+    paths, tags = view.values(["filepath", "tags"])
+    splits = _splits(view, schema, tags)
+    plain = {
+        field: view.values(field)
+        for field, kind in schema.items()
+        if isinstance(kind, fo.StringField | fo.BooleanField | fo.IntField | fo.FloatField)
+        and field not in {*_OWN, *ours, "split", label_field}
+    }
+    root = os.path.commonpath([os.path.dirname(path) for path in paths])
+    rows: dict[str, int] = {}
+    skipped = []
+    for k, path in enumerate(paths):
+        id = os.path.relpath(path, root).replace(os.sep, "/")
+        if id in rows:
+            skipped.append(Skipped(id, "a second sample of the same file"))
+        else:
+            rows[id] = k
+    metadata = pd.DataFrame(
+        {f: [column[k] for k in rows.values()] for f, column in plain.items()}, index=pd.Index(rows)
+    )
+    table = tuple(Row(id, labels[k] or None, splits[k]) for id, k in rows.items())
+    return root, Table(table, tuple(skipped), metadata)
+
+
+def vectors(name: str) -> list[tuple[str, dict[str, NDArray[Any]]]]:
+    """Each field with vectors of the data set `name`, by the path of the image.
+
+    Raises:
+        MissingExtraError: no FiftyOne or MongoDB.
+    """
+    fo = load_fiftyone()
+    dataset = fo.load_dataset(name)
+    out = []
+    for field in sorted(dataset.get_field_schema(ftype=(fo.VectorField, fo.ArrayField))):
+        paths, rows = dataset.exists(field).values(["filepath", field])
+        out.append((field, {path: np.ravel(row) for path, row in zip(paths, rows, strict=True)}))
+    return out
+
+
+def _labels(fo: Any, view: Any, schema: dict[str, Any], asked: str, name: str) -> list[str | None]:
+    given = [f for f, kind in schema.items() if getattr(kind, "document_type", None) is fo.Classification]
+    if asked in given:
+        return list(view.values(f"{asked}.label"))
+    if isinstance(schema.get(asked), fo.StringField):
+        return list(view.values(asked))
+    if asked != _DEFAULT_LABEL:
+        there = f"; there are: {', '.join(given)}." if given else ", and no other field with classifications."
+        raise InputError(f"FiftyOne's data set {name!r} has no label field {asked!r}{there}")
+    if _USUAL_LABEL in given:
+        return list(view.values(f"{_USUAL_LABEL}.label"))
+    if len(given) > 1:
+        raise InputError(
+            f"FiftyOne's data set {name!r} has several fields with labels ({', '.join(given)}); name one with --label-column."
+        )
+    return list(view.values(f"{given[0]}.label")) if given else [None] * len(view)
+
+
+def _splits(view: Any, schema: dict[str, Any], tags: list[list[str]]) -> list[str]:
+    if "split" in schema:
+        return [SPLIT_TAGS.get(str(s or "").lower(), str(s or "")) for s in view.values("split")]
+    named = [{SPLIT_TAGS[t.lower()] for t in each if t.lower() in SPLIT_TAGS} for each in tags]
+    return [found.pop() if len(found) == 1 else "" for found in named]

@@ -1,0 +1,1 @@
+"""What CI systems read: JUnit, SARIF, and the gate that fails a build."""

@@ -1,0 +1,120 @@
+"""`audit.junit.xml`: the audit as test cases, for the test report that every CI system shows.
+
+One suite per question. A shortcut that meets --fail-on is a failure, one that is accepted or below that level is
+skipped, as is what describes the object itself, and a class without any is a pass. Without --fail-on the level is medium.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+from curator.report import wording
+from curator.report.ci import gate
+
+NAME = "audit.junit.xml"
+MOST_LINES = 50
+"""Images and labels named in one test case; audit.json has all."""
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def audit_junit(content: Mapping[str, Any], level: str | None = None, before: Mapping[str, Any] | None = None) -> str:
+    """The XML text for the content of an audit.json; the same text for the same content, level and baseline.
+
+    `level` is what --fail-on says, `before` the content of the baseline. There is a failure if, and only if, the command
+    would end with 3 at that level. Names can neither leave their place nor move a terminal: what XML cannot hold, and
+    what is not seen, is spelled out.
+    """
+    level, before = level or gate.DEFAULT, before or {}
+    root = Xml.Element("testsuites", name="curator audit")
+    _shortcuts(root, content, level, before)
+    _leaks(root, content, level, before)
+    _labels(root, content)
+    for suite in [*root, root]:
+        cases = list(suite.iter("testcase"))
+        suite.set("tests", str(len(cases)))
+        suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
+        if suite is not root:
+            suite.set("errors", "0")
+            suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
+    Xml.indent(root, " ")
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
+
+
+def _shortcuts(root: Xml.Element, content: Mapping[str, Any], level: str, before: Mapping[str, Any]) -> None:
+    suite = Xml.SubElement(root, "testsuite", name="curator.shortcuts")
+    failing = {f["id"] for f in gate.failing_findings(content, level, before)}
+    known = {f["id"] for f in before.get("findings", [])}
+    for finding in content["findings"]:
+        case = _case(suite, f"shortcuts.{finding['class']}", finding["id"])
+        said = f"{finding['severity']}: {finding['sentence']}"
+        if finding["id"] in failing:
+            _add(case, "failure", said, _about(finding), kind=finding["severity"])
+        elif not gate.is_shortcut(finding["kind"], content["settings"]):
+            _add(case, "skipped", f"about the object itself, no shortcut: {said}", _about(finding))
+        elif finding.get("intended"):
+            _add(case, "skipped", f"accepted: {finding['intended']}", [said, *_about(finding)])
+        else:
+            why = "in the baseline" if finding["id"] in known else "below the level that fails"
+            _add(case, "skipped", f"{why}: {said}", _about(finding))
+    found = {f["class"] for f in content["findings"] if gate.is_shortcut(f["kind"], content["settings"])}
+    for name in content["dataset"]["classes"]:
+        if name in found:
+            continue
+        case = _case(suite, f"shortcuts.{name}", "no shortcut")
+        if content["verdict"] == "too few images to tell":
+            _add(case, "skipped", content["verdict"])
+
+
+def _leaks(root: Xml.Element, content: Mapping[str, Any], level: str, before: Mapping[str, Any]) -> None:
+    suite = Xml.SubElement(root, "testsuite", name="curator.duplicates")
+    case = _case(suite, "duplicates", "no picture in two splits")
+    leaks = content["duplicates"]["leaks"]
+    failing = gate.failing_leaks(content, level, before)
+    if failing:
+        what = wording.count(len(failing), "picture lies", "pictures lie")
+        _add(case, "failure", f"{what} in more than one split", [_leak(leak) for leak in failing], kind="leak")
+    elif leaks:
+        what = wording.count(len(leaks), "picture lies", "pictures lie")
+        _add(case, "skipped", f"not asked to fail: {what} in more than one split", [_leak(leak) for leak in leaks])
+
+
+def _leak(leak: Mapping[str, Any]) -> str:
+    return f"{', '.join(leak['splits'])}: {'; '.join(leak['ids'])}"
+
+
+def _labels(root: Xml.Element, content: Mapping[str, Any]) -> None:
+    # A doubtful label is for a person to judge: it never fails a build.
+    suite = Xml.SubElement(root, "testsuite", name="curator.labels")
+    case = _case(suite, "labels", "no doubtful label")
+    errors = content["label_errors"]
+    if errors:
+        lines = [f"{e['id']}: {e['given']} or {e['suggested']}? ({e['score']:.2f})" for e in errors]
+        _add(case, "skipped", f"to be looked at: {wording.count(len(errors), 'doubtful label')}", lines)
+
+
+def _about(finding: Mapping[str, Any]) -> list[str]:
+    lines = [f"also seen as: {', '.join(finding['same_as'])}"] if finding["same_as"] else []
+    return [*lines, *(f"breaks the rule: {id}" for id in finding["counterexample_ids"])]
+
+
+def _case(suite: Xml.Element, classname: str, name: str) -> Xml.Element:
+    # A dot would make a package of what stands before it.
+    group, _, rest = classname.partition(".")
+    place = f"curator.{group}" + (f".{rest.replace('.', '_')}" if rest else "")
+    return Xml.SubElement(suite, "testcase", classname=_legal(place), name=_legal(name))
+
+
+def _add(case: Xml.Element, tag: str, message: str, lines: Sequence[str] = (), kind: str = "") -> None:
+    attributes = {"message": _legal(message)} | ({"type": _legal(kind)} if kind else {})
+    shown = [_legal(line) for line in lines[:MOST_LINES]]
+    if len(lines) > MOST_LINES:
+        shown.append(f"and {len(lines) - MOST_LINES} more in audit.json")
+    Xml.SubElement(case, tag, attributes).text = "\n".join(shown) or None
+
+
+def _legal(text: str) -> str:
+    """The text as one line that XML 1.0 can hold; escaping < and & is left to the writer."""
+    return _NO_XML.sub(lambda m: f"\\u{ord(m[0]):04x}", wording.visible(text))

@@ -1,0 +1,192 @@
+"""`audit.sarif`: the audit in SARIF 2.1.0, which code hosts and editors show beside the files.
+
+Source: OASIS Static Analysis Results Interchange Format (SARIF) Version 2.1.0, 2020.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import quote
+
+from curator.report import wording
+from curator.report.ci import gate
+
+NAME = "audit.sarif"
+HOME = "https://github.com/curator-audit/curator"
+_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_BASE = "DATA"
+_LEVELS = {"high": "error", "medium": "warning", "low": "note"}
+_RULES = {
+    "leak": (
+        "The same picture in two splits",
+        "Duplicates that lie in more than one split: the test asks what was taught.",
+    ),
+    "label": ("Doubtful label", "A probe that never saw the image takes it for another class."),
+}
+
+
+def audit_sarif(content: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The SARIF log for the content of an audit.json; `before`, that of the baseline, adds what is new in it.
+
+    One result per finding, leak and doubtful label. A finding lies at the first image that breaks the rule, or where
+    none does at the first that follows it; the others are related. What is intended is suppressed, with its reason.
+    """
+    raw = [
+        *[_finding(f, content["settings"]) for f in content["findings"]],
+        *[_leak(leak) for leak in content["duplicates"]["leaks"]],
+        *[_label(e) for e in content["label_errors"]],
+    ]
+    ids = sorted({result["ruleId"] for result in raw})
+    earlier = None if before is None else _earlier(before)
+    results = []
+    for result in raw:
+        result["ruleIndex"] = ids.index(result["ruleId"])
+        if earlier is not None:
+            result["baselineState"] = _state(result, earlier)
+        results.append(result)
+    driver = {
+        "name": "curator",
+        "version": _said(content["versions"].get("curator-audit", "unknown")),
+        "informationUri": HOME,
+        "rules": [_rule(id) for id in ids],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "invocations": [{"executionSuccessful": True}],
+        "originalUriBaseIds": {_BASE: {"uri": _folder_uri(content["dataset"]["root"])}},
+        "results": results,
+        "properties": {
+            "verdict": content["verdict"],
+            "nImages": content["dataset"]["n_images"],
+            "nTests": content["n_tests"],
+            "expectedFalseFindings": content["expected_false_findings"],
+            "encoder": content["encoder"]["name"],
+            "fingerprint": content["dataset"]["fingerprint"],
+        },
+    }
+    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _finding(f: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    counts = gate.is_shortcut(f["kind"], settings)
+    breakers, followers = f["counterexample_ids"], f["example_ids"]
+    why = "breaks the rule" if breakers else "follows the rule"
+    accepted = {"kind": "external", "status": "accepted", "justification": _said(f.get("intended") or "")}
+    about = {key: f[key] for key in ("id", "class", "attribute", "value", "severity", "effect", "q")}
+    return _result(
+        f"{'shortcut' if counts else 'object'}/{_family(f['attribute'])}",
+        _LEVELS[f["severity"]] if counts else "note",
+        f["sentence"],
+        f["id"],
+        [(id, why) for id in breakers or followers],
+        suppressions=[accepted] if f.get("intended") else [],
+        properties=about,
+    )
+
+
+def _leak(leak: Mapping[str, Any]) -> dict[str, Any]:
+    ids, splits = leak["ids"], ", ".join(leak["splits"])
+    text = f"The same picture lies in {splits}: {wording.count(len(ids), 'image')}."
+    return _result("leak", "warning", text, "\n".join(["leak", *ids]), [(id, "the same picture") for id in ids])
+
+
+def _label(e: Mapping[str, Any]) -> dict[str, Any]:
+    text = f"Labelled {e['given']}, looks like {e['suggested']} (score {e['score']:.2f})."
+    return _result("label", "note", text, f"label\n{e['id']}\n{e['suggested']}", [(e["id"], "the image")])
+
+
+def _result(
+    rule: str,
+    level: str,
+    text: str,
+    key: str,
+    places: Sequence[tuple[str, str]],
+    *,
+    suppressions: Sequence[Mapping[str, Any]] = (),
+    properties: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    located = [_location(id, why) for id, why in places]
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    out: dict[str, Any] = {
+        "ruleId": rule,
+        "ruleIndex": -1,
+        "level": level,
+        "message": {"text": _said(text)},
+        "locations": located[:1],
+        "relatedLocations": [{**place, "id": k} for k, place in enumerate(located[1:], start=1)],
+        # By what was found, not where: the images that break a rule change while the rule stays. The second name is
+        # the one code hosts look at.
+        "partialFingerprints": {"curatorId/v1": digest, "primaryLocationLineHash": digest[:32]},
+        # On every result, for an absent list says that nobody knows (3.27.23).
+        "suppressions": list(suppressions),
+    }
+    return out | ({"properties": dict(properties)} if properties else {})
+
+
+def _location(id: str, why: str) -> dict[str, Any]:
+    uri = quote(_bytes(id), safe="/")
+    # An id that is a path of its own does not lie under DATA.
+    artifact = {"uri": f"file://{uri}"} if id.startswith("/") else {"uri": uri, "uriBaseId": _BASE}
+    return {"physicalLocation": {"artifactLocation": artifact}, "message": {"text": _said(why)}}
+
+
+def _rule(id: str) -> dict[str, Any]:
+    what, _, family = id.partition("/")
+    shortcut = (
+        f"Shortcut: {family}",
+        f"A value of {family} tells the class without being what the class is. A network may learn it instead.",
+    )
+    looks = (
+        f"Looks of the object: {family}",
+        f"A value of {family} lies on the object: what the class is, no shortcut.",
+    )
+    short, full = _RULES.get(id, looks if what == "object" else shortcut)
+    return {
+        "id": id,
+        "shortDescription": {"text": _said(short)},
+        "fullDescription": {"text": _said(full)},
+        "helpUri": f"{HOME}/blob/main/docs/concepts.md",
+    }
+
+
+def _earlier(before: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Level and text of what the baseline had, by fingerprint."""
+    raw = [
+        *[_finding(f, before.get("settings", {})) for f in before.get("findings", [])],
+        *[_leak(leak) for leak in before.get("duplicates", {}).get("leaks", [])],
+        *[_label(e) for e in before.get("label_errors", [])],
+    ]
+    return {r["partialFingerprints"]["curatorId/v1"]: (r["level"], r["message"]["text"]) for r in raw}
+
+
+def _state(result: Mapping[str, Any], earlier: Mapping[str, tuple[str, str]]) -> str:
+    was = earlier.get(result["partialFingerprints"]["curatorId/v1"])
+    if was is None:
+        return "new"
+    return "unchanged" if was == (result["level"], result["message"]["text"]) else "updated"
+
+
+def _family(attribute: str) -> str:
+    return _said(attribute.partition(".")[0]) or "other"
+
+
+def _said(text: str) -> str:
+    """Text for a message: nothing unseen in it, and no part of a name read as a link or a placeholder (3.11.5, 3.11.6)."""
+    return wording.visible(text).replace("](", "] (").replace("{", "{{").replace("}", "}}")
+
+
+def _folder_uri(root: str) -> str:
+    path = PurePath(root)
+    text = f"file:///{quote(_bytes(path.as_posix().lstrip('/')), safe='/:')}"
+    return text if text.endswith("/") else f"{text}/"
+
+
+def _bytes(name: str) -> bytes:
+    """A file's name as the bytes it has on disk; a surrogate that no file name holds is spelled out."""
+    try:
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "backslashreplace")

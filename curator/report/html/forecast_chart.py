@@ -1,0 +1,166 @@
+"""A forecast as the report shows it: the answer, the curve measured and expected, and what each class and pair needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import floor, log
+from typing import Any
+
+from curator.report import wording
+from curator.report.forecast import MOST_CLASSES, MOST_PAIRS, headline, short
+from curator.report.html.curves import HEIGHT, LEFT, SPAN, TOP, Line, Mark, Panel
+from curator.types.forecast import ClassForecast, Estimate, Forecast, Needed, PairForecast, Point, ZeroShot
+
+_STEP = 0.1
+_LARGEST = 1e12
+"""No accuracy and no count of images is above it; a hundred times a number just below infinity is none."""
+_MOST_TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A class or a pair: its accuracy now with its interval, and the images of every class it needs, in words."""
+
+    name: str
+    accuracy: str
+    needed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the section holds. `n_more` classes and pairs were left out."""
+
+    forecast: Forecast
+    headline: str
+    panel: Panel
+    classes: tuple[Row, ...]
+    pairs: tuple[Row, ...]
+    n_more_classes: int
+    n_more_pairs: int
+
+
+def outlook(forecast: Forecast) -> Outlook:
+    """The section for a forecast; the classes and pairs that need most come first."""
+    there = forecast.now.n_per_class
+    worst = sorted(forecast.per_class, key=lambda c: c.accuracy)
+    pairs = forecast.confusable_pairs
+    return Outlook(
+        forecast,
+        headline(forecast),
+        _panel(forecast),
+        tuple(_row(c.name, c, there) for c in worst[:MOST_CLASSES]),
+        tuple(_row(f"{p.a} / {p.b}", p, there) for p in pairs[:MOST_PAIRS]),
+        max(0, len(worst) - MOST_CLASSES),
+        max(0, len(pairs) - MOST_PAIRS),
+    )
+
+
+def _row(name: str, of: ClassForecast | PairForecast, there: int) -> Row:
+    return Row(name, wording.with_interval(of.accuracy, of.ci), short(of.needed, there))
+
+
+def _panel(f: Forecast) -> Panel:
+    """Accuracy over images of every class, each doubling as wide as the one before."""
+    arms = {"measured": f.curve, "expected": (f.now, *f.expected)}
+    points = [p for arm in arms.values() for p in arm]
+    lowest = min([f.target, *(p.ci[0] for p in points)])
+    bottom = max(0.0, min(0.8, floor(lowest / _STEP) * _STEP))
+    sizes = sorted({max(1, p.n_per_class) for p in points})
+    first, width = log(sizes[0]), max(log(sizes[-1]) - log(sizes[0]), 1e-9)
+
+    def x(n: int) -> float:
+        return round(LEFT + SPAN * (log(max(1, n)) - first) / width, 2)
+
+    def y(value: float) -> float:
+        return float(round(TOP + HEIGHT * (1 - (value - bottom) / (1 - bottom)), 1))
+
+    lines = tuple(
+        Line(
+            name,
+            name == "measured",
+            tuple(Mark(x(p.n_per_class), y(p.accuracy), y(max(p.ci[0], bottom)), y(p.ci[1])) for p in arm),
+            dashed=name == "expected",
+        )
+        for name, arm in arms.items()
+    )
+    n_steps = round((1 - bottom) / _STEP)
+    every = 1 if n_steps <= _MOST_TICKS else 2
+    y_ticks = tuple((y(1 - _STEP * k), f"{round(100 * (1 - _STEP * k))}%") for k in range(0, n_steps + 1, every))
+    step = -(-len(sizes) // _MOST_TICKS)
+    kept = [n for k, n in enumerate(reversed(sizes)) if k % step == 0][::-1]
+    told = "; ".join(
+        f"{name}: {', '.join(f'{wording.percent(p.accuracy)} with {p.n_per_class:,}' for p in arm)}"
+        for name, arm in arms.items()
+    )
+    return Panel(
+        "Accuracy by images of every class",
+        f"{told}. The target is {wording.percent(f.target)}. Whiskers are 95 % intervals.",
+        tuple(reversed(y_ticks)) if y_ticks[0][0] < y_ticks[-1][0] else y_ticks,
+        tuple((x(n), f"{n:,}") for n in kept),
+        lines,
+        (y(f.target), f"target {wording.percent(f.target)}"),
+        float(TOP + HEIGHT),
+    )
+
+
+def read_forecast(content: Mapping[str, Any]) -> Forecast | None:
+    """What a forecast.json holds; None where it is none, or is damaged."""
+    try:
+        if content["schema"] != "curator.forecast/1":
+            return None
+        zero, easiest = content["zero_shot"], content["easiest_pair"]
+        return Forecast(
+            target=_float(content["target"]),
+            now=_point(content["now"]),
+            needed=_needed(content["needed"]),
+            plateau=Estimate(_float(content["plateau"]["value"]), _ci(content["plateau"]["ci"])),
+            curve=tuple(map(_point, content["curve"])),
+            expected=tuple(map(_point, content["expected"])),
+            per_class=tuple(
+                ClassForecast(
+                    str(c["class"]), _int(c["n_images"]), _float(c["accuracy"]), _ci(c["ci"]), _needed(c["needed"])
+                )
+                for c in content["per_class"]
+            ),
+            confusable_pairs=tuple(map(_pair, content["confusable_pairs"])),
+            easiest_pair=None if easiest is None else _pair(easiest),
+            zero_shot=None if zero is None else ZeroShot(_float(zero["accuracy"]), _ci(zero["ci"]), str(zero["means"])),
+            n_test=_int(content["n_test"]),
+            tested=str(content["tested"]),
+            encoder=str(content["encoder"]),
+            seed=_int(content["seed"]),
+            notes=tuple(map(str, content["notes"])),
+            fingerprint=str(content.get("fingerprint") or ""),
+        )
+    except (KeyError, TypeError, ValueError, IndexError):
+        return None
+
+
+def _float(value: Any) -> float:
+    number = float(value)
+    if not -_LARGEST < number < _LARGEST:
+        raise ValueError("no such number")
+    return number
+
+
+def _int(value: Any) -> int:
+    return int(_float(value))
+
+
+def _ci(pair: Any) -> tuple[float, float]:
+    low, high = pair
+    return _float(low), _float(high)
+
+
+def _point(p: Mapping[str, Any]) -> Point:
+    return Point(_int(p["n_per_class"]), _float(p["accuracy"]), _ci(p["ci"]))
+
+
+def _needed(n: Mapping[str, Any]) -> Needed:
+    low, high = (None if end is None else _int(end) for end in n["ci"])
+    return Needed(None if n["n_per_class"] is None else _int(n["n_per_class"]), (low, high))
+
+
+def _pair(p: Mapping[str, Any]) -> PairForecast:
+    return PairForecast(str(p["a"]), str(p["b"]), _float(p["accuracy"]), _ci(p["ci"]), _needed(p["needed"]))

@@ -1,0 +1,152 @@
+"""The embedding map: a few hundred images laid out by what the encoder sees, near each other where it sees them as alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curator.errors import InputError
+from curator.report import wording
+from curator.report.html.pictures import Album, Thumbnails
+from curator.shortcuts import indicators
+from curator.types import AuditRun, Finding, Floats
+
+SHAPES = 7
+"""Classes with a colour and a shape of their own, the largest ones; of more classes the last stands for all the others."""
+NO_CLASS = SHAPES
+MOST_MARKS = 12
+"""Findings that the map can be marked by."""
+_EDGE = 3.0
+"""Per cent of the width and height kept free on each side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """An image on the map: `x` and `y` in per cent, `kind` its class's place in the legend, `ref` its picture's element id.
+
+    `has` has a character for each finding the map can be marked by: 1 has the value, 0 has not, - is not of its class.
+    """
+
+    id: str
+    x: float
+    y: float
+    kind: int
+    class_name: str
+    ref: str
+    has: str
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """`kinds` are the legend: number, name, and how many of it are shown. `marks` are the findings it can be marked by.
+
+    `share` is the fraction of the variance of the images shown that the two axes keep.
+    """
+
+    dots: tuple[Dot, ...]
+    kinds: tuple[tuple[int, str, int], ...]
+    marks: tuple[Finding, ...]
+    n_all: int
+    share: float
+
+
+def embedding_map(
+    run: AuditRun,
+    findings: Sequence[Finding],
+    album: Album,
+    thumbnails: Thumbnails | None,
+    smaller: Thumbnails | None,
+    limit: int,
+) -> Map | None:
+    """The map of at most `limit` images: the pictures of the findings, then of every class alike; None of fewer than three.
+
+    Error: two axes of hundreds: images apart here are apart, images that touch may differ in what is not drawn.
+    Source: Pearson (1901), the first two principal components.
+    """
+    marks = [
+        f for f in findings[:MOST_MARKS] if f.attribute in run.measures.frame and f.class_name in run.dataset.classes
+    ]
+    rows = chosen(run, findings, limit)
+    if len(rows) < 3:
+        return None
+    at, share = positions(run.embeddings.vectors[rows])
+    counts = run.dataset.class_counts()
+    order = sorted(counts, key=lambda c: (-counts[c], c))
+    own = order[: SHAPES if len(order) <= SHAPES else SHAPES - 1]
+    has = _marked(run, marks, rows)
+    dots = []
+    for k, row in enumerate(rows):
+        id, label = str(run.dataset.ids[row]), int(run.dataset.labels[row])
+        name = run.dataset.classes[label] if label >= 0 else ""
+        kind = NO_CLASS if not name else own.index(name) if name in own else SHAPES - 1
+        x, y = at[k].tolist()
+        dots.append(Dot(id, x, y, kind, name, album.small(id, thumbnails, smaller).ref, "".join(h[k] for h in has)))
+    names = dict(enumerate(own))
+    if len(order) > len(own):
+        names[SHAPES - 1] = wording.count(len(order) - len(own), "other class", "other classes")
+    names[NO_CLASS] = "no class"
+    shown = Counter(dot.kind for dot in dots)
+    kinds = tuple((k, name, shown[k]) for k, name in names.items() if shown[k])
+    return Map(tuple(dots), kinds, tuple(marks), len(run.dataset), share)
+
+
+def _marked(run: AuditRun, marks: Sequence[Finding], rows: NDArray[np.intp]) -> list[NDArray[np.str_]]:
+    """For each finding a character for each row, see `Dot`."""
+    measures, labels = run.measures.take(rows), run.dataset.labels[rows]
+    out = []
+    for f in marks:
+        try:
+            values = indicators.read(measures, f.attribute, f.value)[0]
+        except InputError:
+            values = np.zeros(len(rows), np.bool_)
+        inside = labels == run.dataset.classes.index(f.class_name)
+        out.append(np.where(inside, np.where(values, "1", "0"), "-"))
+    return out
+
+
+def chosen(run: AuditRun, findings: Sequence[Finding], limit: int) -> NDArray[np.intp]:
+    """Rows for the map, in their order: up to half of them pictures that findings show, the rest evenly from every class."""
+    wanted = {i for f in findings[:MOST_MARKS] for i in (*f.counterexample_ids[:12], *f.example_ids[:4])}
+    ids = run.dataset.ids
+    if len(ids) <= limit:
+        return np.arange(len(ids))
+    shown = np.flatnonzero(np.isin(ids, np.array(sorted(wanted), dtype=ids.dtype)))[: limit // 2]
+    taken = np.zeros(len(ids), np.bool_)
+    taken[shown] = True
+    groups = [np.flatnonzero((run.dataset.labels == k) & ~taken) for k in np.unique(run.dataset.labels)]
+    room = limit - len(shown)
+    while room > 0 and groups:
+        groups.sort(key=len)
+        n = min(len(groups[0]), max(1, room // len(groups)))
+        pick = groups[0][np.linspace(0, len(groups[0]) - 1, n).round().astype(np.intp)] if n else groups[0]
+        taken[pick] = True
+        room -= n
+        groups = groups[1:]
+    return np.flatnonzero(taken)
+
+
+def positions(vectors: Floats) -> tuple[NDArray[np.float64], float]:
+    """Where each of the (n, d) vectors lies on the first two principal components, (n, 2) in per cent of the map, and the
+    fraction of the variance these keep. An axis points to the image farthest out on it, so that the map is not mirrored from
+    one run to the next.
+
+    >>> positions(np.array([[0.0, 0], [2, 0], [4, 0], [2, 2]]))[0].tolist()
+    [[97.0, 73.5], [50.0, 73.5], [3.0, 73.5], [50.0, 26.5]]
+    """
+    centred = np.asarray(vectors, np.float64) - np.mean(vectors, axis=0, dtype=np.float64)
+    # Hundreds of images in thousands of dimensions: their products are the smaller matrix.
+    values, axes = np.linalg.eigh(centred @ centred.T)
+    values = np.maximum(values[::-1], 0)
+    at = axes[:, ::-1][:, :2] * np.sqrt(values[:2])
+    at = at * np.where(at[np.abs(at).round(9).argmax(0), [0, 1]] < 0, -1.0, 1.0)
+    low, high = at.min(0), at.max(0)
+    # One scale for both axes, or distances would lie; the shorter one in the middle.
+    at = (at - (low + high) / 2) / max(float((high - low).max()), 1e-12)
+    at[:, 1] = -at[:, 1]  # up is more
+    total = float(values.sum())
+    # Whole tenths: the last bits of a product depend on how many threads made it.
+    return np.round(50 + at * (100 - 2 * _EDGE), 1) + 0.0, float(values[:2].sum()) / total if total > 0 else 0.0

@@ -1,0 +1,200 @@
+"""The report a person reads: one HTML file that needs no network and no other file; its one script moves about the map."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from itertools import islice
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from curator.report import comparison as compared
+from curator.report import wording
+from curator.report.ci import gate
+from curator.report.html import ladder, views
+from curator.report.html.curves import panels
+from curator.report.html.forecast_chart import Outlook, outlook
+from curator.report.html.map import embedding_map
+from curator.report.html.pictures import Album, Thumbnails
+from curator.report.html.places import Sight
+from curator.report.html.views import Limits, verdict_words
+from curator.report.html.views import advice as advice
+from curator.shortcuts import indicators
+from curator.shortcuts.comparison import Comparison
+from curator.types import AuditRun, ProbeReport, Recommendation
+from curator.types.forecast import Forecast
+
+MAX_BYTES = 5_000_000
+LONGEST_TEXT = 600
+MAP_SIDE = 80
+"""Pixels of the longer side of a picture that only the map shows: 400 of them are 1 MB."""
+FALSE_DISCOVERIES = 0.05
+"""The rate of an audit whose settings do not name one."""
+_INTERVAL = re.compile(r"(\[[+−]?\d+, [+−]?\d+\])")
+_SLOTS = ("forecast-link", "forecast")
+"""Parts of the page that a later command fills, each between two comments; no name can write one, being escaped."""
+
+# Tried in this order until the page is small enough: thousands of long names can outgrow the first.
+_LIMITS = (
+    Limits(),
+    Limits(findings=15, rows=60, strip=6, groups=8, recommended=30, pictures=2_000_000, dots=200, map_pictures=500_000),
+    Limits(findings=5, rows=15, strip=4, groups=4, recommended=8, pictures=600_000, dots=60, map_pictures=100_000),
+)
+
+
+def render(
+    run: AuditRun,
+    thumbnails: Thumbnails,
+    *,
+    recommendation: Recommendation | None = None,
+    probe: ProbeReport | None = None,
+    pool_thumbnails: Thumbnails | None = None,
+    map_thumbnails: Thumbnails | None = None,
+    sights: Mapping[str, Sight] | None = None,
+    forecast: Forecast | None = None,
+    comparison: Comparison | None = None,
+) -> str:
+    """The whole report as one HTML text of at most 5 MB, the same for the same input.
+
+    `thumbnails` gives a small JPEG or PNG for an id of the data set, `map_thumbnails` a smaller one for the map (default: the
+    same), `pool_thumbnails` one of the recommended; None, a `CuratorError` or an `OSError` becomes a placeholder. `sights` are
+    by finding id. What is left out for size is counted in place. The text can be encoded as UTF-8 whatever the names hold.
+    """
+    page = ""
+    for limits in _LIMITS:
+        album = Album(limits.pictures)
+        context = {
+            **_found(run, thumbnails, album, limits, sights or {}),
+            "plan": recommendation and views.plan(recommendation, pool_thumbnails, album, limits),
+            "rec": recommendation,
+            "probe": probe,
+            "examined": _examined(run, probe) if probe else "",
+            "groups": probe and views.groups(probe)[: limits.rows],
+            "curves": panels(probe) if probe else [],
+            "average": wording.average_change(probe) if probe else "",
+            "outlook": outlook(forecast) if forecast else None,
+            "comparison": comparison,
+        }
+        # Last: what is embedded already is not embedded again, and what the map takes is its own.
+        album.budget += limits.map_pictures
+        shortcuts = context["shortcuts"]
+        context["map"] = embedding_map(run, shortcuts, album, thumbnails, map_thumbnails or thumbnails, limits.dots)
+        page = _environment().get_template("report.html.j2").render(context)
+        if len(page.encode()) <= MAX_BYTES:
+            break
+    return page
+
+
+def with_forecast(page: str, forecast: Forecast) -> str | None:
+    """The report with the forecast in it instead of any earlier one; None where it is of other data, or there is no room."""
+    if not forecast.fingerprint or f'<meta name="curator:data" content="{forecast.fingerprint}">' not in page:
+        return None
+    made: Outlook = outlook(forecast)
+    for slot in _SLOTS:
+        start, end = f"<!-- {slot} -->", f"<!-- /{slot} -->"
+        if page.count(start) != 1 or page.count(end) != 1:
+            return None
+        text = _environment().get_template(f"{slot}.html.j2").render(outlook=made)
+        page = page[: page.index(start) + len(start)] + text + page[page.index(end) :]
+    return page if len(page.encode()) <= MAX_BYTES else None
+
+
+def _found(
+    run: AuditRun, thumbnails: Thumbnails, album: Album, limits: Limits, sights: Mapping[str, Sight]
+) -> dict[str, Any]:
+    """What the templates say of the audit itself."""
+    audit = run.audit
+    shortcuts = [f for f in audit.findings if gate.is_shortcut(f.kind, run.settings)]
+    alpha = float(run.settings.get("audit", {}).get("alpha", FALSE_DISCOVERIES))
+    return {
+        "run": run,
+        "data": run.dataset,
+        "audit": audit,
+        "views": [
+            views.finding(run, i, f, thumbnails, album, limits, sights.get(f.id), alpha)
+            for i, f in enumerate(shortcuts[: limits.findings], start=1)
+        ],
+        "shortcuts": shortcuts,
+        "other_findings": shortcuts[limits.findings : limits.findings + limits.rows],
+        "n_unlisted": max(0, len(shortcuts) - limits.findings - limits.rows),
+        "objects": [f for f in audit.findings if not gate.is_shortcut(f.kind, run.settings)],
+        "verdict": verdict_words(run),
+        "notes": list(dict.fromkeys(n for n in (run.encoder.note, *run.notes) if n))[: limits.groups],
+        "counts": list(islice(run.dataset.class_counts().items(), limits.rows)),
+        "patterns": views.patterns(run, thumbnails, album, limits),
+        "clusters": views.clusters(run, thumbnails, album, limits),
+        "every_leak": run.every_leak,
+        "leaks": [(g, album.strip(g.ids, thumbnails, 4, str)) for g in run.leaks[: limits.groups]],
+        "duplicates": [(g, album.strip(g.ids, thumbnails, 4, str)) for g in run.duplicates[: limits.groups]],
+        "label_errors": [(e, album.shot(e.id, thumbnails)) for e in run.label_errors[: 2 * limits.groups]],
+        "skipped": run.dataset.skipped[: limits.rows],
+        "settings": _flat(run.settings)[: limits.rows],
+        "limits": limits,
+        "album": album,
+    }
+
+
+def _examined(run: AuditRun, probe: ProbeReport) -> str:
+    """What is said of images with the value that the probe is about."""
+    if probe.attribute not in run.measures.frame:
+        return probe.value
+    return indicators.phrase(run.measures.column(probe.attribute), probe.value)
+
+
+def _flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as dotted names and their values."""
+    out: list[tuple[str, str]] = []
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            out += _flat(value, f"{prefix}{key}.")
+        else:
+            out.append((f"{prefix}{key}", str(value)))
+    return out
+
+
+def _inert(value: Any) -> Any:
+    """Applied to everything a template prints, before escaping: no name may hide, reorder or flood the page."""
+    return wording.visible(value, LONGEST_TEXT) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _quiet(sentence: str) -> Markup:
+    """A finding's sentence with its intervals set back: they are there to be looked up, not read aloud."""
+    parts = _INTERVAL.split(wording.visible(sentence, LONGEST_TEXT))
+    return Markup("").join(Markup('<span class="ci">{}</span>').format(p) if i % 2 else p for i, p in enumerate(parts))
+
+
+def _breakable(path: str) -> Markup:
+    """A path that breaks after its folders before it breaks within a name."""
+    return Markup("/<wbr>").join(wording.visible(path, LONGEST_TEXT).split("/"))
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    env = jinja2.Environment(
+        loader=jinja2.PackageLoader("curator.report.html"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_inert,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    words = (wording.percent, wording.with_interval, wording.points, wording.odds, wording.probability)
+    env.filters |= {f.__name__: f for f in words}
+    env.filters |= {"quiet": _quiet, "breakable": _breakable}
+    env.filters["n"] = lambda number: f"{number:,}"
+    env.globals |= {"count": wording.count, "arm_words": wording.arm_words, "expected_gain": wording.expected_gain}
+    env.globals |= {"spelt_out": wording.spelt_out, "nothing_wrong": wording.nothing_wrong}
+    env.globals |= {"borne_out": ladder.borne_out, "cost": ladder.cost, "compared": compared}
+    for name in ("style.css", "map.js"):
+        # Marked safe: ours, word for word, so that its hash in the policy is that of what stands in the page.
+        text = files("curator.report.html").joinpath("templates", name).read_text("utf-8")
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+        kind = name.rpartition(".")[2]
+        env.globals |= {kind: Markup(text), f"{kind}_hash": f"sha256-{digest}"}  # nosec B704
+    return env

@@ -1,0 +1,1 @@
+"""Which images to add, leave out or put into which split."""

@@ -1,0 +1,292 @@
+"""The audit itself: does knowing an attribute's value tell the class? One class against the rest, every value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curator import stats
+from curator.config import AuditSettings
+from curator.shortcuts.adjustment import adjust
+from curator.shortcuts.association import Hit, Table, Tests, count, exact_tests, hits
+from curator.shortcuts.confirmation import confirm
+from curator.shortcuts.indicators import Indicators
+from curator.shortcuts.measurement_error import widened
+from curator.shortcuts.permutation import expected_false_findings
+from curator.shortcuts.redundancy import fold
+from curator.shortcuts.shared_patterns import shared_patterns
+from curator.types import Audit, Finding, Ints, Mask, Severity, Verdict
+
+_FEW = 12
+"""Images of a lone class below which no test against a pool is leaned on; also the most descriptions that are given."""
+_MOST_OF_FEW = 0.75
+"""A description says what three of four share."""
+
+
+def severity(low: float, kind: str, settings: AuditSettings) -> Severity:
+    """By the lower end of the effect's interval; an object's own looks are never above low, unless the user asks."""
+    if kind == "object" and not settings.objects:
+        return "low"
+    return "high" if low >= settings.high else "medium" if low >= settings.medium else "low"
+
+
+def percent(share: float) -> str:
+    """A fraction for a sentence, without claiming certainty it has not: 99.7 % is not 100."""
+    whole = round(100 * share)
+    if whole == 100 and share < 1:
+        whole = 99
+    return str(max(1, whole) if share > 0 else 0)
+
+
+def sentence(
+    class_name: str, phrase: str, here: tuple[float, float, float], there: tuple[float, float, float], where: str
+) -> str:
+    """The finding in words: shares with their 95 % intervals, in percent.
+
+    >>> sentence("bunny", "have a green background", (0.93, 0.87, 0.96), (0.11, 0.08, 0.15), "elsewhere")
+    '93% [87, 96] of bunny have a green background, against 11% [8, 15] elsewhere.'
+    """
+    inside, outside = ([percent(x) for x in shares] for shares in (here, there))
+    return (
+        f"{inside[0]}% [{inside[1]}, {inside[2]}] of {class_name} {phrase}, "
+        f"against {outside[0]}% [{outside[1]}, {outside[2]}] {where}."
+    )
+
+
+def _finding(
+    hit: Hit,
+    same: list[Hit],
+    table: Table,
+    indicators: Indicators,
+    classes: tuple[str, ...],
+    settings: AuditSettings,
+    where: str,
+) -> Finding:
+    c, v = hit.class_idx, hit.indicator
+    k, n = int(table.with_[c, v]), int(table.known[c, v])
+    other_with, other_known = (int(x[c, v]) for x in table.elsewhere)
+    here, there = _share(k, n), _share(other_with, other_known)
+    column = indicators.columns[v]
+    return Finding(
+        class_name=classes[c],
+        attribute=column.name,
+        value=indicators.value_names[v],
+        kind=column.kind,
+        n_class=n,
+        n_with=k,
+        share_in_class=here[0],
+        share_in_class_ci=here[1:],
+        share_elsewhere=there[0],
+        share_elsewhere_ci=there[1:],
+        effect=hit.effect,
+        effect_ci=hit.effect_ci,
+        p=hit.p,
+        q=hit.q,
+        severity=severity(hit.effect_ci[0] - column.bias, column.kind, settings),
+        bias=column.bias,
+        sentence=sentence(classes[c], indicators.phrase(v), here, there, where)
+        + _where_known(table, c, n, other_known),
+        same_as=tuple(dict.fromkeys(_name_of(h, hit, indicators, classes) for h in same)),
+    )
+
+
+def _where_known(table: Table, c: int, n: int, n_elsewhere: int) -> str:
+    """A second sentence where the shares are of fewer images than there are: EXIF, sparse columns."""
+    inside, outside = int(table.sizes[c]), int(table.sizes.sum() - table.sizes[c])
+    if n == inside and n_elsewhere == outside:
+        return ""
+    return f" Known for {n} of {inside} and, elsewhere, {n_elsewhere} of {outside}."
+
+
+def _share(k: int, n: int) -> tuple[float, float, float]:
+    low, high = stats.wilson(k, n)
+    return k / max(n, 1), float(low), float(high)
+
+
+def _name_of(hit: Hit, leader: Hit, indicators: Indicators, classes: tuple[str, ...]) -> str:
+    name = f"{indicators.attribute[hit.indicator]}={indicators.value_names[hit.indicator]}"
+    return name if hit.class_idx == leader.class_idx else f"{classes[hit.class_idx]}:{name}"
+
+
+def worst_first(finding: Finding) -> tuple[bool, int, bool, float, str]:
+    """Sorts findings. What describes the object itself comes last: every class has looks of its own.
+
+    Within one severity, what no random half bears out comes after the rest.
+    """
+    low = (finding.effect_ci or (0.0, 0.0))[0] - finding.bias
+    return finding.kind == "object", _SEVERITY_ORDER[finding.severity], not finding.borne_out, -low, finding.id
+
+
+def judged(finding: Finding, settings: AuditSettings) -> Finding:
+    """The finding with the severity that association and reliance have together: the whole policy.
+
+    Association comes first (`severity`). A probe that leans on the attribute by more than `leans` beyond doubt raises a medium
+    finding to high. Where both the gap and the intervention rule out that much, the finding falls by one: nothing learnt from
+    these pictures uses it. What could not be tried changes nothing. A low finding rises to medium only where most random
+    halves confirm it and the intervention costs twice `leans` beyond doubt: a rare value that decides.
+    """
+    plain = severity((finding.effect_ci or (0.0, 0.0))[0] - finding.bias, finding.kind, settings)
+    r = finding.reliance
+    if r is None or finding.p is None:
+        return finding
+    intervals = [ci for ci in (r.gap_ci, r.excess_ci) if ci is not None]
+    # What the measure itself may have got wrong (`bias`) is not made sure by a probe that leans on the picture.
+    if plain == "medium" and not finding.bias and any(low >= settings.leans for low, _ in intervals):
+        return replace(finding, severity="high")
+    sure = finding.confirmation is not None and 2 * finding.confirmation.confirmed > finding.confirmation.n_splits
+    decides = r.excess_ci is not None and r.excess_ci[0] >= 2 * settings.leans
+    if plain == "low" and sure and decides and not finding.bias and (finding.kind != "object" or settings.objects):
+        return replace(finding, severity="medium")
+    if len(intervals) == 2 and all(high < settings.leans for _, high in intervals):
+        return replace(finding, severity="medium" if plain == "high" else "low")
+    return replace(finding, severity=plain)
+
+
+def any_counts(findings: Sequence[Finding], settings: AuditSettings) -> bool:
+    """Whether the verdict is "shortcuts found". Every class has looks of its own, and they are no shortcut; nor is a low
+    finding that no random half of the images bears out."""
+    return any(f.borne_out and (f.kind != "object" or settings.objects) for f in findings)
+
+
+_SEVERITY_ORDER = {"high": 0, "medium": 1, "low": 2}
+
+
+def audit(
+    indicators: Indicators,
+    labels: Ints,
+    classes: tuple[str, ...],
+    settings: AuditSettings,
+    rng: np.random.Generator,
+    *,
+    where: str = "elsewhere",
+    pictures: Ints | None = None,
+    counts: Table | None = None,
+) -> Audit:
+    """Test every class x value and say what stands out, worst first.
+
+    `labels` (n,) index `classes`; -1 takes no part; a label equal to len(classes) is compared with but not reported (the
+    pool). `pictures` (n,) numbers what each image shows, so that no half confirms the other by a duplicate. Example and
+    counter-example ids are chosen by the caller, who has the vectors. `counts` are those of all images where `labels` are of
+    a sample of them: shares, effects and tests are then of all, and the sample tells what needs images one by one, how values
+    go together (folding, adjusted effects), random halves and shuffles.
+
+    Error: p is exact given the margins; q holds for independent or positively dependent tests; the effect of a number's
+    best cut is a little optimistic (it was chosen among `cuts`), its interval allows for that; shares are of the values as
+    measured, not as they are.
+    Source: Fisher (1935), Newcombe (1998), Benjamini and Hochberg (1995), Mantel and Haenszel (1959).
+    """
+    n_rows = max(int(labels.max(initial=-1)) + 1, len(classes))
+    table = counts or count(indicators, labels, n_rows)
+    present = int((table.sizes > 0).sum())
+    shared = shared_patterns(indicators, labels, classes, table)
+    if present < 2:
+        return Audit(_descriptions(indicators, table, classes, where), "too few images to tell", None, 0, shared)
+    tests = exact_tests(table, len(classes), indicators, settings)
+    found = [widened(hit, indicators, labels) for hit in hits(table, tests, settings)]
+    strong = sorted((h for h in found if h.effect_ci[0] > settings.min_effect), key=lambda h: -round(h.effect_ci[0], 9))
+    groups = fold(strong, indicators, labels, settings)
+    leaders = [g[0] for g in groups]
+    confirmed = confirm(leaders, indicators, labels, len(classes), settings, rng.spawn(1)[0], pictures)
+    evidence = zip(groups, confirmed, adjust(leaders, indicators, labels), strict=True)
+    findings = tuple(
+        replace(
+            _finding(g[0], g[1:], table, indicators, classes, settings, where), confirmation=confirmation, adjusted=left
+        )
+        for g, confirmation, left in evidence
+    )
+    ordered = sorted(findings, key=worst_first)
+    verdict: Verdict = "shortcuts found" if any_counts(findings, settings) else "none found"
+    if not findings and not _could_tell(table.sizes, len(classes), tests.n_tests, settings):
+        verdict = "too few images to tell"
+    if not findings and len(classes) == 1 and int(table.sizes[0]) < _FEW:
+        # Against a pool a handful of images seldom reaches significance; what they share is still worth saying.
+        verdict, ordered = "too few images to tell", list(_descriptions(indicators, table, classes, where))
+    expected = expected_false_findings(indicators, labels, n_rows, len(classes), settings, rng)
+    untested = _untested(indicators, table, tests)
+    return Audit(tuple(ordered), verdict, expected, tests.n_tests, shared, untested)
+
+
+def _untested(indicators: Indicators, table: Table, tests: Tests) -> tuple[str, ...]:
+    """The attributes of which no test could have come out though the images differ in them, each with the reason."""
+    names = np.array(indicators.attribute)
+    tested = {names[members[0]] for members, told in zip(indicators.tests(), tests.told.T, strict=True) if told.any()}
+    k_all, n_all = table.with_.sum(0), table.known.sum(0)
+    out = []
+    for name in dict.fromkeys(indicators.attribute):
+        mine = np.flatnonzero(names == name)
+        most, n = int(k_all[mine].max()), int(n_all[mine].max())
+        if name in tested or most in (0, n):
+            continue
+        few = f"only {n - most} differ" if 2 * most > n else f"no value is in more than {most}"
+        out.append(f"{name}: {few} of {n} images")
+    return tuple(out)
+
+
+def _could_tell(sizes: NDArray[np.int64], n_classes: int, n_tests: int, settings: AuditSettings) -> bool:
+    """Whether a perfect shortcut (all of the class, none elsewhere) would come out significant in the best class."""
+    n = int(sizes.sum())
+    best = min((float(stats.exact_greater(k, k, k, n)) for k in sizes[:n_classes] if k), default=1.0)
+    return best * max(n_tests, 1) <= settings.alpha
+
+
+def _descriptions(indicators: Indicators, table: Table, classes: tuple[str, ...], where: str) -> tuple[Finding, ...]:
+    """Where nothing can be tested: what most images of a class share of their surroundings, and no p-value.
+
+    With something to compare with (a pool), its share and the difference are given too.
+    """
+    out = []
+    other_with, other_known = table.elsewhere
+    for c, name in enumerate(classes):
+        for v, column in enumerate(indicators.columns):
+            k, n = int(table.with_[c, v]), int(table.known[c, v])
+            k2, n2 = int(other_with[c, v]), int(other_known[c, v])
+            if column.kind != "context" or column.form == "number" or n < 2 or k < _MOST_OF_FEW * n:
+                continue
+            here, there = _share(k, n), _share(k2, n2)
+            low, high = stats.newcombe(k, n, k2, n2)
+            against = (
+                f"against {percent(there[0])}% [{percent(there[1])}, {percent(there[2])}] {where}; "
+                f"{n} images are too few to tell"
+                if n2
+                else "there is nothing to compare them with"
+            )
+            out.append(
+                Finding(
+                    class_name=name,
+                    attribute=column.name,
+                    value=indicators.value_names[v],
+                    kind=column.kind,
+                    n_class=n,
+                    n_with=k,
+                    share_in_class=here[0],
+                    share_in_class_ci=here[1:],
+                    share_elsewhere=there[0] if n2 else None,
+                    share_elsewhere_ci=there[1:] if n2 else None,
+                    effect=here[0] - there[0] if n2 else None,
+                    effect_ci=(float(low), float(high)) if n2 else None,
+                    p=None,
+                    q=None,
+                    severity="low",
+                    sentence=f"{k} of {n} {name} {indicators.phrase(v)}{',' if n2 else ';'} {against}.",
+                )
+            )
+    # Stable: among equals, the order of the indicators stands, and that is by weight.
+    ordered = sorted(out, key=lambda f: -(f.effect if f.effect is not None else f.share_in_class))
+    # A lawn is a dozen visual words: these are said where nothing plainer can be. What is shared has them, too.
+    plainer = [f for f in ordered if not f.attribute.startswith("words.")]
+    return tuple((plainer or ordered)[:_FEW])
+
+
+def with_examples(finding: Finding, examples: tuple[str, ...], counterexamples: tuple[str, ...]) -> Finding:
+    """The same finding with the images a person should look at."""
+    return replace(finding, example_ids=examples, counterexample_ids=counterexamples)
+
+
+def members(finding: Finding, indicators: Indicators, labels: Ints, classes: tuple[str, ...]) -> tuple[Mask, Mask]:
+    """Masks (n,) of the class's images that have the finding's value, and of those that were measured and do not."""
+    v = indicators.index(finding.attribute, finding.value)
+    inside = labels == classes.index(finding.class_name)
+    return inside & indicators.values[:, v], inside & ~indicators.values[:, v] & indicators.known[:, v]

@@ -1,0 +1,126 @@
+"""What do these pictures have in common? Per class, the values that most of its images have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from curator.shortcuts.association import Table, count
+from curator.shortcuts.indicators import Indicators
+from curator.types import Column, Ints, Mask, SharedPattern
+
+MOST = 0.6
+"""A pattern is shared by a class when this fraction of its images have it."""
+LIFT = 0.1
+"""What is this much more common than elsewhere says something of the class: "are JPEG files" tells nobody anything."""
+PER_SIDE = 4
+"""Patterns on the object, and around it; half as many of the picture as a whole."""
+AS_ELSEWHERE = 1
+"""Patterns of a side where none is more common than elsewhere: a class without a lawn still lies on something."""
+_SAME = 0.95
+"""Two patterns are one when they agree on this fraction of the class's images, and their lack goes together too."""
+_TIED = 0.5
+"""... by this correlation within the class: of two things that nearly all images have, most images have both anyway."""
+_LARGEST = 30_000
+"""Images of a class that two patterns are compared on, at most, evenly from all of them: agreement is then known to 0.003."""
+_NUMBERED = re.compile(r" \(\d+\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """One value of a class; `lift` is by how much it is more common than elsewhere, less the measure's own error."""
+
+    position: int
+    column: Column
+    side: str
+    share: float
+    elsewhere: float | None
+    lift: float
+
+    @property
+    def rank(self) -> tuple[float, bool, int]:
+        # A colour or a prompt reads better than a word without a name, where both say as much.
+        return -round(self.lift, 1), self.column.name.startswith("words."), self.position
+
+
+def shared_patterns(
+    indicators: Indicators, labels: Ints, classes: tuple[str, ...], table: Table | None = None
+) -> Mapping[str, tuple[SharedPattern, ...]]:
+    """Per class, what most of its images share: on the object, around it, then of the picture as a whole.
+
+    On each side what sets the class apart comes first. Of two patterns that the same images have, or that are called the
+    same, the stronger is kept. Where nothing on the object or around it sets the class apart, the most common is
+    named all the same. Examples and boxes are added by the caller, who has the pictures. `table` are the counts, if the
+    caller has them.
+
+    Error: shares are of the values as measured; of a few images a share of 60 % comes about by chance.
+    """
+    out: dict[str, tuple[SharedPattern, ...]] = {}
+    table = table or count(indicators, labels, max(int(labels.max(initial=-1)) + 1, len(classes)))
+    for c, name in enumerate(classes):
+        found = _candidates(indicators, table, c)
+        kept = [
+            *_pick([x for x in found if x.side == "object"], indicators, labels == c, PER_SIDE, AS_ELSEWHERE),
+            *_pick([x for x in found if x.side == "context"], indicators, labels == c, PER_SIDE, AS_ELSEWHERE),
+        ]
+        others = [x for x in found if x.side == "whole" and not any(_same(x, k, indicators, labels == c) for k in kept)]
+        kept += _pick(others, indicators, labels == c, PER_SIDE // 2, 0)
+        out[name] = tuple(
+            SharedPattern(
+                name=_unnumbered(x.position, indicators),
+                attribute=x.column.name,
+                value=indicators.value_names[x.position],
+                kind=x.column.kind,
+                share=x.share,
+                example_ids=(),
+                share_elsewhere=x.elsewhere,
+            )
+            for x in kept
+        )
+    return out
+
+
+def _candidates(indicators: Indicators, table: Table, c: int) -> list[_Candidate]:
+    out = []
+    other_with, other_known = table.elsewhere
+    for v, column in enumerate(indicators.columns):
+        n, n_others = int(table.known[c, v]), int(other_known[c, v])
+        in_place = column.kind in ("object", "context")
+        # A lack has no place in a picture. A number's cut is half of all images by construction.
+        lack = column.form == "flag" and indicators.value_names[v] == "no"
+        if column.form == "number" or (in_place and lack) or not n:
+            continue
+        share = int(table.with_[c, v]) / n
+        if share < MOST:
+            continue
+        elsewhere = int(other_with[c, v]) / n_others if n_others else None
+        lift = share - (elsewhere or 0.0) - column.bias
+        out.append(_Candidate(v, column, column.kind if in_place else "whole", share, elsewhere, lift))
+    return sorted(out, key=lambda x: x.rank)
+
+
+def _pick(found: list[_Candidate], indicators: Indicators, inside: Mask, most: int, at_least: int) -> list[_Candidate]:
+    kept: list[_Candidate] = []
+    for x in found:
+        if len(kept) < most and x.lift >= LIFT and not any(_same(x, k, indicators, inside) for k in kept):
+            kept.append(x)
+    return kept or sorted(found, key=lambda x: (-round(x.share, 9), x.position))[:at_least]
+
+
+def _unnumbered(position: int, indicators: Indicators) -> str:
+    """What is said of images that have the value; words that look alike differ in a number only."""
+    return _NUMBERED.sub("", indicators.phrase(position))
+
+
+def _same(one: _Candidate, other: _Candidate, indicators: Indicators, inside: Mask) -> bool:
+    if _unnumbered(one.position, indicators) == _unnumbered(other.position, indicators):
+        return True
+    usable = np.flatnonzero(inside & indicators.known[:, one.position] & indicators.known[:, other.position])
+    usable = usable[:: -(-len(usable) // _LARGEST)] if len(usable) > _LARGEST else usable
+    a, b = indicators.values[usable, one.position], indicators.values[usable, other.position]
+    if not len(a) or (a == b).mean() < _SAME or a.all() or b.all():
+        return False
+    return bool(np.corrcoef(a, b)[0, 1] >= _TIED)

@@ -1,0 +1,1 @@
+"""Which images are alike: vectors, hashes, altered copies, duplicates, clusters."""
