@@ -19,7 +19,7 @@ _HOMES = {
     "Recommendation": "curator.types",
     "Session": "curator.commands.session",
     "audit": "curator.commands",
-    "browse": "curator.app",
+    "browse": "curator.app.browse",
     "export": "curator.commands",
     "forecast": "curator.commands",
     "recommend": "curator.commands",

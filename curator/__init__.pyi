@@ -1,5 +1,5 @@
 # What a type checker sees of `curator`: at run time the same names are imported when they are first used.
-from curator.app import browse as browse
+from curator.app.browse import browse as browse
 from curator.commands import audit as audit
 from curator.commands import export as export
 from curator.commands import forecast as forecast
