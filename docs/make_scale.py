@@ -137,7 +137,7 @@ Processor time, two shared cores (`benchmarks/speed/sample_scale.py`). `curator 
 Counts of pieces add up, so with `--engine ray` the workers count, and what comes back of 4,096 images is a table of classes by values: **what is tested is as large
 for a thousand images as for a billion**, and to the byte as one machine counts. Shares and tests are of all images; the sample tells what needs images one by one. Counting a picture takes {each:.2f} ms, so a hundred million take {amount(each * 1e8 / 3.6e6)} core-hours. What grows with n
 is the list of names and the columns of metadata: {kb:.2f} kB an image with 12 columns, {amount(kb * 1e8 / 1e6)} GB at a hundred million. For embeddings that are there already, give a
-[clip-retrieval folder](how-to/my-own-data.md#embeddings-you-have-already): no image is touched."""
+[clip-retrieval folder](how-to/my-own-data.md#embeddings-that-you-already-have): no image is touched."""
 
 
 def page() -> str:
