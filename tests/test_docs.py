@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from csv import DictReader
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module, invalidate_caches
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from changed import replace
 from click.testing import CliRunner
 from pandas import read_parquet
 from PIL import Image

@@ -6,7 +6,6 @@ import doctest
 import importlib
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from PIL import Image
 
 from curator.io.decoding.images import decode_bytes

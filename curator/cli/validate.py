@@ -61,7 +61,7 @@ def command(
         --plan curator-out/train/recommendation.csv --test sample_data/bunnies/test
     """
     from curator import commands
-    from curator.commands._steps.results import save
+    from curator.commands._steps.results import digest_beside, save
     from curator.report import json as files
     from curator.report import terminal
     from curator.report.wording import spelt_out
@@ -74,10 +74,12 @@ def command(
     # What stood in for the encoder that was asked for belongs to the proof as much as to the audit.
     report = replace(report, notes=tuple(dict.fromkeys((*advice.run.notes, *report.notes))))
     out = common.folder(advice.run)
-    content = files.validation_document(report, advice.run)
-    save("validation.json", content, out)
     # A plan that says no more than path and label has no cells to show.
     shown = advice.recommendation if advice.recommendation.ids or not plan else None
+    root = advice.pool.dataset.root
+    proved = None if shown is None else files.recommend_document(shown, root, run=advice.run, seed=common.seed)
+    content = files.validation_document(report, advice.run, proved, digest_beside(out))
+    save("validation.json", content, out)
     written = draw_report(advice.run, out, common, recommendation=shown, probe=report, pool=advice.pool.dataset)
     column = advice.run.measures.column(report.attribute)
     about = spelt_out(column, report.value)

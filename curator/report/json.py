@@ -360,10 +360,20 @@ def _point(p: CurveControl, random: CurvePoint | None = None) -> CurvePoint:
     return CurvePoint(p.n_added, p.worst_group, p.ci, reliance, p.reliance_ci, p.average_accuracy, random)
 
 
-def validation_document(report: ProbeReport, run: AuditRun | None = None) -> ValidationDocument:
-    """What `validation.json` holds: the arms of the linear probe, the gain over the random control, the verdict."""
+def validation_document(
+    report: ProbeReport,
+    run: AuditRun | None = None,
+    plan: RecommendDocument | None = None,
+    beside: str | None = None,
+) -> ValidationDocument:
+    """What `validation.json` holds: the arms of the linear probe, the gain over the random control, the verdict.
+
+    `plan` is what was proved, `beside` the digest of the recommend.json in the same folder.
+    """
     return ValidationDocument(
         **_of(run),
+        recommendation=plan,
+        beside=beside,
         arms={name: _arm(arm) for name, arm in report.arms.items()},
         gain_over_random=_estimate(report.gain_over_random),
         average_change=_estimate(report.average_change),

@@ -13,7 +13,6 @@ from curator.types import (
     Cell,
     Column,
     Confirmation,
-    Coverage,
     Finding,
     Interval,
     ProbeReport,
@@ -91,7 +90,7 @@ _REST = {"others": "of the others", "pool": "of the images in the pool"}
 
 
 def sentence(f: Finding) -> str:
-    """The finding in words: the shares, and their 95 % intervals in per cent.
+    """The finding in words, with its intervals.
 
     >>> f = Finding(
     ...     class_name="bunny", attribute="background.colour", value="green", kind="context", severity="high",
@@ -105,24 +104,34 @@ def sentence(f: Finding) -> str:
     >>> sentence(replace(f, p=None, q=None, n_class=4, n_with=4, against="pool"))
     '4 of 4 bunny images have a green background, against 11% of the images in the pool; 4 images are too few to tell.'
     """
+    return " ".join(filter(None, (headline(f), intervals(f))))
+
+
+def headline(f: Finding) -> str:
+    """The finding in words: the share of the class, and what it is compared with."""
     who, rest = f"{f.class_name} images {phrase(f)}", _REST[f.against]
-    if f.share_elsewhere is None or f.share_elsewhere_ci is None:
+    if f.share_elsewhere is None:
         return f"{f.n_with} of {f.n_class} {who}. There is nothing to compare them with."
     against = f"against {percent(f.share_elsewhere)} {rest}"
     if f.p is None:
         return f"{f.n_with} of {f.n_class} {who}, {against}; {f.n_class} images are too few to tell."
+    said = f"{percent(f.share_in_class)} of {who}, {against}."
+    c = f.coverage
+    known = c and f" Known for {c.known} of {c.size} of them and for {c.known_elsewhere} of {c.size_elsewhere} {rest}."
+    return said + (known or "")
+
+
+def intervals(f: Finding) -> str:
+    """The 95 % intervals of both shares, in per cent; "" where nothing was tested."""
+    if f.p is None or f.share_elsewhere_ci is None:
+        return ""
     own, other = (f"{_whole(low)} to {_whole(high)}" for low, high in (f.share_in_class_ci, f.share_elsewhere_ci))
-    said = f"{percent(f.share_in_class)} of {who}, {against}. (95 % intervals: {own} and {other})"
-    return said if f.coverage is None else f"{said} {_known(f.coverage, rest)}"
+    return f"(95 % intervals: {own} and {other})"
 
 
 def phrase(f: Finding) -> str:
     """What the images have: "show grey, fine texture (2)"; the number tells alike phrases apart."""
     return f"{f.phrase} ({f.nth})" if f.nth else f.phrase
-
-
-def _known(c: Coverage, rest: str) -> str:
-    return f"Known for {c.known} of {c.size} of them and for {c.known_elsewhere} of {c.size_elsewhere} {rest}."
 
 
 def worded(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -35,7 +35,7 @@ class EncoderSummary(Struct, frozen=True, kw_only=True):
     dim: Annotated[int, Meta(ge=1)] = 1
     text: bool = False
     fingerprint: Digest
-    note: Annotated[str | Optional, Meta(description="What the user must know of this encoder.")] = ABSENT
+    note: Annotated[str, Meta(description="What the user must know of this encoder; empty for nothing.")] = ""
 
 
 class SkippedFile(Struct, frozen=True):

@@ -131,10 +131,6 @@ class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
     attribute: Name
     value: str
     kind: Kind
-    severity: Severity
-    sentence: Annotated[str, Meta(description="The finding in words, with its intervals.")] = ""
-    phrase: Annotated[str, Meta(description='What the images have: "have a green background".')] = ""
-    against: Against = "others"
     share_in_class: Share = 0.0
     share_in_class_ci: Interval = (0.0, 1.0)
     share_elsewhere: Share | None = None
@@ -143,15 +139,14 @@ class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
     effect_ci: Interval | None = None
     p: Probability | None
     q: Annotated[Probability | None, Meta(description="p after Benjamini-Hochberg over all tests.")]
-    n_class: Count = 0
-    n_with: Count = 0
-    coverage: Annotated[
-        Coverage | None, Meta(description="How many images the attribute is known for; null where for all.")
-    ] = None
+    reliance: Reliance | None = None
+    severity: Severity
+    same_as: Annotated[tuple[Name, ...], Meta(description="Attributes folded into this finding.")] = ()
+    sentence: Annotated[str, Meta(description="The finding in words, with its intervals.")] = ""
     example_ids: Annotated[tuple[Name, ...], Meta(description="Images of the class that have the value.")] = ()
     counterexample_ids: Annotated[tuple[Name, ...], Meta(description="Images of the class that lack it.")] = ()
-    same_as: Annotated[tuple[Name, ...], Meta(description="Attributes folded into this finding.")] = ()
-    reliance: Reliance | None = None
+    n_class: Count = 0
+    n_with: Count = 0
     confirmation: Annotated[
         Confirmation | None, Meta(description="How it does on images that had no part in finding it; null: not asked.")
     ] = None
@@ -165,17 +160,22 @@ class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
     adjusted_ci: Interval | None = None
     adjusted_p: Annotated[Probability | None, Meta(description="Cochran-Mantel-Haenszel, one-sided.")] = None
     intended: Annotated[str, Meta(description="Why the user accepts it; empty where it is not accepted.")] = ""
-    bias: Share = 0.0
-    learnt: Annotated[bool, Meta(description="A visual word: its number is of this data set alone.")] = False
+    phrase: Annotated[str, Meta(description='What the images have: "have a green background".')] = ""
     nth: Annotated[
         Count, Meta(description="Tells values with the same phrase apart; 0 where the phrase is unique.")
     ] = 0
+    against: Against = "others"
+    coverage: Annotated[
+        Coverage | None, Meta(description="How many images the attribute is known for; null where for all.")
+    ] = None
+    bias: Share = 0.0
+    learnt: Annotated[bool, Meta(description="A visual word: its number is of this data set alone.")] = False
     brought: Annotated[bool, Meta(description="A column that the user brought.")] = False
     needs_text: Annotated[bool, Meta(description="Only an encoder that reads prompts can measure it.")] = False
 
     def __post_init__(self) -> None:
-        if not self.id:
-            force_setattr(self, "id", f"{self.class_name}:{self.attribute}={self.value}")
+        # Always, so that a changed copy is never called by the name of what it was copied from.
+        force_setattr(self, "id", f"{self.class_name}:{self.attribute}={self.value}")
 
     @property
     def adjusted(self) -> Adjusted | None:

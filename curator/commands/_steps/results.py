@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +22,7 @@ from curator.types import AuditRun, Dataset, ProbeReport, Recommendation
 from curator.types.document import Document
 from curator.types.documents import Forecast, RecommendDocument, ValidationDocument
 
-REPORT = "report.html"
+REPORT, PLAN, PROOF = "report.html", "recommend.json", "validation.json"
 D = TypeVar("D", bound=Document)
 Pictures = Callable[[str], bytes | None]
 
@@ -64,45 +66,66 @@ def write_report(
 ) -> tuple[Path, str]:
     """Write report.html. Returns its path, and a line on an earlier plan or proof that had to be left out ("" for none).
 
-    `recommendation` and `probe` come with the `pool` that their images are of. Without them the report shows the plan and
-    the proof that recommend.json and validation.json hold, as long as they are of the same data and the same encoder.
+    `recommendation` and `probe` come with the `pool` that their images are of. What is not given is taken from
+    recommend.json and validation.json, as long as they are of the same data and the same encoder.
     """
     progress("drawing the report", 0, 1)
-    pool_pictures, said = None if pool is None else pictures(pool), ""
-    earlier = beside(out, "recommend.json", RecommendDocument), beside(out, "validation.json", ValidationDocument)
-    if recommendation is None and probe is None:
-        recommendation, probe, pool_pictures, said = _earlier(run, *earlier)
-    elif probe is None and earlier[1] is not None:
-        said = "The proof in report.html was of an earlier plan and is left out; run validate again."
-        (out / "validation.json").unlink(missing_ok=True)
+    shown, said = Shown(recommendation, probe, None if pool is None else pictures(pool)), ""
+    if probe is None:
+        shown, said = _with_earlier(shown, run, out)
     page = render(
         run,
         pictures(run.dataset),
         map_thumbnails=pictures(run.dataset, MAP_SIDE),
         sights=sights(run, run.audit.findings),
         forecast=_forecast(run, out),
-        recommendation=recommendation,
-        probe=probe,
-        pool_thumbnails=pool_pictures,
+        recommendation=shown.recommendation,
+        probe=shown.probe,
+        pool_thumbnails=shown.pictures,
         comparison=comparison,
     )
     write_text(page, out / REPORT)
     return out / REPORT, said
 
 
-def _earlier(
-    run: AuditRun, plan: RecommendDocument | None, proof: ValidationDocument | None
-) -> tuple[Recommendation | None, ProbeReport | None, Pictures | None, str]:
-    """The plan and the proof of earlier commands, thumbnails of the plan's images, and why one is left out."""
-    said = ""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a report shows of other commands: a plan, a proof, and thumbnails of the images of the plan."""
+
+    recommendation: Recommendation | None
+    probe: ProbeReport | None
+    pictures: Pictures | None
+
+
+def digest_beside(out: Path) -> str | None:
+    """What recommend.json is known by; None where there is none. A proof keeps it, so that a later plan is noticed."""
+    try:
+        return hashlib.sha256((out / PLAN).read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def _with_earlier(shown: Shown, run: AuditRun, out: Path) -> tuple[Shown, str]:
+    """The plan and the proof of earlier commands where the report has none of its own, and why one is left out."""
+    plan = beside(out, PLAN, RecommendDocument) if shown.recommendation is None else None
+    proof = beside(out, PROOF, ValidationDocument)
     for one in (plan, proof):
-        if one is None:
-            continue
-        why = "of other data" if one.fingerprint != run.fingerprint else "by another encoder"
-        if (one.fingerprint, one.encoder_fingerprint) != (run.fingerprint, run.encoder.fingerprint):
+        if one is not None and (one.fingerprint, one.encoder_fingerprint) != (run.fingerprint, run.encoder.fingerprint):
+            why = "of other data" if one.fingerprint != run.fingerprint else "by another encoder"
             said = f"The plan or proof in report.html was {why} and is left out; run recommend and validate again."
-    if said:
-        return None, None, None, said
+            return shown, said
+    if proof is not None and proof.beside == digest_beside(out):
+        known = plan if proof.recommendation is None else proof.recommendation
+        made = shown.recommendation or (None if known is None else recommendation_of(known))
+        return Shown(made, probe_of(proof), shown.pictures or _pictures_of(known)), ""
+    said = "The proof in report.html was of an earlier plan and is left out; run validate again." if proof else ""
+    if plan is not None:
+        shown = Shown(recommendation_of(plan), None, _pictures_of(plan))
+    return shown, said
+
+
+def _pictures_of(plan: RecommendDocument | None) -> Pictures:
+    """Thumbnails of the images of a plan, while they are where it says."""
     paths = {image.id: image.path for image in plan.images} if plan else {}
 
     def picture(id: str) -> bytes | None:
@@ -111,8 +134,7 @@ def _earlier(
         except CuratorError:  # the pool has moved since
             return None
 
-    shown = None if plan is None else recommendation_of(plan), None if proof is None else probe_of(proof)
-    return *shown, picture, ""
+    return picture
 
 
 def _forecast(run: AuditRun, out: Path) -> Forecast | None:

@@ -179,6 +179,10 @@ class ValidationDocument(Document, frozen=True, kw_only=True, tag="curator.valid
 
     fingerprint: Annotated[str | None, Meta(description="Of the data, as in audit.json.")] = None
     encoder_fingerprint: Annotated[str | None, Meta(description="Of the encoder, as in audit.json.")] = None
+    recommendation: Annotated[RecommendDocument | None, Meta(description="The plan that was proved.")] = None
+    beside: Annotated[
+        str | None, Meta(description="SHA-256 of the recommend.json in the same folder; null where there was none.")
+    ] = None
     arms: Annotated[
         dict[str, ArmResult], Meta(description="before, recommended, random, reweighted and, where asked, oracle.")
     ]
