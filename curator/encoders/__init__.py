@@ -33,7 +33,8 @@ BRING_CLIP = (
 def resolve(
     model: str, *, cache: Path, device: str = "auto", jobs: int = 0, precision: str = "auto"
 ) -> tuple[Encoder, tuple[str, ...]]:
-    """The encoder that `--model` means, and sentences the user must see (another encoder stood in; what that loses).
+    """The encoder that `--model` means, and sentences the user must see (another encoder stood in; what that loses; a
+    precision that is slow on this processor).
 
     `model` is `auto`, an encoder's own name (`embedded`, `pixels`; `NAME:ARGUMENT` where it takes one), or else a CLIP:
     `ARCH/PRETRAINED`, `hf-hub:ORG/REPO`, `ARCH:/path/checkpoint`. `cache` is the folder for exports, made when needed;
@@ -45,12 +46,17 @@ def resolve(
         MissingExtraError: weights that were asked for by name are neither here nor to be had.
     """
     chosen = _torch.choose_device(device)
+    encoder, notes = _named(model, cache, chosen, jobs, precision)
+    return encoder, (*notes, *_precision.warnings(getattr(encoder, "precision", "fp32"), chosen))
+
+
+def _named(model: str, cache: Path, device: str, jobs: int, precision: str) -> tuple[Encoder, tuple[str, ...]]:
     if model == "auto":
-        return _auto(cache, chosen, jobs, precision)
+        return _auto(cache, device, jobs, precision)
     name, _, argument = model.partition(":")
     if name in REGISTRY.names():
-        return _make(name, argument, cache, chosen, jobs, precision), ()
-    return _make("open_clip", model, cache, chosen, jobs, precision), ()
+        return _make(name, argument, cache, device, jobs, precision), ()
+    return _make("open_clip", model, cache, device, jobs, precision), ()
 
 
 def _make(name: str, argument: str, cache: Path, device: str, jobs: int, precision: str) -> Encoder:

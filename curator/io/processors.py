@@ -1,4 +1,4 @@
-"""How many processors this process may use: a container may have two of the sixty-four that the machine has."""
+"""How many processors this process may use, and what they can do: a container may have two of the machine's sixty-four."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
+_PROCESSORS = Path("/proc/cpuinfo")
 
 
 def available() -> int:
@@ -38,6 +39,16 @@ def quota(cgroups: Path = _CGROUPS, own: Path = _OWN) -> float | None:
                 for folder in (group, *(p for p in group.parents if p.is_relative_to(base))):
                     found += [limit for limit in (_limit(folder),) if limit]
     return min(found, default=None)
+
+
+def instructions(processors: Path = _PROCESSORS) -> frozenset[str]:
+    """Instruction sets of the processor, as Linux names them ("avx2", "avx512_bf16"); empty where the system does not say."""
+    with suppress(OSError):
+        for line in processors.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, said = line.partition(":")
+            if name.strip() in ("flags", "Features"):  # x86; ARM
+                return frozenset(said.split())
+    return frozenset()
 
 
 def _limit(group: Path) -> float | None:

@@ -6,9 +6,9 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -185,19 +185,35 @@ def test_help_imports_nothing_heavy(args: list[str]) -> None:
 
 
 def test_help_answers_at_once() -> None:
-    def seconds() -> float:
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "curator", "--help"], check=True, stdout=subprocess.DEVNULL)
-        return time.perf_counter() - start
+    """Sooner than pandas is imported, on any processor: a tenth of a second where that takes a third."""
+    resource = pytest.importorskip("resource", reason="this system does not say what a process used")
 
-    # The best of some: the machine may be busy with other things.
-    assert any(seconds() < 0.5 for _ in range(10))
+    def seconds(*args: str) -> float:
+        def used() -> float:
+            spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return spent.ru_utime + spent.ru_stime
+
+        before = used()
+        subprocess.run([sys.executable, *args], check=True, stdout=subprocess.DEVNULL)
+        return used() - before
+
+    # The least of some: the machine may be busy with other things.
+    assert min(seconds("-m", "curator", "--help") for _ in range(3)) < min(
+        seconds("-c", "import pandas") for _ in range(3)
+    )
 
 
 def test_auto_without_a_network_says_what_stands_in(fresh: Run, cache: Path, audited: Done, tmp_path: Path) -> None:
-    start = time.monotonic()
-    done = fresh("audit", FOUR, "--cache", cache, "--out", "here", env={"HF_HOME": str(tmp_path / "hub")})
-    assert time.monotonic() - start < 60  # by itself the hub's client takes 47 s, and 2 more for each retry
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:  # takes every connection and says nothing
+        hub = f"http://127.0.0.1:{server.getsockname()[1]}"
+        env = dict.fromkeys(("HF_ENDPOINT", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), hub)
+        done = fresh("audit", FOUR, "--cache", cache, "--out", "here", env={**env, "HF_HOME": str(tmp_path / "hub")})
+        server.setblocking(False)
+        server.accept()[0].close()
+        with pytest.raises(
+            BlockingIOError
+        ):  # asked once: the hub's client would ask for 47 s, and 2 more for each retry
+            server.accept()
     assert done.code == 0, done.err
     here = tmp_path / "here"
     content = json.loads((here / "audit.json").read_text(encoding="utf-8"))

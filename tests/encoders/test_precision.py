@@ -1,9 +1,9 @@
 """How exactly towers compute: half precision and eight bits are near enough, have another fingerprint, or are refused."""
 
-import json
-
 import numpy as np
+import onnx
 import pytest
+from small_transformer import small_transformer
 
 from curator import encoders
 from curator.encoders import _onnx, _precision, _torch
@@ -11,31 +11,12 @@ from curator.encoders.embedded import Embedded
 from curator.errors import InputError
 
 torch = pytest.importorskip("torch")
-open_clip = pytest.importorskip("open_clip")
-
-CONFIG = {
-    "embed_dim": 32,
-    "vision_cfg": {"image_size": 64, "layers": 2, "width": 128, "head_width": 32, "patch_size": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
-}
+pytest.importorskip("open_clip")
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> str:
-    """`--model` for a small transformer with random weights, saved as a downloaded one is."""
-    from safetensors.torch import save_file
-
-    folder = tmp_path_factory.mktemp("weights")
-    (folder / "precision-test.json").write_text(json.dumps(CONFIG))
-    open_clip.add_model_config(folder / "precision-test.json")
-    torch.manual_seed(0)
-    made = open_clip.create_model("precision-test")
-    with torch.no_grad():
-        for name, tensor in made.named_parameters():
-            if tensor.ndim >= 2 and "token_embedding" not in name:
-                tensor.normal_(std=2 / tensor[0].numel() ** 0.5)
-    save_file({k: v.contiguous() for k, v in made.state_dict().items()}, folder / "w.safetensors")
-    return f"precision-test:{folder / 'w.safetensors'}"
+    return small_transformer(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +39,70 @@ def test_less_exact_vectors_are_near_and_have_a_fingerprint_of_their_own(model, 
     np.testing.assert_allclose(np.linalg.norm(b, axis=1), 1, atol=1e-5)
     assert exact.info.fingerprint != less.info.fingerprint
     assert less.info.fingerprint == resolved(model, cache, precision).info.fingerprint
+
+
+def weights_of(path) -> list[np.ndarray]:
+    """The eight-bit matrices of an ONNX file."""
+    found = [onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer]
+    return [w for w in found if w.dtype == np.int8 and w.ndim == 2]
+
+
+def products(activations: np.ndarray, weights: np.ndarray, *, saturate: bool) -> np.ndarray:
+    """(n, m) uint8 times (m, k) int8, as a processor adds them: in 32 bits, or without VNNI each pair first in 16 bits."""
+    each = activations[:, :, None].astype(np.int64) * weights[None].astype(np.int64)
+    pairs = each.reshape(len(each), -1, 2, each.shape[2]).sum(axis=2)
+    return (np.clip(pairs, -(2**15), 2**15 - 1) if saturate else pairs).sum(axis=1)
+
+
+def test_eight_bits_are_the_same_without_the_instructions_for_them(model, tmp_path):
+    """A processor with AVX2 and without VNNI adds two products in 16 bits, which must never overflow."""
+    from onnxruntime import quantization
+
+    resolved(model, tmp_path, "int8").encode(_onnx.trial_pictures(64))
+    (small,) = tmp_path.rglob("*.int8*.onnx")
+    (exact,) = tmp_path.rglob("image.onnx")
+    full = tmp_path / "full.onnx"
+    quantization.quantize_dynamic(exact, full, per_channel=True, weight_type=quantization.QuantType.QInt8)
+    ours, wide = weights_of(small), weights_of(full)
+    assert len(ours) >= 8  # two layers of four products each
+    assert max(int(np.abs(w.astype(int)).max()) for w in ours) == 64
+    assert 2 * 255 * 64 < 2**15
+    rng = np.random.default_rng(0)
+    bright = rng.integers(128, 256, (4, max(len(w) for w in ours)), dtype=np.uint8)
+    lost = []
+    for w in ours:
+        assert np.array_equal(
+            products(bright[:, : len(w)], w, saturate=True), products(bright[:, : len(w)], w, saturate=False)
+        )
+        # The worst there can be: the largest activation wherever the weights of a column have one sign.
+        worst = np.where(w[:, 0] > 0, 255, 0).astype(np.uint8)[None]
+        assert np.array_equal(products(worst, w, saturate=True), products(worst, w, saturate=False))
+    for w in wide:
+        some = bright[:, : len(w)]
+        lost.append(not np.array_equal(products(some, w, saturate=True), products(some, w, saturate=False)))
+    assert all(lost)  # with weights up to 127 they would overflow, so the two above can tell
+
+
+@pytest.mark.parametrize(
+    ("has", "times"),
+    [
+        ({"avx2"}, 20),
+        ({"asimd"}, 20),
+        (set(), 20),  # a system that does not say
+        ({"avx2", "avx512f", "avx512_vnni"}, 2),
+        ({"avx2", "avx512f", "avx512_bf16"}, None),
+        ({"avx2", "avx_ne_convert"}, None),
+        ({"asimd", "bf16"}, None),
+    ],
+)
+def test_half_precision_without_instructions_for_it_is_warned_about(monkeypatch, cache, has, times):
+    monkeypatch.setattr(_precision.processors, "instructions", lambda: frozenset(has))
+    said = encoders.resolve("embedded", cache=cache, device="cpu", precision="bf16")[1]
+    assert [f"--precision bf16 took {times} times as long as fp32" in line for line in said] == [True] * bool(times)
+    for precision in ("fp32", "int8", "auto"):
+        assert encoders.resolve("embedded", cache=cache, device="cpu", precision=precision)[1] == ()
+    assert encoders.resolve("pixels", cache=cache, device="cpu", precision="bf16")[1] == ()
+    assert _precision.warnings("bf16", "cuda") == ()
 
 
 def test_auto_on_a_cpu_is_exact_and_keeps_the_fingerprint(model, cache):

@@ -17,7 +17,7 @@ WRITER = """
 import hashlib, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from curator.io import merging
+from curator.io.store import merging
 from curator.io.store.store import Store
 
 merging.MAX_ALIKE = 3

@@ -64,6 +64,24 @@ def test_a_share_bounds_the_processors(monkeypatch, share, expected):
 def test_a_process_held_to_one_processor_takes_one_thread():
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
-        "from curator import processors; print(processors.available())"
+        "from curator.io import processors; print(processors.available())"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "processor\t: 0\nflags\t\t: fpu avx2 avx512_vnni\nvmx flags\t: vnmi\n\nprocessor\t: 1\n",
+            {"fpu", "avx2", "avx512_vnni"},
+        ),
+        ("processor\t: 0\nFeatures\t: fp asimd bf16\n", {"fp", "asimd", "bf16"}),
+        ("processor\t: 0\n", set()),
+        (None, set()),
+    ],
+)
+def test_the_instructions_of_the_processor_are_those_that_the_system_names(tmp_path, text, expected):
+    if text is not None:
+        (tmp_path / "cpuinfo").write_text(text)
+    assert processors.instructions(tmp_path / "cpuinfo") == expected

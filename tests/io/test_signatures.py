@@ -125,7 +125,10 @@ def test_anything_else_is_one_line(tmp_path: Path, content: bytes) -> None:
         read_key(str(tmp_path / "key"))
 
 
-@pytest.mark.parametrize("said", ["", "RW", "RWnothing", "\0", "x" * 5000, "\udcff", Signer().public[:-4], "."])
+NO_KEYS = ["", "RW", "RWnothing", "\0", "x" * 5000, "\udcff", Signer().public[:-4], "."]
+
+
+@pytest.mark.parametrize("said", NO_KEYS, ids=range(len(NO_KEYS)))
 def test_no_key_is_one_line(said: str) -> None:
     with pytest.raises(InputError, match="no public key of minisign"):
         read_key(said)

@@ -15,9 +15,9 @@ import pytest
 from curator.errors import CuratorError
 from curator.io.atomic import unfinished
 from curator.io.store import merging, shards
+from curator.io.store import store as module
 from curator.io.store.keys import Index, as_keys, as_text
 from curator.io.store.store import Store
-from curator.io.store.store import store as module
 
 D = 3
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from planted import drawn, flag, indicators, labels
+from yardstick import times_the_fixed
 
 from curator.config import AuditSettings
 from curator.shortcuts.association import Hit, count, exact_tests, hits
@@ -149,6 +149,4 @@ def test_confirming_the_findings_of_a_thousand_images_takes_a_blink():
         columns[f"flag{c}"] = drawn(rng, classes, {c: 0.8}, 0.1)
     table = indicators(columns, [flag(name) for name in columns])
     found = found_in(table, classes, 10)
-    start = time.perf_counter()
-    confirm(found, table, classes, 10, SETTINGS, rng)
-    assert time.perf_counter() - start < 5
+    assert times_the_fixed(lambda: confirm(found, table, classes, 10, SETTINGS, rng)) < 25  # some 5 s
