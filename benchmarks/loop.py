@@ -26,7 +26,8 @@ import results_page
 
 from curator.commands import Session, audit, recommend, validate
 from curator.commands.session import versions
-from curator.report.json import audit_json, dump, recommend_json, validation_json
+from curator.report.json import audit_document, dump, recommend_document, validation_document
+from curator.report.serialise import plain
 
 ROOT = Path(__file__).parent.parent
 BUNNIES = ROOT / "sample_data" / "bunnies"
@@ -115,15 +116,17 @@ def measure() -> dict[str, Any]:
         proofs = {}
         for name, pool in (("labels given by a person", "pool_labels.csv"), ("labels predicted", "pool")):
             _, report = validate(BUNNIES / "train", BUNNIES / pool, session, plan=plan, test=BUNNIES / "test")
-            proofs[name] = validation_json(report)
+            proofs[name] = plain(validation_document(report))
         return {
             "schema": "curator.benchmark.loop/1",
             "machine": {"cores": __import__("os").cpu_count(), "python": platform.python_version()},
             "versions": versions(),
             "encoder": session.encoder.info.name,
-            "audit": {k: audit_json(run)[k] for k in ("verdict", "expected_false_findings", "n_tests", "findings")},
+            "audit": {
+                k: plain(audit_document(run))[k] for k in ("verdict", "expected_false_findings", "n_tests", "findings")
+            },
             "recommend": {
-                **{k: recommend_json(advice.recommendation, "")[k] for k in ("plan", "shopping_list")},
+                **{k: plain(recommend_document(advice.recommendation, ""))[k] for k in ("plan", "shopping_list")},
                 "against_truth": picks(advice.recommendation.ids, advice.recommendation.labels),
             },
             "validate": proofs,
