@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import contents
 import jsonschema
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from curator.commands.forecast import SMALLEST, forecast
 from curator.commands.session import Session
 from curator.errors import DataError, InputError
 from curator.io import editing
-from curator.report.forecast import forecast_json, headline, lines
+from curator.report.forecast import headline, lines
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schema" / "forecast.json").read_text(encoding="utf-8"))
 TINTS = {"apple": (40, 0, 0), "berry": (26, 0, 14), "melon": (0, 40, 0)}
@@ -70,12 +71,12 @@ def test_what_is_alike_needs_more(fruit: Path, cache: Path) -> None:
 
 
 def test_the_same_seed_says_the_same(fruit: Path, cache: Path) -> None:
-    first, again = (forecast_json(forecast(fruit, session(cache), target=0.8)) for _ in range(2))
+    first, again = (contents.of(forecast(fruit, session(cache), target=0.8)) for _ in range(2))
     assert first == again
     jsonschema.validate(first, SCHEMA, jsonschema.Draft202012Validator)
     for key in SCHEMA["required"]:
         assert not jsonschema.Draft202012Validator(SCHEMA).is_valid({k: v for k, v in first.items() if k != key})
-    other = forecast_json(forecast(fruit, session(cache, seed=1), target=0.8))
+    other = contents.of(forecast(fruit, session(cache, seed=1), target=0.8))
     assert other["curve"] != first["curve"]
 
 

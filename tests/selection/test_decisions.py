@@ -156,7 +156,7 @@ def test_what_the_pool_has_no_more_of_is_missing_after_a_rejection(session, tmp_
     assert len(after.ids) == 8
     cell = next(c for c in after.plan if c.class_name == "cat")
     assert (cell.got, cell.available) == (0, 0)
-    assert after.shopping_list[0].startswith(f"{cell.missing} cat photographs")
+    assert after.shopping_list[0].startswith(f"{cell.missing} cat images")
 
 
 def test_an_accepted_image_has_the_label_it_was_accepted_with(session, tmp_path):
