@@ -148,7 +148,9 @@ def _check(counts: NDArray[np.float32], labels: Ints, n_classes: int) -> None:
     for k in range(n_classes):
         n_present += counts[:, labels == k].any(1)
     if (n_present < 2).any():
-        raise DataError("the images have only one class; a probe needs at least two; add images of another class.")
+        raise DataError(
+            "the images of a refit have fewer than two classes; a probe needs two; add images of another class."
+        )
 
 
 def _spread(x: Floats, counts: NDArray[np.float32], size: NDArray[np.float64]) -> NDArray[np.float64]:
