@@ -72,6 +72,7 @@ def test_doctor_checks_and_says_how_to_mend(fresh: Run, cache: Path) -> None:
     assert all(check["mend"] for check in content["checks"] if check["status"] != "ok")
 
 
+@pytest.mark.slow
 def test_browse_builds_the_data_set(fresh: Run, run: Run, cache: Path, audited: Done, tmp_path: Path) -> None:
     from app_kit import own_mongod
 

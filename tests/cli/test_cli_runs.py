@@ -100,16 +100,18 @@ def test_a_table_of_bytes_dates_and_lists_is_no_crash(run: Run, tmp_path: Path) 
     assert run("audit", tmp_path / "list.parquet").file("audit.json")["dataset"]["n_images"] == n
 
 
-def test_fail_on_a_severity_unless_it_was_there_before(run: Run, audited: Done) -> None:
-    assert run("audit", TRAIN, "--fail-on", "high").code == 3
-    baseline = audited.folder / "audit.json"
-    assert run("audit", TRAIN, "--fail-on", "high", "--baseline", baseline).code == 0
+def test_fail_on_a_severity_unless_it_was_there_before(run: Run, two: Path, tmp_path: Path) -> None:
+    data = two / "train"
+    found = run("audit", data, "--fail-on", "high")
+    assert found.code == 3
+    baseline = found.folder / "audit.json"
+    assert run("audit", data, "--fail-on", "high", "--baseline", baseline).code == 0
     content = json.loads(baseline.read_text(encoding="utf-8"))
     content["findings"][0]["severity"] = "medium"
-    (changed := audited.folder.parent / "milder.json").write_text(json.dumps(content))
-    assert run("audit", TRAIN, "--fail-on", "high", "--baseline", changed).code == 3
-    assert run("audit", TRAIN, "--fail-on", "medium", "--baseline", changed).code == 0
-    assert run("audit", TRAIN, "--fail-on", "leak").code == 0
+    (changed := tmp_path / "milder.json").write_text(json.dumps(content))
+    assert run("audit", data, "--fail-on", "high", "--baseline", changed).code == 3
+    assert run("audit", data, "--fail-on", "medium", "--baseline", changed).code == 0
+    assert run("audit", data, "--fail-on", "leak").code == 0
 
 
 def test_fail_on_a_leak(run: Run, two: Path) -> None:
