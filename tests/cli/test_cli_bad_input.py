@@ -11,9 +11,6 @@ import pytest
 from cli_kit import FIVE, FOUR, TEST, TRAIN, Run
 from PIL import Image
 
-FEW = "[audit]\nn_edited = 0\nn_splits = 2\nn_permutations = 2\n[validate]\nn_random = 19\nn_bootstrap = 20\nn_seeds = 3\n"
-"""Settings for tests that are not about how sure the numbers are."""
-
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -190,10 +187,9 @@ def test_a_file_in_the_way_of_a_result_is_one_line(run: Run, tmp_path: Path) -> 
     assert "choose another place" in run("audit", FOUR, out=tmp_path).error()
 
 
-def test_a_pool_without_what_is_wanted_is_no_error(run: Run, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_pool_without_what_is_wanted_is_no_error(run: Run, few: tuple[str, Path]) -> None:
     """Two bunnies too few to matter: the shopping list says what is missing, the proof that nothing was added."""
-    (tmp_path / "few.toml").write_text(FEW)
-    few = ("--config", tmp_path / "few.toml")
     done = run("recommend", TRAIN, "--pool", TRAIN / "hen", *few, "--json")
     content = done.file("recommend.json")
     assert content["images"] == []
