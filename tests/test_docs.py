@@ -127,10 +127,12 @@ def check_output(page: Path, mark: str, workdir: Path, ran: dict[str, str]) -> i
     return n_exact
 
 
+@pytest.mark.slow
 def test_the_readme_prints_what_it_says(workdir: Path, ran: dict[str, str]) -> None:
     assert check_output(README, RUN, workdir, ran) >= 1
 
 
+@pytest.mark.slow
 def test_the_tutorial_prints_what_it_says(workdir: Path, ran: dict[str, str]) -> None:
     assert check_output(TUTORIAL, RUN, workdir, ran) >= 8
 
@@ -169,7 +171,6 @@ def test_the_numbers_of_the_readme_are_those_of_the_benchmarks() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("CURATOR_SLOW"), reason="takes a minute or more; set CURATOR_SLOW=1 to run it")
 def test_the_tutorial_prints_what_it_says_of_pool_and_probe(workdir: Path, ran: dict[str, str]) -> None:
     assert check_output(TUTORIAL, SLOW, workdir, ran) >= 4
 

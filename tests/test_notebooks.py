@@ -62,8 +62,8 @@ def test_there_is_a_notebook_and_it_is_small() -> None:
 BROWSE = """
 from pathlib import Path
 import curator
-bench = curator.Session.open("pixels", cache=Path({cache!r}))
-app = curator.browse({data!r}, bench=bench, port={port})
+session = curator.Session.open("pixels", cache=Path({cache!r}))
+app = curator.browse({data!r}, session=session, port={port})
 app
 """
 ASK = """

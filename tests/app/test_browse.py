@@ -46,6 +46,7 @@ def ids_of(view: Any) -> list[str]:
 
 
 @needs_database
+@pytest.mark.slow
 def test_every_image_carries_what_was_found(fo: Any, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     dataset = to_fiftyone(run, "all of it")
@@ -72,6 +73,7 @@ def test_every_image_carries_what_was_found(fo: Any, tmp_path: Path) -> None:
 
 
 @needs_database
+@pytest.mark.slow
 def test_saved_views_hold_the_right_images_in_the_right_order(fo: Any, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     pool, pool_measures, recommendation = make_pool(tmp_path)
@@ -105,6 +107,7 @@ def test_saved_views_hold_the_right_images_in_the_right_order(fo: Any, tmp_path:
 
 
 @needs_database
+@pytest.mark.slow
 def test_a_rebuild_keeps_everything_of_the_users(fo: Any, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     pool, pool_measures, recommendation = make_pool(tmp_path)
@@ -146,6 +149,7 @@ def test_a_rebuild_keeps_everything_of_the_users(fo: Any, tmp_path: Path) -> Non
 
 
 @needs_database
+@pytest.mark.slow
 def test_a_data_set_of_someone_else_is_never_touched(fo: Any, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     theirs = fo.Dataset("theirs", persistent=True)
@@ -168,6 +172,7 @@ def test_a_data_set_of_someone_else_is_never_touched(fo: Any, tmp_path: Path) ->
 
 
 @needs_database
+@pytest.mark.slow
 def test_names_in_any_script_get_views(fo: Any, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     dataset = replace(run.dataset, classes=("兎", "鶏"))
@@ -185,6 +190,7 @@ def test_names_in_any_script_get_views(fo: Any, tmp_path: Path) -> None:
 
 
 @needs_database
+@pytest.mark.slow
 def test_the_embeddings_panel_has_a_map(fo: Any, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     dataset = to_fiftyone(run, "map")
@@ -223,6 +229,7 @@ def test_fields_are_named_apart() -> None:
 
 
 @needs_database
+@pytest.mark.slow
 def test_many_flags_of_a_family_are_one_list(fo: Any, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     names = [f"concept.thing {k}" for k in range(9)]
@@ -355,6 +362,7 @@ def test_the_app_and_its_mongod_end_with_the_process(tmp_path: Path, end: signal
 
 
 @needs_database
+@pytest.mark.slow
 def test_a_database_that_does_not_answer_is_one_line_within_seconds(tmp_path: Path) -> None:
     uri = f"mongodb://user:secret@127.0.0.1:{free_port()}"
     process = _browse_process(tmp_path, free_port(), FIFTYONE_DATABASE_URI=uri)

@@ -60,6 +60,7 @@ def _by_id(dataset: Any) -> dict[str, Any]:
 
 
 @needs_database
+@pytest.mark.slow
 def test_what_was_worked_out_is_on_each_image(fo: Any, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     pool, pool_measures, recommendation = make_pool(tmp_path)
@@ -120,6 +121,7 @@ def test_no_finding_looks_like_a_list_of_values(tmp_path: Path) -> None:
 
 
 @needs_database
+@pytest.mark.slow
 def test_a_workspace_opens_on_everything_and_never_replaces_the_users(fo: Any, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     dataset = to_fiftyone(run, "spaces")
@@ -141,6 +143,7 @@ def test_a_workspace_opens_on_everything_and_never_replaces_the_users(fo: Any, t
 
 
 @needs_database
+@pytest.mark.slow
 def test_each_flag_has_its_view_and_nothing_to_show_is_said(fo: Any, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     dataset = to_fiftyone(run, "flags")
@@ -236,6 +239,7 @@ def test_operators_audit_recommend_and_validate(fo: Any, farm: Path, tmp_path: P
 
 
 @needs_database
+@pytest.mark.slow
 def test_an_operator_tells_progress_and_what_can_be_mended(fo: Any, farm: Path, tmp_path: Path) -> None:
     import asyncio
 
@@ -266,6 +270,7 @@ def test_an_operator_tells_progress_and_what_can_be_mended(fo: Any, farm: Path, 
 
 
 @needs_database
+@pytest.mark.slow
 def test_the_panel_shows_the_findings_and_their_two_sides(fo: Any, tmp_path: Path) -> None:
     from curator.app.fiftyone_plugin import map_panel, panel
 
@@ -312,6 +317,7 @@ def test_text_search_reads_with_the_encoder_of_the_audit(fo: Any, tmp_path: Path
 
 
 @needs_database
+@pytest.mark.slow
 def test_a_fiftyone_data_set_is_data(fo: Any, farm: Path, tmp_path: Path) -> None:
     mine = fo.Dataset("my pictures")
     paths = sorted((farm / "data").glob("*/0*.png"))
@@ -351,6 +357,7 @@ def test_a_fiftyone_data_set_is_data(fo: Any, farm: Path, tmp_path: Path) -> Non
 
 
 @needs_database
+@pytest.mark.slow
 def test_embeddings_that_are_there_are_used_where_they_are_the_encoders(fo: Any, farm: Path, tmp_path: Path) -> None:
     session = commands.Session.open("pixels", cache=tmp_path / "cache")
     mine = fo.Dataset("with embeddings")

@@ -35,6 +35,7 @@ def fo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @needs_database
+@pytest.mark.slow
 def test_tags_and_entries_come_back_and_outlive_a_rebuild(fo: Any, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     pool, measures, recommendation = make_pool(tmp_path)
@@ -68,6 +69,7 @@ def test_tags_and_entries_come_back_and_outlive_a_rebuild(fo: Any, tmp_path: Pat
 
 
 @needs_database
+@pytest.mark.slow
 def test_what_is_not_there_or_not_ours_is_one_line(fo: Any) -> None:
     with pytest.raises(InputError, match=r"no data set 'nowhere' to read decisions from; make it with"):
         fiftyone_review.read_images("nowhere")
@@ -77,6 +79,7 @@ def test_what_is_not_there_or_not_ours_is_one_line(fo: Any) -> None:
 
 
 @needs_database
+@pytest.mark.slow
 def test_the_loop_from_the_command_line(fo: Any, tmp_path: Path) -> None:
     data, pool = table(tmp_path / "data", BIASED), table(tmp_path / "pool", counts(cat_south=20, dog_north=20), seed=1)
     out = tmp_path / "out"

@@ -23,6 +23,8 @@ SAMPLE = ROOT / "sample_data"
 TRAIN, POOL, TEST = (SAMPLE / "bunnies" / name for name in ("train", "pool", "test"))
 POOL_LABELS = SAMPLE / "bunnies" / "pool_labels.csv"
 FOUR, FIVE = SAMPLE / "four_bunnies", SAMPLE / "five_more"
+FEW = "[audit]\nn_edited = 0\nn_splits = 2\nn_permutations = 2\n[validate]\nn_random = 19\nn_bootstrap = 20\nn_seeds = 3\n"
+"""Settings for tests that are not about how sure the numbers are."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,14 @@ def run(before: object, cache: Path, tmp_path_factory: pytest.TempPathFactory) -
         return Done(result.exit_code, result.stdout, result.stderr, folder)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """`--config` with those settings."""
+    path = tmp_path_factory.mktemp("few") / "few.toml"
+    path.write_text(FEW)
+    return "--config", path
 
 
 @pytest.fixture

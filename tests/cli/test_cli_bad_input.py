@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_kit import FIVE, FOUR, POOL, TEST, TRAIN, Done, Run
+from cli_kit import FIVE, FOUR, TEST, TRAIN, Run
 from PIL import Image
 
 
@@ -75,7 +75,7 @@ def test_odd_names_are_only_names(run: Run, tmp_path: Path) -> None:
     content = done.file("audit.json")
     assert content["dataset"]["classes"] == dict.fromkeys(sorted(names.values()), 8)
     assert not set(done.out) & set("\x1b\u202e")
-    rec = run("recommend", data, "--pool", POOL, "--attribute", f"{names['bunny']}:background.colour=green")
+    rec = run("recommend", data, "--pool", FIVE, "--attribute", f"{names['bunny']}:background.colour=green")
     assert rec.code == 0, rec.err
     rec.file("recommend.json")
     dest = tmp_path / "dest\n[x]"
@@ -135,12 +135,12 @@ BAD_FLAGS: list[tuple[tuple[str | Path, ...], str]] = [
     (("audit", FOUR, "--config", "no such.toml"), "check --config"),
     (("audit", FOUR, "--out", "/dev/null/x"), "choose another --out"),
     (("embed", FOUR, "--cache", "/dev/null/x"), "--cache"),
-    (("recommend", TRAIN, "--pool", FIVE, "--strategy", "coverige"), "coverage"),
-    (("recommend", TRAIN, "--pool", FIVE, "--attribute", "bunny"), "is not CLASS:ATTRIBUTE=VALUE"),
-    (("recommend", TRAIN, "--pool", FIVE, "--attribute", "bunny:no.such=green"), "no attribute is called 'no.such'"),
-    (("recommend", TRAIN, "--pool", FIVE, "--attribute", "bunny:background.colour=mauve"), "background.colour=mauve"),
-    (("validate", TRAIN, "--pool", FIVE, "--plan", Path(__file__)), "recommendation.csv"),
-    (("validate", TRAIN, "--pool", FIVE, "--test", "no such"), "no such file or folder: no such"),
+    (("recommend", FOUR, "--pool", FIVE, "--strategy", "coverige"), "coverage"),
+    (("recommend", FOUR, "--pool", FIVE, "--attribute", "bunny"), "is not CLASS:ATTRIBUTE=VALUE"),
+    (("recommend", FOUR, "--pool", FIVE, "--attribute", "bunny:no.such=green"), "no attribute is called 'no.such'"),
+    (("recommend", FOUR, "--pool", FIVE, "--attribute", "bunny:background.colour=mauve"), "background.colour=mauve"),
+    (("validate", FOUR, "--pool", FIVE, "--plan", Path(__file__)), "recommendation.csv"),
+    (("validate", FOUR, "--pool", FIVE, "--test", "no such"), "no such file or folder: no such"),
     (("export", FOUR, "dest", "--split", "train"), "is not NAME=FRACTION"),
     (("export", FOUR, "dest", "--split", "train=nan", "--split", "test=1"), "is not NAME=FRACTION"),
     (("export", FOUR, "dest", "--split", "train=0.5"), "sum to 0.5"),
@@ -149,7 +149,7 @@ BAD_FLAGS: list[tuple[tuple[str | Path, ...], str]] = [
 
 @pytest.mark.parametrize(("args", "says"), BAD_FLAGS)
 def test_a_flag_that_cannot_be_used(
-    args: tuple[str | Path, ...], says: str, run: Run, audited: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    args: tuple[str | Path, ...], says: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert says in run(*args).error()
@@ -187,13 +187,14 @@ def test_a_file_in_the_way_of_a_result_is_one_line(run: Run, tmp_path: Path) -> 
     assert "choose another place" in run("audit", FOUR, out=tmp_path).error()
 
 
-def test_a_pool_without_what_is_wanted_is_no_error(run: Run, audited: Done) -> None:
+@pytest.mark.slow
+def test_a_pool_without_what_is_wanted_is_no_error(run: Run, few: tuple[str, Path]) -> None:
     """Two bunnies too few to matter: the shopping list says what is missing, the proof that nothing was added."""
-    done = run("recommend", TRAIN, "--pool", TRAIN / "hen", "--json")
+    done = run("recommend", TRAIN, "--pool", TRAIN / "hen", *few, "--json")
     content = done.file("recommend.json")
     assert content["images"] == []
     assert any("bunny" in line for line in content["shopping_list"])
-    proof = run("validate", TRAIN, "--pool", TRAIN / "hen", "--test", TEST)
+    proof = run("validate", TRAIN, "--pool", TRAIN / "hen", "--test", TEST, *few)
     assert proof.code == 0, proof.err
     content = proof.file("validation.json")
     assert "recommended" not in content["arms"]
@@ -210,7 +211,7 @@ def test_a_vocabulary_that_no_tower_reads_is_not_dropped_in_silence(run: Run, tm
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_is_one_line(fresh: Run, cache: Path, audited: Done, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line(cache: Path, tmp_path: Path) -> None:
     import subprocess
     import sys
 

@@ -22,6 +22,7 @@ from curator.io import mongodb
 HEAVY = ("torch", "fiftyone", "pandas", "PIL", "sklearn", "scipy", "onnxruntime", "open_clip", "rich.progress")
 
 
+@pytest.mark.slow
 def test_audit_writes_the_files_of_the_contract(audited: Done, recommended: Done, validated: Done) -> None:
     names = {path.name for path in audited.folder.iterdir()}
     assert names == {
@@ -37,7 +38,9 @@ def test_audit_writes_the_files_of_the_contract(audited: Done, recommended: Done
 
 
 @pytest.mark.parametrize(("fixture", "name"), [
-    ("audited", "audit.json"), ("recommended", "recommend.json"), ("validated", "validation.json"),
+    ("audited", "audit.json"),
+    pytest.param("recommended", "recommend.json", marks=pytest.mark.slow),
+    pytest.param("validated", "validation.json", marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_json_is_the_file_alone_on_stdout(fixture: str, name: str, request: pytest.FixtureRequest) -> None:
     done: Done = request.getfixturevalue(fixture)
@@ -53,11 +56,11 @@ def test_json_is_alone_also_in_a_process_of_its_own(fresh: Run, cache: Path, aud
     assert done.out == audited.out  # another process, another folder, the same bytes
 
 
-def test_embed_says_what_is_new(run: Run, audited: Done) -> None:
+def test_embed_says_what_is_new(run: Run, few: tuple[str, Path], audited: Done) -> None:
     content = run("embed", TRAIN, "--json").json()
     check_schema(content)
     assert (content["n_images"], content["n_new"], content["images_per_second"]) == (240, 0, None)
-    again = run("audit", TRAIN)
+    again = run("audit", TRAIN, *few)
     assert again.file("run.json")["n_new"] == 0
 
 
@@ -72,6 +75,7 @@ def test_doctor_checks_and_says_how_to_mend(fresh: Run, cache: Path) -> None:
     assert all(check["mend"] for check in content["checks"] if check["status"] != "ok")
 
 
+@pytest.mark.slow
 def test_browse_builds_the_data_set(fresh: Run, run: Run, cache: Path, audited: Done, tmp_path: Path) -> None:
     from app_kit import own_mongod
 
@@ -96,7 +100,9 @@ def test_browse_without_a_database_is_one_line(fresh: Run, cache: Path) -> None:
     assert "FIFTYONE_DATABASE_URI" in done.error()
 
 
-def test_export_keeps_duplicates_on_one_side_and_cells_in_proportion(run: Run, tmp_path: Path) -> None:
+def test_export_keeps_duplicates_on_one_side_and_cells_in_proportion(
+    run: Run, few: tuple[str, Path], tmp_path: Path
+) -> None:
     data = tmp_path / "data"
     for name in ("bunny", "hen"):
         (data / name).mkdir(parents=True)
@@ -107,7 +113,7 @@ def test_export_keeps_duplicates_on_one_side_and_cells_in_proportion(run: Run, t
                 shutil.copy(path, data / name / f"z copy of {path.name}")
     dest = tmp_path / "dest"
     rule = ("--attribute", "bunny:background.colour=green")
-    done = run("export", data, dest, *rule, "--json")
+    done = run("export", data, dest, *rule, *few, "--json")
     assert done.code == 0, done.err
     text = (dest / "splits.json").read_text(encoding="utf-8")
     assert done.out == text
@@ -128,9 +134,9 @@ def test_export_keeps_duplicates_on_one_side_and_cells_in_proportion(run: Run, t
 
 
 @pytest.mark.parametrize("format_", ["csv", "parquet"])
-def test_export_writes_a_manifest(format_: str, run: Run, audited: Done, tmp_path: Path) -> None:
+def test_export_writes_a_manifest(format_: str, run: Run, few: tuple[str, Path], audited: Done, tmp_path: Path) -> None:
     dest = tmp_path / "dest"
-    done = run("export", TRAIN, dest, "--format", format_, "--split", "train=0.5", "--split", "test=0.5")
+    done = run("export", TRAIN, dest, "--format", format_, "--split", "train=0.5", "--split", "test=0.5", *few)
     assert done.code == 0, done.err
     (manifest,) = dest.glob(f"*.{format_}")
     table = pd.read_csv(manifest) if format_ == "csv" else pd.read_parquet(manifest)
@@ -226,6 +232,7 @@ def test_auto_without_a_network_says_what_stands_in(fresh: Run, cache: Path, aud
         assert part in (here / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_data_is_never_written_to(
     before: dict[str, object], run: Run, audited: Done, recommended: Done, validated: Done, tmp_path: Path
 ) -> None:

@@ -29,9 +29,9 @@ def table(tmp_path: Path) -> Path:
     return tmp_path / "tables" / "sites.csv"
 
 
-def test_images_of_one_site_stay_in_one_split(run: Run, table: Path, tmp_path: Path) -> None:
+def test_images_of_one_site_stay_in_one_split(run: Run, few: tuple[str, Path], table: Path, tmp_path: Path) -> None:
     flags = ("--format", "jsonl", "--group-column", "site", "--allow-outside", *RULE)
-    done = run("export", table, tmp_path / "dest", *flags)
+    done = run("export", table, tmp_path / "dest", *flags, *few)
     assert done.code == 0, done.err
     rows = [json.loads(line) for line in (tmp_path / "dest" / "manifest.jsonl").read_text().splitlines()]
     site = dict(pd.read_csv(table)[["path", "site"]].itertuples(index=False))
@@ -45,14 +45,14 @@ def test_images_of_one_site_stay_in_one_split(run: Run, table: Path, tmp_path: P
     assert {s for found in splits.values() for s in found} == {"train", "val", "test"}
 
 
-def test_a_column_that_is_not_there_is_one_line(run: Run, table: Path, tmp_path: Path) -> None:
+def test_a_column_that_is_not_there_is_one_line(run: Run, few: tuple[str, Path], table: Path, tmp_path: Path) -> None:
     flags = ("--group-column", "sites", "--allow-outside")
-    assert "did you mean 'site'?" in run("export", table, tmp_path / "dest", *flags).error()
+    assert "did you mean 'site'?" in run("export", table, tmp_path / "dest", *flags, *few).error()
     assert "only a table" in run("export", TRAIN, tmp_path / "dest", "--group-column", "site").error()
     assert "--balance group" in run("export", TRAIN, tmp_path / "dest", "--balance-by", "drop").error()
 
 
-def test_a_mirrored_copy_does_not_reach_another_split(run: Run, tmp_path: Path) -> None:
+def test_a_mirrored_copy_does_not_reach_another_split(run: Run, few: tuple[str, Path], tmp_path: Path) -> None:
     data = tmp_path / "data"
     for name in ("bunny", "hen"):
         (data / name).mkdir(parents=True)
@@ -61,7 +61,7 @@ def test_a_mirrored_copy_does_not_reach_another_split(run: Run, tmp_path: Path) 
             if k % 3 == 0:
                 with Image.open(path) as picture:
                     ImageOps.mirror(picture).save(data / name / f"turned {path.name}", quality=85)
-    done = run("export", data, tmp_path / "dest", "--format", "csv", *RULE, "--json")
+    done = run("export", data, tmp_path / "dest", "--format", "csv", *RULE, *few, "--json")
     assert done.code == 0, done.err
     where = done.json()["assignment"]
     turned = [i for i in where if "turned " in i]
@@ -70,10 +70,10 @@ def test_a_mirrored_copy_does_not_reach_another_split(run: Run, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("way", ["drop", "weight", "add"])
-def test_groups_of_the_training_split_are_balanced(way: str, run: Run, tmp_path: Path) -> None:
+def test_groups_of_the_training_split_are_balanced(way: str, run: Run, few: tuple[str, Path], tmp_path: Path) -> None:
     dest = tmp_path / "dest"
     flags = ("--format", "webdataset", "--shard-size", "50", "--balance", "group", *RULE)
-    done = run("export", TRAIN, dest, *flags, "--balance-by", way)
+    done = run("export", TRAIN, dest, *flags, *few, "--balance-by", way)
     assert done.code == 0, done.err
     content = json.loads((dest / "splits.json").read_text(encoding="utf-8"))
     check_schema(content)
@@ -102,15 +102,17 @@ def test_groups_of_the_training_split_are_balanced(way: str, run: Run, tmp_path:
         ]
 
 
-def test_a_dry_run_says_what_would_be_replaced_and_links_have_nothing_to_strip(run: Run, tmp_path: Path) -> None:
+def test_a_dry_run_says_what_would_be_replaced_and_links_have_nothing_to_strip(
+    run: Run, few: tuple[str, Path], tmp_path: Path
+) -> None:
     dest = tmp_path / "dest"
     (dest / "old").mkdir(parents=True)
     (dest / "old" / "mine.txt").write_text("mine")
-    done = run("export", TRAIN, dest, "--force", "--dry-run", *RULE)
+    done = run("export", TRAIN, dest, "--force", "--dry-run", *RULE, *few)
     assert done.code == 0, done.err
     assert "is there, and would be replaced with all in it: 1 file." in " ".join(done.out.split())
     assert [p.name for p in dest.rglob("*") if p.is_file()] == ["mine.txt"]
-    done = run("export", TRAIN, tmp_path / "new", "--strip-metadata", "--link", "symlink")
+    done = run("export", TRAIN, tmp_path / "new", "--strip-metadata", "--link", "symlink", *few)
     assert done.code == 1
     assert "--strip-metadata writes new files, and --link symlink makes none" in done.err
     assert not (tmp_path / "new").exists()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_kit import POOL, TRAIN, Done, Run, offline
+from cli_kit import FOUR, POOL, TRAIN, Run, offline
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,12 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
+@pytest.fixture(scope="module")
+def exported(run: Run) -> None:
+    """The encoder lies in the cache."""
+    assert run("embed", FOUR).code == 0
+
+
 def models_only(cache: Path, folder: Path) -> Path:
     """A cache with the encoder's files but without one image."""
     shutil.copytree(cache / "encoders", folder / "encoders")
@@ -39,7 +45,7 @@ def models_only(cache: Path, folder: Path) -> Path:
 
 
 def test_the_same_bytes_whatever_the_number_of_threads(
-    run: Run, cache: Path, audited: Done, two: Path, tmp_path: Path
+    run: Run, cache: Path, exported: None, two: Path, tmp_path: Path
 ) -> None:
     texts = set()
     for k, jobs in enumerate(("1", "2", "2")):
@@ -50,8 +56,8 @@ def test_the_same_bytes_whatever_the_number_of_threads(
     assert len(texts) == 1
 
 
-def test_the_same_findings_in_whatever_order_a_table_lists_the_images(run: Run, audited: Done, tmp_path: Path) -> None:
-    shutil.copytree(TRAIN, tmp_path / "train")
+def test_the_same_findings_in_whatever_order_a_table_lists_the_images(run: Run, two: Path, tmp_path: Path) -> None:
+    shutil.copytree(two / "train", tmp_path / "train")
     ids = sorted(str(p.relative_to(tmp_path)) for p in (tmp_path / "train").rglob("*.jpg"))
     texts = []
     for order in (ids, np.random.default_rng(0).permutation(ids).tolist()):
@@ -59,11 +65,12 @@ def test_the_same_findings_in_whatever_order_a_table_lists_the_images(run: Run, 
         texts.append((run("audit", tmp_path / "list.csv").folder / "audit.json").read_bytes())
     assert texts[0] == texts[1]
     keys = ("id", "share_in_class", "share_elsewhere", "effect_ci", "p", "q", "severity", "same_as", "sentence")
-    folder, table = audited.file("audit.json"), json.loads(texts[0])
+    folder, table = run("audit", two / "train").file("audit.json"), json.loads(texts[0])
+    assert folder["findings"]
     assert [[f[k] for k in keys] for f in table["findings"]] == [[f[k] for k in keys] for f in folder["findings"]]
 
 
-def test_columns_of_a_table_are_audited(run: Run, audited: Done, tmp_path: Path) -> None:
+def test_columns_of_a_table_are_audited(run: Run, tmp_path: Path) -> None:
     """A camera that only hens were taken with, in each form a table may have, beside columns of every kind."""
     shutil.copytree(TRAIN, tmp_path / "train")
     rows = []
@@ -100,16 +107,20 @@ def test_a_table_of_bytes_dates_and_lists_is_no_crash(run: Run, tmp_path: Path) 
     assert run("audit", tmp_path / "list.parquet").file("audit.json")["dataset"]["n_images"] == n
 
 
-def test_fail_on_a_severity_unless_it_was_there_before(run: Run, audited: Done) -> None:
-    assert run("audit", TRAIN, "--fail-on", "high").code == 3
-    baseline = audited.folder / "audit.json"
-    assert run("audit", TRAIN, "--fail-on", "high", "--baseline", baseline).code == 0
+def test_fail_on_a_severity_unless_it_was_there_before(
+    run: Run, two: Path, few: tuple[str, Path], tmp_path: Path
+) -> None:
+    data = two / "train"
+    found = run("audit", data, "--fail-on", "high", *few)
+    assert found.code == 3
+    baseline = found.folder / "audit.json"
+    assert run("audit", data, "--fail-on", "high", *few, "--baseline", baseline).code == 0
     content = json.loads(baseline.read_text(encoding="utf-8"))
     content["findings"][0]["severity"] = "medium"
-    (changed := audited.folder.parent / "milder.json").write_text(json.dumps(content))
-    assert run("audit", TRAIN, "--fail-on", "high", "--baseline", changed).code == 3
-    assert run("audit", TRAIN, "--fail-on", "medium", "--baseline", changed).code == 0
-    assert run("audit", TRAIN, "--fail-on", "leak").code == 0
+    (changed := tmp_path / "milder.json").write_text(json.dumps(content))
+    assert run("audit", data, "--fail-on", "high", *few, "--baseline", changed).code == 3
+    assert run("audit", data, "--fail-on", "medium", *few, "--baseline", changed).code == 0
+    assert run("audit", data, "--fail-on", "leak", *few).code == 0
 
 
 def test_fail_on_a_leak(run: Run, two: Path) -> None:
@@ -125,7 +136,7 @@ def test_fail_on_a_leak(run: Run, two: Path) -> None:
     assert run("audit", two, "--fail-on", "leak", "--baseline", done.folder / "audit.json").code == 0
 
 
-def test_ctrl_c_keeps_what_was_embedded(cache: Path, audited: Done, run: Run, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_was_embedded(cache: Path, exported: None, run: Run, tmp_path: Path) -> None:
     own = models_only(cache, tmp_path / "cache")
     ours, theirs = pty.openpty()  # a terminal on stderr, for the progress bar that says how far it is
     command = [sys.executable, "-m", "curator", "embed", str(POOL), "--model", "embedded", "--cache", str(own)]

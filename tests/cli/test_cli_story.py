@@ -51,6 +51,7 @@ def test_examples_show_the_rule_and_counterexamples_break_it(audited: Done) -> N
     assert {scene[i] for i in first["counterexample_ids"]}.isdisjoint({"grass"})
 
 
+@pytest.mark.slow
 def test_the_recommendation_fills_the_cells_that_are_missing(recommended: Done) -> None:
     content = recommended.file("recommend.json")
     with (recommended.folder / "recommendation.csv").open(encoding="utf-8", newline="") as file:
@@ -68,6 +69,7 @@ def test_the_recommendation_fills_the_cells_that_are_missing(recommended: Done) 
     assert all(c["missing"] == max(0, c["want"] - c["got"]) for c in content["plan"])
 
 
+@pytest.mark.slow
 def test_what_is_recommended_is_what_it_is_said_to_be(recommended: Done) -> None:
     known = truth("pool")
     images = recommended.file("recommend.json")["images"]
@@ -81,6 +83,7 @@ def test_what_is_recommended_is_what_it_is_said_to_be(recommended: Done) -> None
     assert sum(right) >= 0.85 * len(right)
 
 
+@pytest.mark.slow
 def test_the_recommendation_beats_as_many_random_images(run: Run, recommended: Done) -> None:
     """With the labels that a person gave; needs what `recommended` has embedded."""
     done = run("validate", TRAIN, "--pool", POOL_LABELS, "--budget", "30", "--test", TEST)
@@ -102,6 +105,7 @@ def test_the_recommendation_beats_as_many_random_images(run: Run, recommended: D
     assert last["worst_group"] > 0.8 > last["random"]["worst_group"]
 
 
+@pytest.mark.slow
 def test_predicted_labels_help_the_worst_group_too(validated: Done) -> None:
     """More than random images do, though the probe may lean on the grass a little still."""
     content = validated.file("validation.json")
@@ -113,6 +117,7 @@ def test_predicted_labels_help_the_worst_group_too(validated: Done) -> None:
     assert content["verdict"] in ("fixed", "improved")
 
 
+@pytest.mark.slow
 def test_the_report_carries_the_story(validated: Done) -> None:
     text = (validated.folder / "report.html").read_text(encoding="utf-8")
     assert "of bunny have a green background" in text
@@ -156,8 +161,8 @@ def test_four_bunnies_get_what_they_miss(run: Run) -> None:
     ("name", "args"),
     [
         ("audit", ("audit", TRAIN)),
-        ("recommend", ("recommend", TRAIN, "--pool", POOL)),
-        ("validate", ("validate", TRAIN, "--pool", POOL_LABELS, "--test", TEST)),
+        pytest.param("recommend", ("recommend", TRAIN, "--pool", POOL), marks=pytest.mark.slow),
+        pytest.param("validate", ("validate", TRAIN, "--pool", POOL_LABELS, "--test", TEST), marks=pytest.mark.slow),
         ("four", ("audit", FOUR)),
     ],
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
+
+from curator.cli.main import cli
 
 
 @pytest.fixture
@@ -26,9 +27,9 @@ def data(tmp_path: Path) -> Path:
 
 def audit(data: Path, *flags: str) -> tuple[str, dict]:
     work = data.parent
-    line = [sys.executable, "-m", "curator", "audit", str(data), "--model", "pixels", "--cache", str(work / "cache")]
-    done = subprocess.run([*line, "--out", str(work / "out"), *flags], capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 3), done.stderr
+    line = ["audit", str(data), "--model", "pixels", "--cache", str(work / "cache")]
+    done = CliRunner().invoke(cli, [*line, "--out", str(work / "out"), *flags])
+    assert done.exit_code in (0, 3), done.stderr
     return done.stdout, json.loads((work / "out" / "run.json").read_text())
 
 
@@ -70,8 +71,5 @@ def test_anything_new_is_audited_again(data: Path, change: str):
 def test_the_exit_code_of_a_reused_run_is_that_of_the_first(data: Path):
     line = ["--fail-on", "any"]
     assert "high" in json.dumps(json.loads(audit(data, *line, "--json")[0]))
-    done = subprocess.run(
-        [sys.executable, "-m", "curator", "audit", str(data), "--model", "pixels", "--cache", str(data.parent / "cache"),
-         "--out", str(data.parent / "out"), *line, "-q"], check=False,
-    )  # fmt: skip
-    assert done.returncode == 3
+    where = ["--cache", str(data.parent / "cache"), "--out", str(data.parent / "out")]
+    assert CliRunner().invoke(cli, ["audit", str(data), "--model", "pixels", *where, *line, "-q"]).exit_code == 3

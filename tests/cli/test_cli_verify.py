@@ -236,12 +236,12 @@ def test_the_encoder_is_that_of_the_file(content: dict[str, Any]) -> None:
     assert model_of(stood_in, source | {"model": "auto"}) == "embedded"
 
 
-def test_the_precision_is_that_of_the_file(run: Run, made: Done, tmp_path: Path) -> None:
+def test_the_precision_is_that_of_the_file(run: Run, few: tuple[str, Path], made: Done, tmp_path: Path) -> None:
     columns = ["--path-column", "file", "--label-column", "kind"]
     data = json.loads((made.folder / "audit.json").read_text("utf-8"))["source"]["data"]
     # Eight bits of a small model: bf16 takes minutes on a processor without instructions for it.
     model = small_transformer(tmp_path)
-    done = run("audit", data, "--model", model, "--precision", "int8", *columns)
+    done = run("audit", data, "--model", model, "--precision", "int8", *columns, *few)
     assert done.code == 0, done.err
     content = done.file("audit.json")
     assert content["source"]["precision"] == "int8"

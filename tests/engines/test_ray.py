@@ -29,6 +29,7 @@ from curator.io.store.store import Store
 from curator.readers import scan
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'curator-audit[ray]'")
+pytestmark = pytest.mark.slow
 
 
 N = 150

@@ -20,6 +20,7 @@ from curator.errors import CuratorError, DataError
 from curator.report.json import audit_document, dumps
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'curator-audit[ray]'")
+pytestmark = pytest.mark.slow
 
 
 DEADLY = 666
