@@ -15,37 +15,39 @@ from curator.cli.main import MET
 
 @click.command()
 @click.argument("data")
-@click.option("--pool", metavar="POOL", help="Images to compare with where DATA has one class only.")
+@click.option("--pool", metavar="POOL", help="Images to compare with if DATA has only one class.")
 @click.option(
     "--fail-on",
     type=click.Choice(["low", "medium", "high", "leak", "any"]),
-    help="Exit with 3 if a finding is this severe, or on a leak. audit.junit.xml fails with it; without it, at medium.",
+    help="Exit with code 3 if a finding is at least this severe, or on a leak. audit.junit.xml uses the same level "
+    "[default there: medium].",
 )
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="An earlier audit.json: --fail-on counts only what is new.",
+    help="An earlier audit.json: --fail-on counts only findings and leaks that are not in it.",
 )
 @click.option(
     "--compare",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="An earlier audit.json, of another version of DATA: say what changed, in comparison.json and the report.",
+    help="An audit.json of an earlier version of DATA: write what changed to comparison.json and the report.",
 )
 @click.option(
     "--sample",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Look at N images closely, drawn at random, and count in all: for more than fit in memory. 0: look at all.",
+    help="For very large sets: learn attributes from a random sample of N images, then count them in all images. "
+    "0 uses every image.",
 )
 @click.option(
     "--concepts",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Your own vocabulary of prompts, one a line.",
+    help="A file with your own prompts, one per line.",
 )
 @click.option(
     "--from-app",
     is_flag=True,
-    help="Accept the findings that are tagged `intended` in the FiftyOne App, as `intended` settings do.",
+    help="Accept the findings that you tagged `intended` in the FiftyOne App, as the setting `intended` does.",
 )
 @click.option("--name", metavar="NAME", help="Name of the FiftyOne data set  [default: curator-NAME].")
 @common

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("data")
-@click.option("--pool", metavar="POOL", help="Recommend from this pool, and show the recommended images too.")
+@click.option("--pool", metavar="POOL", help="Also recommend images from this pool, and show them.")
 @click.option(
     "--budget", type=click.IntRange(min=1), metavar="N", help="How many images to recommend at most  [default: 30]."
 )
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     default="127.0.0.1",
     metavar="IP",
     show_default=True,
-    help="Who may connect; anything else shows the images to the network.",
+    help="Address to listen on. Any other address shows your images to the network.",
 )
 @click.option("--name", metavar="NAME", help="Name of the FiftyOne data set  [default: curator-NAME].")
-@click.option("--no-wait", is_flag=True, help="Build the data set and its views, do not open the App.")
-@click.option("--findings", "show", flag_value="findings", help="Open at the worst finding's images.")
+@click.option("--no-wait", is_flag=True, help="Build the FiftyOne data set and its views without opening the App.")
+@click.option("--findings", "show", flag_value="findings", help="Open at the images of the worst finding.")
 @click.option("--recommended", "show", flag_value="recommended", help="Open at the recommended images.")
-@click.option("--duplicates", "show", flag_value="duplicates", help="Open at the pictures that are there twice.")
-@click.option("--label-errors", "show", flag_value="label errors", help="Open at the labels that the probe doubts.")
+@click.option("--duplicates", "show", flag_value="duplicates", help="Open at the duplicates.")
+@click.option("--label-errors", "show", flag_value="label errors", help="Open at the doubtful labels.")
 @common
 def command(
     common: Common,
@@ -45,7 +45,7 @@ def command(
     no_wait: bool,
     show: Show | None,
 ) -> None:
-    """Open the FiftyOne App on the audited set: images, findings and the map of the embeddings, a saved view per finding.
+    """Audit DATA and open it in the FiftyOne App: images, findings, the embedding map, and a saved view per finding.
 
     \b
     Example:

@@ -30,15 +30,21 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
 @click.command()
 @click.argument("action", type=click.Choice(["list", "prune"]))
 @click.option(
-    "--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="prune: what was not used for so long."
+    "--older-than",
+    type=click.FloatRange(min=0),
+    metavar="DAYS",
+    help="prune: remove stores that were not used for this many days.",
 )
 @click.option(
-    "--max-size", callback=_bytes, metavar="SIZE", help="prune: what was not used for longest, until this much is left."
+    "--max-size",
+    callback=_bytes,
+    metavar="SIZE",
+    help="prune: remove the stores used longest ago until this much is left (500M, 20G).",
 )
 @click.option(
-    "--encoder", metavar="NAME", help="prune: of this encoder's images only; all of them without another flag."
+    "--encoder", metavar="NAME", help="prune: remove only stores of this encoder; without another flag, all of them."
 )
-@click.option("--dry-run", is_flag=True, help="prune: say what would go, and leave it.")
+@click.option("--dry-run", is_flag=True, help="prune: list what would be removed, and remove nothing.")
 @click.option(
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),
@@ -54,8 +60,10 @@ def command(
     cache: Path | None,
     as_json: bool,
 ) -> None:
-    """List what is kept of which encoder's images, or remove what is not needed. What is removed is embedded again when an
-    image is next read. Only what curator wrote is ever removed; what an earlier version left goes with every prune.
+    """List the stored embeddings by encoder, or remove those that you do not need.
+
+    Images whose embeddings were removed are embedded again when they are next read. Only files that curator wrote are ever
+    removed. Every prune also removes what an earlier version of curator left.
 
     \b
     Example:

@@ -18,7 +18,9 @@ _MARKS = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", 
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, alone, on stdout.")
 @click.pass_context
 def command(ctx: click.Context, cache: Path | None, as_json: bool) -> None:
-    """Say what works here (weights, MongoDB, GPU, network, versions) and how to mend the rest. Exit code 1 if a part fails.
+    """Check what works on this machine (weights, MongoDB, GPU, network, versions) and say how to fix the rest.
+
+    The exit code is 1 if a check fails.
 
     \b
     Example:

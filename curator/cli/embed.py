@@ -11,7 +11,7 @@ from curator.cli._support.options import Common, common, emit
 @click.argument("data")
 @common
 def command(common: Common, data: str) -> None:
-    """Embed DATA into the cache, so that later commands start from there. A second run goes on where this one stopped.
+    """Embed DATA and keep the embeddings in the cache for later commands. An interrupted run continues where it stopped.
 
     \b
     Example:

@@ -26,19 +26,19 @@ from curator.cli._support.options import Common, common, emit
     "fractions",
     multiple=True,
     metavar="NAME=FRACTION",
-    help="May be repeated  [default: train=0.7 val=0.15 test=0.15].",
+    help="Share of a split. May be repeated  [default: train=0.7 val=0.15 test=0.15].",
 )
 @click.option(
     "--link",
     default="copy",
     show_default=True,
     type=click.Choice(["copy", "hardlink", "symlink"]),
-    help="How an image folder gets its files.",
+    help="Whether image files are copied or linked.",
 )
 @click.option(
     "--attribute",
     metavar="CLASS:ATTRIBUTE=VALUE",
-    help="What is balanced within each class  [default: the worst finding].",
+    help="The value to balance within each class  [default: that of the worst finding].",
 )
 @click.option(
     "--group-column",
@@ -57,7 +57,7 @@ from curator.cli._support.options import Common, common, emit
 @click.option(
     "--balance-by",
     type=click.Choice(["drop", "weight", "add"]),
-    help="Leave images out, give weights, or list the images to add  [default: drop].",
+    help="How to balance: leave images out, write weights, or list the images to add  [default: drop].",
 )
 @click.option(
     "--shard-size",
@@ -77,20 +77,20 @@ from curator.cli._support.options import Common, common, emit
 @click.option(
     "--strip-metadata",
     is_flag=True,
-    help="Copy without EXIF, GPS, XMP and comments; every pixel stays. JPEG, PNG, WebP and GIF.",
+    help="Copy files without EXIF, GPS, XMP and comments. No pixel changes. JPEG, PNG, WebP and GIF only.",
 )
-@click.option("--force", is_flag=True, help="Replace DEST if it is there.")
-@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+@click.option("--force", is_flag=True, help="Replace DEST if it exists.")
+@click.option("--dry-run", is_flag=True, help="Print what would be written, and write nothing.")
 @common
 def command(
     common: Common, data: str, destination: Path, format_: str, fractions: tuple[str, ...], link: str, attribute: str | None,
     group_columns: tuple[str, ...], balance: str, balance_by: str | None, shard_size: int, plans: tuple[Path, ...],
     strip_metadata: bool, force: bool, dry_run: bool,
 ) -> None:  # fmt: skip
-    """Write DATA out into DEST in splits that are balanced over class x value, duplicates on one side.
+    """Write DATA to DEST in splits that are balanced over class x value. Duplicates stay in one split.
 
-    With --plan the images that were recommended are added first. Synthetic ones are in train only, and only where what they are
-    made of is there too.
+    --plan adds recommended images first. Synthetic images go to train only, and only if the images that they were made from
+    are in train too.
 
     \b
     Example:
@@ -103,9 +103,11 @@ def command(
     from curator.report.wording import count, spelt_out
 
     if balance_by and balance == "none":
-        raise InputError(f"--balance-by {balance_by} needs to know what: add --balance class or --balance group.")
+        raise InputError(
+            f"--balance-by {balance_by} needs something to balance; add --balance class or --balance group."
+        )
     if strip_metadata and link != "copy":
-        raise InputError(f"--strip-metadata writes new files, and --link {link} makes none; leave one of them out.")
+        raise InputError(f"--strip-metadata and --link {link} cannot be used together; drop one of them.")
     link = "bare" if strip_metadata else link
     common.keep_out_of(data)
     settings = {"fractions": _fractions(fractions)} if fractions else {}
@@ -132,10 +134,11 @@ def command(
     if dry_run and destination.exists():
         n_files = sum(len(files) for _, _, files in os.walk(destination))
         console.print(
-            f"{destination} is there, and would be replaced with all in it: {count(n_files, 'file')}.", markup=False
+            f"{destination} exists and would be replaced, with everything in it: {count(n_files, 'file')}.",
+            markup=False,
         )
-    done = f"Nothing is written: a dry run. {n_images} would be" if dry_run else f"Written: {n_images} and splits.json"
-    console.print(f"\n{done} in {destination.resolve()} ({format_})", soft_wrap=True, markup=False)
+    done = f"Dry run, nothing written. {n_images} would go" if dry_run else f"Written: {n_images} and splits.json"
+    console.print(f"\n{done} to {destination.resolve()} ({format_})", soft_wrap=True, markup=False)
     emit(content, common)
 
 
@@ -153,6 +156,6 @@ def _fractions(texts: tuple[str, ...]) -> dict[str, float]:
             equals = ""
         if not equals or not name.strip():
             raise InputError(
-                f"--split {text!r} is not NAME=FRACTION; an example is --split train=0.8 --split test=0.2."
+                f"--split {text!r} is not NAME=FRACTION; write, for example, --split train=0.8 --split test=0.2."
             )
     return out

@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     show_default=True,
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="FRACTION",
-    help="The accuracy that is wanted, the mean over classes.",
+    help="The accuracy to reach, as the mean over classes.",
 )
 @common
 def command(common: Common, data: str, target: float) -> None:
     """Forecast how many images of every class a linear probe needs for an accuracy.
 
-    Learning curves on growing parts of DATA are carried further by a power law with a plateau. By class, and for the pairs
-    that are confused most. Writes forecast.json, and shows it in the report.html of an audit of the same data beside it.
+    curator measures learning curves on growing parts of DATA and extends them by a power law with a plateau: overall, by
+    class, and for the pairs of classes that are confused most. It writes forecast.json, and shows the forecast in the
+    report.html of an audit of the same data.
 
     \b
     Example:

@@ -21,11 +21,11 @@ COMMANDS = {
     "forecast": "Say how many images are needed.",
     "export": "Write balanced, leak-free splits.",
     "browse": "Open the FiftyOne App on the audited set.",
-    "embed": "Embed DATA into the cache, nothing else.",
-    "cache": "List what is kept of embedded images, or remove it.",
-    "verify": "Audit again what an audit.json is about, and compare.",
-    "selftest": "Plant shortcuts in copies of DATA, and see if they are found.",
-    "doctor": "Say what works here, and how to mend the rest.",
+    "embed": "Embed DATA and keep the embeddings in the cache.",
+    "cache": "List the stored embeddings, or remove some.",
+    "verify": "Repeat the audit of an audit.json, and compare.",
+    "selftest": "Plant shortcuts in copies of DATA, and count how many are found.",
+    "doctor": "Check what works on this machine, and how to fix the rest.",
 }
 ERROR, MET, INTERRUPTED = 1, 3, 130
 
@@ -63,17 +63,19 @@ class _Lazy(click.Group):
                 raise
             # A full disk, a folder gone meanwhile: for the user to mend. Where it came from is for -vv.
             logging.getLogger(__name__).debug("where it came from:", exc_info=e)
-            _say(f"{e.strerror or e}{f': {e.filename}' if e.filename else ''}; make room or choose another place.")
+            _say(
+                f"{e.strerror or e}{f': {e.filename}' if e.filename else ''}; free some space or choose another folder."
+            )
             ctx.exit(ERROR)
         except Exception as e:
             # By its name: pymongo is not imported for commands that need no database.
             if not type(e).__module__.startswith("pymongo"):
                 raise
             logging.getLogger(__name__).debug("where it came from:", exc_info=e)
-            _say("the MongoDB of the App stopped answering; start it again and repeat the command, which begins anew.")
+            _say("the MongoDB of the App stopped answering; start it and run the command again.")
             ctx.exit(ERROR)
         except (KeyboardInterrupt, click.Abort):
-            click.echo("Interrupted. What was embedded so far is kept; the same command goes on from there.", err=True)
+            click.echo("Interrupted. The embeddings made so far are kept; run the same command to continue.", err=True)
             ctx.exit(INTERRUPTED)
 
 
@@ -90,7 +92,7 @@ def cli() -> None:
     """Find the shortcuts in an image data set, say which images to add, and prove that adding them worked.
 
     DATA is a folder of class folders (also under train/ val/ test/) or a .csv, .parquet or .jsonl table with the columns
-    path and label. It is never written to.
+    path and label. curator never writes to it.
 
     Exit codes: 0 done, 1 an error you can act on, 2 usage, 3 --fail-on was met, 130 interrupted.
     """

@@ -16,7 +16,7 @@ from curator.cli._support.options import Common, common, draw_report, emit
 @click.option(
     "--pool",
     metavar="POOL",
-    help="Candidate images: a folder or a table, labelled or not  [default: none, list what is wanted].",
+    help="Candidate images, in any form of DATA, labelled or not  [default: none; list the images to look for].",
 )
 @click.option(
     "--budget", type=click.IntRange(min=1), metavar="N", help="How many images to add at most  [default: 30]."
@@ -32,28 +32,28 @@ from curator.cli._support.options import Common, common, draw_report, emit
     type=click.Choice(["add", "drop", "swap"]),
     default="add",
     show_default=True,
-    help="Add images, leave some of DATA out, or both, as many of each.",
+    help="Add images, leave images of DATA out (drop), or both in equal numbers (swap).",
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
 @click.option(
-    "--confirm", is_flag=True, help="Put the list into the FiftyOne App too, to be tagged accept or reject there."
+    "--confirm", is_flag=True, help="Also open a review in the FiftyOne App, where you tag images accept or reject."
 )
 @click.option(
     "--from-app",
     is_flag=True,
-    help="Go by the tags accept and reject in the App: others take the place of the rejected.",
+    help="Use the tags accept and reject from the App. Other images replace rejected ones.",
 )
 @click.option(
     "--review",
     "table",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Go by a recommendation.csv whose column decision says accept or reject.",
+    help="Use a recommendation.csv whose column decision holds accept or reject.",
 )
 @click.option(
     "--synthesize",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Put N counter-examples together from DATA itself: objects on other images' backgrounds, marked as synthetic.",
+    help="Compose N counter-examples from DATA: objects on backgrounds of other images, marked as synthetic.",
 )
 @click.option("--name", metavar="NAME", help="Name of the FiftyOne data set  [default: curator-NAME].")
 @common
@@ -62,12 +62,12 @@ def command(
     mode: Literal["add", "drop", "swap"], dry_run: bool, confirm: bool, from_app: bool, table: Path | None,
     synthesize: int | None, name: str | None,
 ) -> None:  # fmt: skip
-    """Say which images of a pool to add to DATA so that the shortcut stops telling the class.
+    """Choose images of a pool to add to DATA, so that the shortcut no longer gives the class away.
 
-    Shows the plan, then writes recommendation.csv and recommend.json, report.html with the plan in it, and shopping_list.csv
-    where the pool lacks something. What you decide on images comes back with --from-app or --review: rejected images are never
-    chosen again, accepted ones come first, and their labels count as confirmed. Without --pool there are also a group-balanced
-    subset (subset.csv) and sample weights (weights.csv), with what a probe gains by either.
+    Prints the plan, then writes recommendation.csv, recommend.json and report.html, and shopping_list.csv if the pool lacks
+    something. --from-app and --review bring your decisions back: rejected images are never chosen again, accepted images
+    come first, and their labels count as confirmed. Without --pool curator also writes a group-balanced subset (subset.csv)
+    and sample weights (weights.csv), and says what a probe gains from each.
 
     \b
     Example:
@@ -84,11 +84,11 @@ def command(
 
     common.keep_out_of(data, *([pool] if pool else []))
     if (confirm or from_app or table) and pool is None:
-        raise InputError("a review is of images of a pool; give the --pool that they come from.")
+        raise InputError("a review needs the pool that its images come from; add --pool.")
     if from_app and table:
-        raise InputError("--from-app and --review both say what was decided; give one of them.")
+        raise InputError("--from-app and --review cannot be used together; drop one of them.")
     if confirm and dry_run:
-        raise InputError("--confirm writes a FiftyOne data set, and --dry-run writes nothing; leave one of them out.")
+        raise InputError("--confirm and --dry-run cannot be used together; drop one of them.")
     made: tuple[object, ...] = ()
     if confirm or from_app:
         reviewing.need_database(has_table=True)

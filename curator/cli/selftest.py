@@ -10,10 +10,20 @@ from curator.cli._support.options import Common, common, emit
 @click.command()
 @click.argument("data")
 @click.option(
-    "--draws", default=10, show_default=True, type=click.IntRange(min=1), metavar="N", help="Audits of each shortcut."
+    "--draws",
+    default=10,
+    show_default=True,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of audits for each shortcut.",
 )
 @click.option(
-    "--per-class", default=60, show_default=True, type=click.IntRange(min=10), metavar="N", help="Images of each class."
+    "--per-class",
+    default=60,
+    show_default=True,
+    type=click.IntRange(min=10),
+    metavar="N",
+    help="Images of each class to use.",
 )
 @click.option(
     "--effect",
@@ -23,14 +33,14 @@ from curator.cli._support.options import Common, common, emit
     show_default=True,
     type=click.FloatRange(0, 0.9, min_open=True),
     metavar="FRACTION",
-    help="How much more of the class has it than of the rest; may be given several times.",
+    help="Size of the shortcut: share of the class that has it minus share of the others. May be repeated.",
 )
 @common
 def command(common: Common, data: str, draws: int, per_class: int, effects: tuple[float, ...]) -> None:
-    """Plant shortcuts of known size in copies of DATA's images, and say how many of them an audit finds.
+    """Plant shortcuts of known size in copies of DATA's images, and count how many an audit finds.
 
-    Tint, border, patch and low JPEG quality, each in one class more often than elsewhere, under shuffled labels; and
-    nothing at all, to count false alarms. Writes selftest.json. DATA is not written to.
+    The labels are shuffled. Then a tint, a border, a patch or low JPEG quality is planted more often in one class than in
+    the others; or nothing, to count false alarms. Writes selftest.json. curator never writes to DATA.
 
     \b
     Example:

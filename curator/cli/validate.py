@@ -21,29 +21,29 @@ from curator.cli._support.options import Common, common, draw_report, emit
 @click.option(
     "--plan",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A recommendation.csv  [default: recommend now].",
+    help="The recommendation.csv to prove  [default: choose images anew].",
 )
 @click.option(
     "--test",
     metavar="TEST",
-    help="Labelled images to examine the probe on  [default: a test split, or a held-out part].",
+    help="Labelled images to test the probe on  [default: a test split, or a held-out part of DATA].",
 )
 @click.option(
     "--budget",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many images to add at most, without --plan  [default: 30].",
+    help="Without --plan: how many images to add at most  [default: 30].",
 )
-@click.option("--strategy", metavar="NAME", help="How to choose, without --plan  [default: counterexample].")
+@click.option("--strategy", metavar="NAME", help="Without --plan: how to choose images  [default: counterexample].")
 @click.option(
     "--attribute",
     metavar="CLASS:ATTRIBUTE=VALUE",
-    help="The shortcut that groups are made of  [default: the worst finding].",
+    help="The shortcut that defines the groups  [default: the worst finding].",
 )
 @click.option(
     "--synthetic",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="The manifest.csv of recommend --synthesize: its images are an arm of their own.",
+    help="The manifest.csv of recommend --synthesize: adds an arm with its images.",
 )
 @common
 def command(
@@ -52,8 +52,9 @@ def command(
 ) -> None:  # fmt: skip
     """Prove with a linear probe that adding the recommended images worked.
 
-    Arms: before, with the recommended images, with as many random ones of the same pool, reweighted without any, and, where the
-    pool has labels, an oracle that fills the emptiest groups. Writes validation.json, and report.html with the proof in it.
+    Arms: before; with the recommended images; with as many random images of the same pool; reweighted without new images;
+    and, if the pool has labels, an oracle that fills the emptiest groups. Writes validation.json, and report.html with the
+    proof in it.
 
     \b
     Example:

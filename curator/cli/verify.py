@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
-    help="How exactly it computes, as for audit  [default: what audit.json says].",
+    help="Number format of the encoder, as for audit  [default: what audit.json says].",
 )
 @click.option(
     "--public-key",
     metavar="KEY",
-    help="The signer's minisign key (RW..., or its file): the file must be signed with it, and is not read if it is not.",
+    help="The signer's minisign key (RW..., or its file). A file without its valid signature is not read.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, alone, on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
@@ -48,16 +48,16 @@ def command(
     audit: Path, data: str | None, pool: str | None, model: str | None, cache: Path | None, jobs: int, device: str,
     precision: str | None, public_key: str | None, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
-    """Audit again what audit.json is about, with its settings, seed and encoder, and say what is different now.
+    """Repeat the audit of an audit.json with its settings, seed and encoder, and say what is different now.
 
-    Compares the data (images, labels, splits, metadata), the encoder, and every finding with its effect. Other versions of
-    libraries are noted, and are no difference as long as the findings agree. Nothing is written but the cache. The paths
-    and the encoder that audit.json names are read: verify files that you trust, or give --data and --model.
+    curator compares the data (images, labels, splits, metadata), the encoder, and every finding with its effect. It notes
+    other versions of libraries, which do not matter as long as the findings agree. It writes only to the cache. It reads the
+    paths and the encoder that audit.json names: verify files that you trust, or give --data and --model.
 
-    With --public-key, audit.json must be signed: `minisign -Sm audit.json report.html`. What lies beside it and is signed, too,
-    is checked with it; what is not is named.
+    With --public-key, audit.json must be signed: `minisign -Sm audit.json report.html`. Signed files beside it are checked
+    too; unsigned ones are named.
 
-    Exit code 0 if all is the same and signed as asked, 1 if not.
+    The exit code is 0 if everything is the same, and signed if asked for; otherwise it is 1.
 
     \b
     Example:

@@ -54,10 +54,10 @@ def audit(data: Data, session: Session | None = None, *, pool: Data | None = Non
     dataset = session.scan(data)
     sampled = 0 < session.settings.audit.sample < len(dataset)
     if sampled and pool is not None:
-        raise InputError("a sample is compared with no --pool; leave --sample or --pool out.")
+        raise InputError("--sample and --pool cannot be used together; drop one of them.")
     if vectors_only.is_given(dataset):
         if pool is not None:
-            raise InputError("a folder of embeddings is compared with no --pool; leave it out.")
+            raise InputError("a folder of embeddings and --pool cannot be used together; drop --pool.")
         ready, session = vectors_only.read(dataset, session)
         ready = replace(ready, dataset=one_class(ready.dataset))
         if sampled:
@@ -87,10 +87,10 @@ def audit_embedded(
     notes = list(session.notes)
     n_made = int(is_synthetic(embedded.dataset.ids, embedded.dataset.metadata).sum())
     if n_made:
-        notes.append(f"Images of the data that are synthetic, and are audited like the others: {n_made}.")
+        notes.append(f"{n_made} images of the data are synthetic. They are audited like the others.")
     if settings.audit.concepts and not session.encoder.info.text:
         notes.append(
-            f"{settings.audit.concepts} is not used: {session.encoder.info.name} cannot read prompts, CLIP can."
+            f"{settings.audit.concepts} is not used: {session.encoder.info.name} cannot read prompts. CLIP can."
         )
     labels = data.train_labels()
     if labels is not data.labels:
@@ -110,7 +110,7 @@ def audit_embedded(
         counts, whole, said_of_all = sampled_counts.count(drawn, table, session)
         notes += said_of_all
     elif 0 < settings.audit.sample < len(data):
-        notes.append(f"All {len(data):,} images were audited; the setting `sample` is for `curator audit` alone.")
+        notes.append(f"All {len(data):,} images were audited: only `curator audit` uses the setting `sample`.")
     found = _test(embedded, labels, measures, table, session, pool, _pictures(data.ids, groups), counts)
     found = replace(found, findings=wording.worded(found.findings))
     cross = evidence.cross_fit(embedded, labels, session)
@@ -118,7 +118,7 @@ def audit_embedded(
     small = [name for name, size in zip(data.classes, sizes, strict=True) if 0 < size < evidence.SMALLEST]
     if small and len(data.classes) > 1:
         notes.append(
-            f"Too small for a probe (under {evidence.SMALLEST} images), so without reliance or label checks: "
+            f"Classes with fewer than {evidence.SMALLEST} images get no probe, so no reliance and no label check: "
             f"{', '.join(small)}."
         )
     part = inspected_sample.part(found.findings, embedded, labels, table, measures, cross, session.rng("part"))
@@ -156,17 +156,17 @@ def _sampled(n: int, recall: Recall | None) -> list[str]:
     """What a reader must know of a set too large for everything to be asked of every image."""
     if recall is None:
         return []
-    said = "none of them has one"
+    said = "none has a duplicate"
     if recall.n_pairs:
         low, high = stats.wilson(recall.n_found, recall.n_pairs)
         said = (
-            f"{recall.n_found} of their {recall.n_pairs} pairs are found, "
+            f"{recall.n_found} of their {recall.n_pairs} pairs were found, "
             f"{recall.n_found / recall.n_pairs:.0%} [{100 * float(low):.0f}, {100 * float(high):.0f}]"
         )
     return [
-        f"Of {n:,} images not every pair is compared: duplicates are looked for by an index, and each is checked. "
-        f"Of {recall.n_sampled:,} images compared with all others, {said}.",
-        "Counts and tests are of all images; clusters, probes and examples are of a seeded sample, see docs/limits.md.",
+        f"Of {n:,} images an index finds the duplicates; not every pair is compared, and each find is checked. "
+        f"Of {recall.n_sampled:,} images that were compared with all others, {said}.",
+        "Counts and tests use all images. Clusters, probes and examples use a random sample (docs/limits.md).",
     ]
 
 

@@ -150,14 +150,14 @@ def common(command: Command) -> Command:
         type=click.Path(path_type=Path, file_okay=False),
         help="Folder for embeddings and models  [default: the user's cache].",
     )
-    @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings in TOML.")
+    @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="A settings file in TOML.")
     @click.option(
         "--seed",
         default=0,
         show_default=True,
         type=click.IntRange(0, 2**32 - 1),
         metavar="N",
-        help="Same seed, same answer.",
+        help="Seed of all random draws: the same seed gives the same result.",
     )
     @click.option(
         "--jobs", default=0, type=click.IntRange(min=0), metavar="N", help="Threads  [default: one per core]."
@@ -174,20 +174,20 @@ def common(command: Command) -> Command:
         default="auto",
         show_default=True,
         type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
-        help="How exactly it computes: auto is fp32 on a CPU and half of it on a GPU; int8 only where it is near enough.",
+        help="Number format of the encoder: auto is fp32 on a CPU and half precision on a GPU. int8 is refused where it changes too much.",
     )
     @click.option(
         "--engine",
         default="local",
         show_default=True,
         type=click.Choice(["local", "ray"]),
-        help="Who embeds: this machine, or the workers of a Ray cluster (needs the extra 'ray').",
+        help="Embed on this machine, or on a Ray cluster (needs the extra 'ray').",
     )
     @click.option(
         "--ray-address",
         default="",
         metavar="HOST:PORT",
-        help="A running Ray cluster, or auto  [default: one of this machine alone].",
+        help="Address of a running Ray cluster, or auto  [default: a cluster of this machine alone].",
     )
     @click.option(
         "--max-skipped",
@@ -195,7 +195,7 @@ def common(command: Command) -> Command:
         show_default=True,
         type=click.FloatRange(0, 1),
         metavar="FRACTION",
-        help="More unreadable images than this fraction are an error.",
+        help="Stop with an error if more than this fraction of the images is unreadable.",
     )
     @click.option(
         "--path-column",
@@ -207,10 +207,10 @@ def common(command: Command) -> Command:
     @click.option(
         "--label-column", default="label", show_default=True, metavar="NAME", help="Column of a table with the labels."
     )
-    @click.option("--allow-outside", is_flag=True, help="Let a table name images outside its folder.")
+    @click.option("--allow-outside", is_flag=True, help="Allow a table to list images outside its own folder.")
     @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, alone, on stdout.")
     @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
-    @click.option("-v", "--verbose", count=True, help="Say more; twice for debugging.")
+    @click.option("-v", "--verbose", count=True, help="Print more; twice for debugging.")
     @functools.wraps(command)
     def wrapped(**kwargs: Any) -> Any:
         names = Common.__dataclass_fields__
