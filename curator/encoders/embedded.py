@@ -45,8 +45,8 @@ PREPROCESSING = Preprocessing(
 # one in 99.6 % of them, and its probability is off by 0.06 on average.
 TYPICAL_NORM = 14.1
 NOTE = (
-    "Without CLIP no prompts are audited. Your own (--concepts FILE) are read by a sentence model and EfficientNet-Lite0's "
-    "ImageNet classes, which confuse like with like: look at the pictures before you believe one."
+    "Running without CLIP: no prompts are tested. Prompts of your own (--concepts FILE) are approximated and can confuse "
+    "similar things. Check the images."
 )
 
 

@@ -133,7 +133,7 @@ def _finding(console: Console, finding: Finding) -> None:
     if finding.reliance is not None:
         r = finding.reliance
         if r.gap is not None:
-            more.append(f"accuracy of a probe {wording.points(r.gap, r.gap_ci)} where it holds")
+            more.append(f"probe accuracy {wording.points(r.gap, r.gap_ci)} on images that follow it")
     if finding.same_as:
         rest = len(finding.same_as) - 3
         more.append(f"also seen as {', '.join(finding.same_as[:3])}{f' and {rest} more' if rest > 0 else ''}")

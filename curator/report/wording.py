@@ -203,31 +203,34 @@ def confirmation(c: Confirmation) -> str:
     """How a finding does on images that had no part in finding it, as a sentence.
 
     >>> confirmation(Confirmation(10, 9, 9, 0.78, (0.66, 0.88)))
-    'Found in 9 of 10 random halves; confirmed in the other half in 9 of 9, difference there +78 points [+66, +88].'
+    'Held-out check: found in 9 of 10 random halves, confirmed in 9 of the 9 other halves (+78 points [+66, +88]).'
+    >>> confirmation(Confirmation(10, 1, 0, 0.11, None))
+    'Held-out check: found in 1 of 10 random halves, not confirmed in the other half (+11 points).'
     >>> confirmation(Confirmation(10, 0, 0, None, None))
-    'Found in none of 10 random halves: half of the images are too few to show it.'
+    'Held-out check: found in none of 10 random halves; half of the images are too few to show it.'
     """
+    start = "Held-out check: found in"
     if c.effect is None:
-        return f"Found in none of {c.n_splits} random halves: half of the images are too few to show it."
+        return f"{start} none of {c.n_splits} random halves; half of the images are too few to show it."
     there = points(c.effect, c.effect_ci)
-    return (
-        f"Found in {c.discovered} of {c.n_splits} random halves; "
-        f"confirmed in the other half in {c.confirmed} of {c.discovered}, difference there {there}."
-    )
+    others = "the other half" if c.discovered == 1 else f"the {c.discovered} other halves"
+    held = f"confirmed in {c.confirmed} of {others}" if c.discovered > 1 else f"confirmed in {others}"
+    said = held if c.confirmed else f"not confirmed in {others}"
+    return f"{start} {c.discovered} of {c.n_splits} random halves, {said} ({there})."
 
 
 def adjusted(a: Adjusted) -> str:
     """What is left of a finding with the values it travels with held still, as a sentence.
 
     >>> adjusted(Adjusted(("site=north",), 0.31, (0.2, 0.42), 2e-6))
-    'With site=north held still, +31 points [+20, +42] are left (p = 2e-6).'
+    'With site=north held constant, +31 points [+20, +42] are left (p = 2e-6).'
     >>> adjusted(Adjusted(("a=b", "c=yes"), None, None, None))
-    'It cannot be told apart from a=b and c=yes: no images differ in one and not in the other.'
+    'It cannot be told apart from a=b and c=yes: no images have one without the other.'
     """
     held = " and ".join(a.held)
     if a.effect is None or a.p is None:
-        return f"It cannot be told apart from {held}: no images differ in one and not in the other."
-    return f"With {held} held still, {points(a.effect, a.effect_ci)} are left (p = {probability(a.p)})."
+        return f"It cannot be told apart from {held}: no images have one without the other."
+    return f"With {held} held constant, {points(a.effect, a.effect_ci)} are left (p = {probability(a.p)})."
 
 
 def probability(p: float) -> str:

@@ -372,8 +372,8 @@ def test_a_browser_shows_it_without_complaint(full: str, tmp_path: Path) -> None
 
 def test_every_rung_of_the_evidence_is_on_the_page(run: AuditRun, thumbnails: Thumbnails) -> None:
     text = " ".join(Page(render(run, thumbnails)).text.split())
-    assert "Found in 9 of 10 random halves; confirmed in the other half in 8 of 9" in text
-    assert "held still, +31 points [+20, +42] are left" in text
+    assert "found in 9 of 10 random halves, confirmed in 8 of the 9 other halves" in text
+    assert "held constant, +31 points [+20, +42] are left" in text
     assert "Too few images to tell: 1 attribute not tested" in text
     assert "no value is in more than 3 of 80 images" in text
 

@@ -106,8 +106,8 @@ def test_the_probe_shows_each_arm(probe: ProbeReport) -> None:
 
 def test_every_rung_of_the_evidence_is_a_line(run: AuditRun) -> None:
     text = " ".join(printed(run).split())
-    assert "Found in 9 of 10 random halves; confirmed in the other half in 8 of 9, difference there" in text
-    assert "held still, +31 points [+20, +42] are left (p = 2e-6)." in text
+    assert "found in 9 of 10 random halves, confirmed in 8 of the 9 other halves (+78 points" in text
+    assert "held constant, +31 points [+20, +42] are left (p = 2e-6)." in text
     assert "Not tested, too few images to tell: - metadata." in text
 
 

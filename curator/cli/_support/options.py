@@ -174,7 +174,7 @@ def common(command: Command) -> Command:
         default="auto",
         show_default=True,
         type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
-        help="Number format of the encoder: auto is fp32 on a CPU and half precision on a GPU. int8 is refused where it changes too much.",
+        help="Number format of the encoder: auto is fp32 on a CPU and half precision on a GPU. int8 may be refused.",
     )
     @click.option(
         "--engine",

@@ -1,4 +1,4 @@
-"""The rungs of evidence under a finding: what was asked of it, what came out, and whether that bears it out."""
+"""The rungs of evidence under a finding: what was asked of it, what came out, and whether that confirms it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def rungs(f: Finding, n_tests: int, alpha: float) -> tuple[Rung, ...]:
     `alpha` is the false-discovery rate of the audit, `n_tests` what it was shared among.
     """
     if f.effect is None or f.effect_ci is None:
-        said = "There is no other class to compare with, so this is no test."
+        said = "There is no other class to compare with, so nothing was tested."
         return (Rung("Is there a difference?", said, "open"),)
     steps = [Rung("Is there a difference?", f"{wording.points(f.effect, f.effect_ci)}.", _state(f.effect_ci[0] > 0))]
     steps.append(_chance(f, n_tests, alpha))
@@ -41,8 +41,8 @@ def rungs(f: Finding, n_tests: int, alpha: float) -> tuple[Rung, ...]:
     a = f.adjusted
     steps.append(
         Rung(
-            "Is it more than what it travels with?",
-            "No other finding of this class travels with it." if a is None else wording.adjusted(a),
+            "Is it more than what it goes with?",
+            "No other finding of this class goes with it." if a is None else wording.adjusted(a),
             _state(a is None or (a.effect_ci is not None and a.effect_ci[0] > 0)),
         )
     )
@@ -53,13 +53,14 @@ def borne_out(steps: tuple[Rung, ...]) -> str:
     """How many rungs hold, of those that were tried.
 
     >>> borne_out((Rung("?", "", "yes"), Rung("?", "", "no"), Rung("?", "", "open")))
-    '1 of 2 tests bear it out, 1 could not be made'
+    '1 of 2 tests confirm it, 1 was not possible'
     """
     tried = [r for r in steps if r.state != "open"]
     held = sum(r.state == "yes" for r in tried)
     rest = len(steps) - len(tried)
-    verb = "bears" if len(tried) == 1 else "bear"
-    return f"{held} of {wording.count(len(tried), 'test')} {verb} it out{f', {rest} could not be made' if rest else ''}"
+    verb = "confirms" if len(tried) == 1 else "confirm"
+    was = "was" if rest == 1 else "were"
+    return f"{held} of {wording.count(len(tried), 'test')} {verb} it{f', {rest} {was} not possible' if rest else ''}"
 
 
 def cost(f: Finding) -> str:
@@ -67,7 +68,7 @@ def cost(f: Finding) -> str:
     r = f.reliance
     said = []
     if r is not None and r.gap is not None and r.gap_ci is not None:
-        n = wording.count(r.n_conflicting, "picture that breaks", "pictures that break")
+        n = wording.count(r.n_conflicting, "image that breaks", "images that break")
         if r.gap_ci[0] > 0:
             said.append(f"A model trained on these images is {_less(r.gap, r.gap_ci)} accurate on the {n} the rule.")
         else:
@@ -80,7 +81,7 @@ def cost(f: Finding) -> str:
     if said:
         return " ".join(said)
     if r is not None and not r.n_conflicting:
-        return "No picture breaks the rule, so nothing in the data shows what a model makes of it. Take it as it looks."
+        return "No image breaks the rule, so the data cannot show what a model makes of it. Take the association at face value."
     return "What a model makes of it could not be tested with these images."
 
 
@@ -113,9 +114,9 @@ def _leans(r: Reliance | None) -> Rung:
     if r is None:
         return Rung(question, "Not tested.", "open")
     if r.gap is None or r.gap_ci is None:
-        return Rung(question, "No picture breaks the rule, so the data cannot tell.", "open")
+        return Rung(question, "No image breaks the rule, so the data cannot tell.", "open")
     said = (
-        f"{wording.points(r.gap, r.gap_ci)} of accuracy between the pictures that follow the rule and the "
+        f"{wording.points(r.gap, r.gap_ci)} of accuracy between the images that follow the rule and the "
         f"{r.n_conflicting:,} that break it."
     )
     return Rung(question, said, _state(r.gap_ci[0] > 0))
