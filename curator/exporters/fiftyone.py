@@ -15,6 +15,7 @@ from curator.exporters.fiftyone_views import save_views
 from curator.exporters.marked import Marked
 from curator.exporters.marks import EMBEDDING, LABEL_FIELDS, Extras, Field, FindingMark
 from curator.io.fiftyone import load_fiftyone
+from curator.report import wording
 from curator.types import AuditRun, Dataset, EncoderInfo, Measures, Recommendation
 
 MARK = "curator"
@@ -105,6 +106,7 @@ def _summary(mark: FindingMark, views: Mapping[str, str]) -> dict[str, Any]:
         "kind": f.kind,
         "severity": f.severity,
         "sentence": f.sentence,
+        "facts": "; ".join(wording.facts(f)),
         "intended": f.intended,
         "share": f.share_in_class,
         "elsewhere": f.share_elsewhere,

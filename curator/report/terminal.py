@@ -125,15 +125,9 @@ def _finding(console: Console, finding: Finding) -> None:
     line = Text(f"{word.upper():<6}  ", style=style)
     line.append(_encodable(console, finding.sentence), style="not bold not dim default")
     _put(console, line, hang=8)
-    more = []
+    more = list(wording.facts(finding))
     if finding.intended:
         _say(console, f"accepted ({finding.severity}): {finding.intended}", indent=8)
-    if finding.q is not None:
-        more.append(f"q {wording.probability(finding.q)}")
-    if finding.reliance is not None:
-        r = finding.reliance
-        if r.gap is not None:
-            more.append(f"probe accuracy {wording.points(r.gap, r.gap_ci)} on images that follow it")
     if finding.same_as:
         rest = len(finding.same_as) - 3
         more.append(f"also seen as {', '.join(finding.same_as[:3])}{f' and {rest} more' if rest > 0 else ''}")

@@ -139,6 +139,22 @@ def phrase(f: Finding) -> str:
     return f"{f.phrase} ({f.nth})" if f.nth else f.phrase
 
 
+def facts(f: Finding) -> tuple[str, ...]:
+    """What stands under a finding in the terminal, the report and the App, each fact in a few words.
+
+    >>> f = Finding(
+    ...     class_name="bunny", attribute="a", value="b", kind="context", severity="high", effect=0.8, p=1e-9, q=1e-8,
+    ...     reliance=Reliance(0.31, (0.22, 0.4), 4)
+    ... )
+    >>> facts(f)
+    ('q 1e-8', 'probe accuracy +31 points [+22, +40] on images that follow it')
+    """
+    said = [] if f.q is None else [f"q {probability(f.q)}"]
+    if f.reliance is not None and f.reliance.gap is not None:
+        said.append(f"probe accuracy {points(f.reliance.gap, f.reliance.gap_ci)} on images that follow it")
+    return tuple(said)
+
+
 def worded(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """The findings, each with its sentence."""
     return tuple(replace(f, sentence=sentence(f)) for f in findings)

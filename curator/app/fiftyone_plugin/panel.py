@@ -15,7 +15,7 @@ from curator.app.fiftyone_plugin.installing import NAME
 from curator.exporters import fiftyone_review
 from curator.exporters.fiftyone import MARK
 from curator.exporters.fiftyone_looks import PANEL
-from curator.report.wording import arm_words, count, percent, visible
+from curator.report.wording import arm_words, percent, visible
 
 _STRIP, _HEIGHT = 3, "72px"
 """Images shown of each side, and how large: both sides fit beside each other in half a laptop's screen."""
@@ -119,9 +119,8 @@ class Findings(foo.Panel):  # type: ignore[misc]
         return types.Property(panel, view=types.GridView(orientation="vertical", gap=1, width=96, align_x="left"))
 
     def _sides(self, panel: Any, entry: dict[str, Any]) -> None:
-        better = round(100 * (entry["gap"] or 0))
-        leans = f" A probe does {count(better, 'point')} better on those that follow it." if better > 0 else ""
-        panel.md(f"**{inert(entry['name'])}**: {inert(entry['sentence'])}{leans}", name="sentence")
+        facts = f" ({inert(entry['facts'])})" if entry.get("facts") else ""
+        panel.md(f"**{inert(entry['name'])}**: {inert(entry['sentence'])}{facts}", name="sentence")
         sides = panel.h_stack("sides", gap=2)
         for side, n in (("aligned", entry["n_aligned"]), ("conflicting", entry["n_conflicting"])):
             half = sides.v_stack(side, gap=0.5)
