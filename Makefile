@@ -38,6 +38,7 @@ lint: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/make_cli.py --check
+	$(BIN)/python docs/make_schema.py --check
 	$(BIN)/python docs/make_api.py --check
 	$(BIN)/python docs/make_comparison.py --check
 	$(BIN)/python docs/make_figure.py --check

@@ -1,7 +1,7 @@
 """The whole loop on the sample data: findings, recommendation, probe arms, speed. Writes results/loop.json.
 
-    python benchmarks/loop.py            # measure
-    python benchmarks/loop.py --readme   # write the README's table from results/loop.json
+    python benchmarks/loop.py           # measure
+    python benchmarks/loop.py --table   # write the table of docs/benchmarks.md from results/loop.json
 
 Everything is measured in one run with an empty cache; times on a shared machine drift by half, so speeds are given as
 ratios too (ONNX Runtime against torch eager on the same pictures, a second run against the first).
@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import readme
+import results_page
 
 from curator.commands import Session, audit, recommend, validate
 from curator.commands.session import versions
-from curator.report.json import audit_json, dump, recommend_json, validation_json
+from curator.report.json import audit_document, dump, recommend_document, validation_document
+from curator.report.serialise import plain
 
 ROOT = Path(__file__).parent.parent
 BUNNIES = ROOT / "sample_data" / "bunnies"
@@ -115,15 +116,17 @@ def measure() -> dict[str, Any]:
         proofs = {}
         for name, pool in (("labels given by a person", "pool_labels.csv"), ("labels predicted", "pool")):
             _, report = validate(BUNNIES / "train", BUNNIES / pool, session, plan=plan, test=BUNNIES / "test")
-            proofs[name] = validation_json(report)
+            proofs[name] = plain(validation_document(report))
         return {
             "schema": "curator.benchmark.loop/1",
             "machine": {"cores": __import__("os").cpu_count(), "python": platform.python_version()},
             "versions": versions(),
             "encoder": session.encoder.info.name,
-            "audit": {k: audit_json(run)[k] for k in ("verdict", "expected_false_findings", "n_tests", "findings")},
+            "audit": {
+                k: plain(audit_document(run))[k] for k in ("verdict", "expected_false_findings", "n_tests", "findings")
+            },
             "recommend": {
-                **{k: recommend_json(advice.recommendation, "")[k] for k in ("plan", "shopping_list")},
+                **{k: plain(recommend_document(advice.recommendation, ""))[k] for k in ("plan", "shopping_list")},
                 "against_truth": picks(advice.recommendation.ids, advice.recommendation.labels),
             },
             "validate": proofs,
@@ -143,7 +146,7 @@ def measure() -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The README's table."""
+    """The table of docs/benchmarks.md."""
 
     def share(value: float, ci: list[float]) -> str:
         return f"{100 * value:.0f}% [{100 * ci[0]:.0f}, {100 * ci[1]:.0f}]"
@@ -154,7 +157,7 @@ def table(result: dict[str, Any]) -> str:
     words = {
         "before": "the set as it is",
         "recommended": "with the recommended images",
-        "random": "with as many random ones",
+        "random": "with as many random images",
         "reweighted": "reweighted, nothing added",
     }
     first = next(iter(proofs.values()))
@@ -172,7 +175,7 @@ def table(result: dict[str, Any]) -> str:
     lines.append("")
     lines += [
         f"Encoder `{result['encoder']}` on {result['machine']['cores']} CPU cores: {s['onnx_images_per_second']:.0f}",
-        f"images/s in ONNX Runtime, {s['ratio']:.1f} times torch eager. A second `curator audit` with nothing new takes",
+        f"images a second in ONNX Runtime, {s['ratio']:.1f} times torch eager. A second `curator audit` with nothing new takes",
         f"{100 * s['command_second_over_first']:.0f}% of the first one's time, start-up included.",
     ]
     return "\n".join(lines)
@@ -180,9 +183,9 @@ def table(result: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--readme", action="store_true", help="only write the README's table from the stored result")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the README is out of date")
+    parser.add_argument("--table", action="store_true", help="only write the table from the stored result")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is out of date")
     flags = parser.parse_args()
-    if not flags.readme and not flags.check:
+    if not flags.table and not flags.check:
         dump(measure(), RESULT)
-    readme.keep("results", table(json.loads(RESULT.read_text(encoding="utf-8"))), check=flags.check)
+    results_page.keep("results", table(json.loads(RESULT.read_text(encoding="utf-8"))), check=flags.check)

@@ -17,7 +17,8 @@ from typing import Any
 
 from curator.commands import recommend, validate
 from curator.commands.session import Session, default_cache, versions
-from curator.report.json import dump, recommendation_csv, validation_json
+from curator.report.json import dump, recommendation_csv, validation_document
+from curator.report.serialise import plain
 
 ROOT = Path(__file__).parent.parent
 RESULT = Path(__file__).parent / "results" / "seeds.json"
@@ -52,9 +53,8 @@ def one(kit: Path, seed: int, session: Session) -> dict[str, Any]:
             "found": [cell.got for cell in advice.recommendation.plan],
         }
         for name, pool in (("given", "pool_labels.csv"), ("predicted", "pool")):
-            report = validation_json(
-                validate(bunnies / "train", bunnies / pool, session, plan=plan, test=bunnies / "test")[1]
-            )
+            _, after = validate(bunnies / "train", bunnies / pool, session, plan=plan, test=bunnies / "test")
+            report = plain(validation_document(after))
             row[name] = {
                 "worst_group": {arm: v["worst_group"]["value"] for arm, v in report["arms"].items()},
                 "gain_over_random": report["gain_over_random"],

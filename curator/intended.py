@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import structs
+
 from curator.errors import InputError
 from curator.types import Audit, Finding
 
@@ -132,7 +134,7 @@ def accept(audit: Audit, entries: Sequence[Intended]) -> tuple[Audit, tuple[str,
             notes.append(f"Intended {entry.name!r} matches no finding any more: remove it from the settings.")
         for finding in found:
             reasons.setdefault(finding.id, entry.reason)
-    marked = [replace(f, intended=reasons.get(f.id, "")) for f in audit.findings]
+    marked = [structs.replace(f, intended=reasons.get(f.id, "")) for f in audit.findings]
     left = [f for f in marked if not f.intended]
     accepted = [f for f in marked if f.intended]
     verdict = audit.verdict

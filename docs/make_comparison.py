@@ -7,8 +7,6 @@ python docs/make_comparison.py --check
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,15 +20,20 @@ _HEAD = """# Comparison with other tools
 
 <!-- Written by docs/make_comparison.py from benchmarks/results. Run it again when a result changes. -->
 
-Every figure here was measured on the same files for every tool. A script writes this page from
-[`benchmarks/results`](https://github.com/curator-audit/curator/tree/main/benchmarks/results). Where another tool does as well,
-or better, that is in it too.
+Every figure was measured on the same files for every tool. A script writes this page from
+[`benchmarks/results`](https://github.com/curator-audit/curator/tree/main/benchmarks/results). The page also shows where
+another tool does as well or better.
 
-What these tools do differs more than how well they do it. cleanlab Datalab and Deepchecks look for labels that go with an
-image property, such as brightness or shape. curator also looks at surroundings, prompts and your own metadata, names class and
-value, and gives intervals. cleanlab also audits text and tables. Deepchecks also checks drift, and data for detection and
-segmentation. FiftyOne also holds boxes, masks and video; it has no test for shortcuts, and curator uses it to show images.
-curator does none of these.
+The tools differ more in what they do than in how well they do it:
+
+- **cleanlab Datalab** and **Deepchecks** test whether labels go with an image property, such as brightness or shape.
+- **curator** also tests surroundings, prompts and your own metadata. It names class and value, and gives intervals.
+- cleanlab also audits text and tables. Deepchecks also checks drift, and data for detection and segmentation. FiftyOne also
+  holds boxes, masks and video. curator does none of these.
+- FiftyOne has no test for shortcuts. curator uses FiftyOne to show images.
+
+Three more comparisons are in Benchmarks: [planted shortcuts](benchmarks.md#planted-shortcuts-beside-other-tools),
+[which images to add](benchmarks.md#which-images-to-add) and [speed](benchmarks.md#speed).
 
 """
 
@@ -65,15 +68,15 @@ def label_errors(result: Mapping[str, Any]) -> str:
     versions = sorted({s["cleanlab_version"] for s in sets if "cleanlab_version" in s})
     return (
         f"{table(('wrong labels', *mean), rows)}\n\n"
-        f"{len(sets)} sets in which {100 * result['noise']:.0f}% of the labels were changed; both tools are given the same "
-        "probabilities. The first two rows are of the list of suspects that a tool gives; what it does not name counts as "
-        "never found. The others are of an order of all images, which curator does not give. "
+        f"{len(sets)} sets in which {100 * result['noise']:.0f}% of the labels were changed. Both tools get the same "
+        "probabilities. The first two rows score the list of suspects that a tool gives; a wrong label that is not on the "
+        "list counts as never found. The other rows score an order of all images, which curator does not give. "
         f"cleanlab {', '.join(versions)}."
     )
 
 
 def leaks(result: Mapping[str, Any]) -> str:
-    """Copies that leak: found, and by bytes, hash and embedding alone, which is what most tools look at."""
+    """Copies that leak: found by curator, and by bytes, hash and embedding alone, which is what most tools look at."""
     rows = [
         (
             kind,
@@ -84,22 +87,15 @@ def leaks(result: Mapping[str, Any]) -> str:
         for kind, seen in result["kinds"].items()
     ]
     head = (
-        "a copy that was",
-        "kept together by `curator export`",
-        "by bytes, hash and embedding alone",
-        "in another split",
+        "the copy was",
+        "kept in the split of its original by `curator export`",
+        "found by bytes, hash and embedding alone",
+        "put into another split",
     )
     return (
-        f"{table(head, rows)}\n\nFalsely joined: {result['false_joins']} pair of the {result['unrelated_pairs']:,} that "
-        f"{result['unrelated_photographs']} unrelated photographs make."
+        f"{table(head, rows)}\n\ncurator falsely joined {result['false_joins']} pair of the {result['unrelated_pairs']:,} "
+        f"pairs of {result['unrelated_photographs']} unrelated images."
     )
-
-
-def _printed(script: str, result: Path) -> str:
-    """What a script of the benchmarks says of a result, in a process of its own: it imports its neighbours by name."""
-    words = [sys.executable, str(BENCHMARKS / script), "--print", "--result", str(result)]
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-    return subprocess.run(words, check=True, stdout=subprocess.PIPE, encoding="utf-8", env=environment).stdout
 
 
 def page(results: Path = BENCHMARKS / "results") -> str:
@@ -109,16 +105,14 @@ def page(results: Path = BENCHMARKS / "results") -> str:
         return dict(json.loads((results / f"{name}.json").read_text(encoding="utf-8")))
 
     parts = [
-        ("Planted shortcuts", _printed("quality/table.py", results / "quality.json")),
-        ("Which images to add", _printed("fix/table.py", results / "fix.json")),
         ("Wrong labels", label_errors(read("label_errors"))),
         ("Copies in two splits", leaks(read("leaks"))),
     ]
     sections = "\n\n".join(f"## {title}\n\n{text.strip()}" for title, text in parts)
     how = (
-        "How it was measured stands beside the code, in "
-        "[`benchmarks`](https://github.com/curator-audit/curator/tree/main/benchmarks); what the figures cannot show, in "
-        "[Limits](limits.md)."
+        "The scripts that measured this are in "
+        "[`benchmarks`](https://github.com/curator-audit/curator/tree/main/benchmarks). [Limits](limits.md) says what the "
+        "figures cannot show."
     )
     return f"{_HEAD}{sections}\n\n{how}\n"
 

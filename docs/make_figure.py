@@ -1,6 +1,6 @@
-"""Draw docs/pictures/data-flow.svg, what becomes of DATA; `--check` exits with 1 if the picture is another.
+"""Draw docs/pictures/data-flow.svg, how DATA becomes a report; `--check` exits with 1 if the picture is another.
 
-Boxes are types that travel, arrows the modules that make them. Plain SVG: no font and no script is loaded.
+Boxes are types that travel, arrows the folders of curator/ that make them. Plain SVG: no font and no script is loaded.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ BOXES = {
     "DATA": (0, 0, "folder, table", True),
     "Dataset": (1, 0, "ids, labels, splits", False),
     "Embedded": (2, 0, "vectors, facts, patches", False),
-    "Measures": (3, 0, "a column an attribute", False),
+    "Measures": (3, 0, "one column per attribute", False),
     "the store": (1, 1, "by SHA-256 of the bytes", False),
     "Forecast": (2, 1, "how many are needed", False),
     "AuditRun": (3, 1, "findings, clusters", False),
     "report, JSON, App": (4, 1, "for people and for CI", True),
     "POOL": (1, 2, "images to choose from", True),
-    "Recommendation": (2, 2, "what to add, what lacks", False),
+    "Recommendation": (2, 2, "what to add, what is missing", False),
     "SplitPlan": (4, 2, "leak-free, balanced", False),
     "ProbeReport": (2, 3, "did it help?", False),
     "exported files": (4, 3, "folders, tables, shards", True),
 }
 ARROWS = [
-    ("DATA", "Dataset", "io.scan"),
+    ("DATA", "Dataset", "readers"),
     ("Dataset", "Embedded", "engines"),
     ("Embedded", "Measures", "attributes"),
     ("Embedded", "the store", ""),
-    ("Embedded", "Forecast", "forecasting"),
-    ("Measures", "AuditRun", "auditing"),
+    ("Embedded", "Forecast", "probe"),
+    ("Measures", "AuditRun", "shortcuts"),
     ("AuditRun", "report, JSON, App", "report"),
     ("AuditRun", "Recommendation", ""),
     ("AuditRun", "SplitPlan", ""),
-    ("POOL", "Recommendation", "recommending"),
-    ("Recommendation", "ProbeReport", "proving"),
+    ("POOL", "Recommendation", "selection"),
+    ("Recommendation", "ProbeReport", "probe"),
     ("SplitPlan", "exported files", "exporters"),
 ]
 
@@ -93,12 +93,12 @@ def _arrow(start: str, end: str, words: str) -> str:
 
 
 def picture() -> str:
-    """The whole picture. Its ground is white, so that it reads on a dark page, too."""
+    """The whole picture. The background is white, so that it can be read on a dark page too."""
     arrows, boxes = "\n".join(_arrow(*a) for a in ARROWS), "\n".join(map(_box, BOXES))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {HIGH}" role="img" aria-labelledby="what" '
         f'font-family="sans-serif" font-size="13" fill="{INK}" text-anchor="middle">\n'
-        '<title id="what">DATA is scanned, embedded and measured; its audit feeds report, recommendation, proof and splits'
+        '<title id="what">DATA is read, embedded and measured; its audit feeds report, recommendation, validation and splits'
         "</title>\n"
         f'<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         f'<path d="M0 0 L8 4 L0 8 z" fill="{INK}"/></marker></defs>\n'

@@ -2,7 +2,7 @@
 
     python docs/make_pictures.py curator-out/bunnies            # the folder that the tutorial's commands wrote to
     python docs/make_pictures.py curator-out/bunnies --out DIR  # draws elsewhere
-    python docs/make_pictures.py --app http://127.0.0.1:5151    # those of the App, while `curator browse` of the README runs
+    python docs/make_pictures.py --app http://127.0.0.1:5151    # those of the App, while `curator browse` of docs/app.md runs
 
 Rows of sample pictures are laid out here; pictures of the report and of the App are taken by Chromium.
 """

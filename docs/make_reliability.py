@@ -18,97 +18,103 @@ _HEAD = """# Reliability
 
 <!-- Written by docs/make_reliability.py from benchmarks/results/reliability.json. Run it again when a result changes. -->
 
-Data sets are dirty, machines stop, and files come from strangers. `benchmarks/reliability` gives curator what it must
-survive and counts what comes of it. CI runs three minutes of it (`make reliability-slice`). What is treated as hostile, and
-what is not, is in [SECURITY.md](https://github.com/curator-audit/curator/blob/main/SECURITY.md).
+Data sets are dirty, machines stop, and files come from strangers. `benchmarks/reliability` gives curator damaged files and
+faults, and counts the results. CI runs three minutes of it (`make reliability-slice`). What curator treats as hostile is in
+[SECURITY.md](https://github.com/curator-audit/curator/blob/main/SECURITY.md).
 
 """
 
 BUGS = (
     (
-        "ONNX Runtime, from 1.29 on, sent usage data at every audit, on Linux too. The ear inside Python did not hear it: the "
-        "library sends by itself; a proxy that takes down every request did.",
-        "Usage data of a library below. `import curator` switches it off for all of them before any is loaded; every command "
-        "runs behind that proxy, without a network, and the list of what it was asked must be empty.",
+        "ONNX Runtime, from 1.29 on, sent usage data at every audit, on Linux too. The check inside Python missed it,"
+        " because the library sends by itself; a proxy that records every request found it.",
+        "Usage data of a library. `import curator` switches it off for all libraries before any is loaded. Every "
+        "command runs behind that proxy, without a network, and the list of requests must be empty.",
     ),
     (
-        "Any page open in the browser could give the App's server orders, for it asks for no password. The App's page could "
-        "load from anywhere, and did ask for web fonts.",
-        "Requests of other sites. A guard before FiftyOne's server refuses them, answers to this machine's names only, and "
-        "sends a Content-Security-Policy that lets the page load nothing from elsewhere.",
+        "Any page open in the browser could give the App's server orders, since the App asks for no password. The "
+        "App's page could load from anywhere, and did ask for web fonts.",
+        "Requests of other sites. A guard before FiftyOne's server refuses them, answers to this machine's names "
+        "only, and sends a Content-Security-Policy under which the page loads nothing from elsewhere.",
     ),
     (
-        "A class called `![](http://...)` would have fetched a picture in the App's panel.",
-        "Names as markup. Each text of a panel goes through one function; a test reads the source for one that does not.",
+        "A class called `![](http://...)` would have fetched an image in the App's panel.",
+        "Names as markup. Each text of a panel goes through one function; a test reads the source for text that does "
+        "not.",
     ),
     (
-        "MongoDB dying while the App's data set was written gave a traceback, and left a data set that the next run took for "
-        "somebody else's.",
-        "Marks that come after the name. A data set is marked as curator's before it has its name; errors of the database are "
-        "one line.",
+        "When MongoDB died while the App's data set was written, curator gave a traceback. The next run took the data"
+        " set that was left for somebody else's.",
+        "Marks set after the name. A data set is marked as curator's before it gets its name; errors of the database "
+        "are one line.",
     ),
     (
-        "measures.parquet was written in place: a kill left half of it under its final name.",
-        "Half-written files. One function writes every file under another name and moves it; the next run removes what a "
-        "dead process left.",
+        "measures.parquet was written in place: a killed run left half of it under its final name.",
+        "Half-written files. One function writes every file under another name and moves it; the next run removes "
+        "what a dead process left.",
     ),
     (
-        "A killed export left its staging folder; `--force` had a moment with neither the old nor the new folder, and could "
-        "replace the folder in which a linked image really lies.",
-        "Exports that harm. One module decides on destinations by where links lead, and puts folders in place in one step.",
+        "A killed export left its staging folder. `--force` had a moment with neither the old nor the new folder, and"
+        " could replace the folder that really holds a linked image.",
+        "Exports that harm. One module decides on destinations by where links lead, and puts folders in place in one "
+        "step.",
     ),
     (
         "A decoder that crashed ended the run.",
-        "Shared fate. Pictures are decoded in processes of their own, with limits of time and memory; a dead one takes one "
-        "picture with it.",
+        "Shared processes. Separate processes decode images, with limits of time and memory; a process that dies "
+        "costs one image.",
     ),
     (
         "Counting the frames of a damaged TIFF could turn its first frame grey.",
-        "Reading that changes what was read. Pixels are taken before the rest of the file is looked at.",
+        "Reading that changes what was read. Pixels are taken before the rest of the file is read.",
     ),
     (
-        "A count that is a word, a number of 5,000 digits or past infinity, or a finding without its kind in a file that comes "
-        "back ended in a traceback.",
-        "Checks where a value is used. JSON is read in one place, which refuses what would fail later; audit.json is "
-        "checked against its form.",
+        "In a file that comes back, a count that is a word, a number of 5,000 digits or past infinity, or a finding "
+        "without its kind ended in a traceback.",
+        "Checks where a value is used. One place reads JSON and refuses what would fail later; audit.json is checked "
+        "against its schema.",
     ),
     (
-        "Text that is no UTF-8 in Parquet, pandas' own metadata in it, a cell too long for the CSV reader, or a header of .npy "
-        "that is no Python ended in a traceback.",
-        "Lists of errors that a library may raise. Readers of Parquet, .npy and returned tables are one function each, and "
-        "whatever fails there is one line.",
+        "Text that is not UTF-8 in Parquet, pandas' own metadata in it, a cell too long for the CSV reader, or a "
+        "header of .npy that is not Python ended in a traceback.",
+        "Lists of errors that a library may raise. One function each reads Parquet, .npy and returned tables, and "
+        "turns any failure into one line.",
     ),
     (
         "A path with a NUL ended in a traceback, and was shown as it is.",
         "Names that no file system has. They are refused where tables are read, and spelled out where they are shown.",
     ),
     (
-        "The soak: a bit that flipped in a shard of one image ended the audit with a traceback.",
-        "Parts without rows. The store gives none away: what is damaged is left out, and a block always has a shape.",
+        "The soak: a flipped bit in a shard of one image ended the audit with a traceback.",
+        "Parts without rows. The store returns none: it leaves out what is damaged, and a block always has a shape.",
     ),
     (
-        "The soak: what killed runs left in the cache was not counted, and a cap of 3 MB let 3.5 stay.",
-        "Leftovers that nobody owns. `curator cache prune` counts them, and they go first.",
+        "The soak: the cache did not count what killed runs left in it, and a cap of 3 MB let 3.5 MB stay.",
+        "Leftovers without an owner. `curator cache prune` counts them and removes them first.",
     ),
-    ("A run.json could send curator to read /dev/zero.", "Paths in results. Names there must be plain file names."),
+    (
+        "A run.json could make curator read /dev/zero.",
+        "Paths in results. Names there must be plain file names.",
+    ),
     (
         "A pattern of many stars in a settings file took for ever on a long name.",
         "Regular expressions made of input. Patterns are matched without one.",
     ),
     (
         "An error line could be a megabyte long.",
-        "Input repeated in messages. Every message of curator's is cut.",
+        "Input repeated in messages. curator cuts every message.",
     ),
     (
         "`verify` did not see some edited numbers of an audit.json.",
-        "Lists of what to compare. Where versions agree, everything that both say is compared; a test edits each value.",
+        "Lists of what to compare. If the versions agree, everything in both files is compared; a test edits each "
+        "value.",
     ),
     (
         "Probes had other last bits on two BLAS threads.",
-        "Sums in an order that depends on the machine. Probes are fitted and asked on one thread.",
+        "Sums in an order that depends on the machine. Probes are fitted and used on one thread.",
     ),
 )
-"""What was found, and what removed its kind. By hand: see the commits."""
+"""What was found, and what removed the whole class of bug. Written by hand: see the commits."""
 SOAKED = {
     "memory_mb": "memory, MB",
     "descriptors": "open files",
@@ -155,13 +161,14 @@ def fuzzing(fuzz: Mapping[str, Any]) -> str:
     memory, hang, seed = f"{fuzz['memory_cap_mb']:,} MB", f"{fuzz['hang_seconds']:g} s", fuzz["seed"]
     return f"""## Hostile input
 
-Made of the sample data from a seed ({seed}), so every input can be made again. Images: every format that Pillow writes, in
-every mode, cut at every 1/64, with headers that lie, as bombs, with EXIF and ICC garbage, and with one to five random edits.
-Tables, settings, audit.json, plans, the cache and clip-retrieval folders: sound files with values and bytes exchanged.
+A script makes the inputs from the sample data and a seed ({seed}), so every input can be made again. Images: every format
+that Pillow writes, in every mode, cut at every 1/64, with headers that lie, as bombs, with EXIF and ICC garbage, and with
+one to five random edits. Tables, settings, audit.json, plans, the cache and clip-retrieval folders: sound files with values
+and bytes exchanged.
 
-An input is read, or refused by one line that says why; anything else counts as a crash. The process may take {memory} of
-memory, and an input {hang} of processor time. The cap holds for the largest picture that is allowed, too: one of 120
-megapixels with an alpha channel takes 1.9 GB.
+curator must read an input or refuse it with one line that says why; anything else counts as a crash. The process may use
+{memory} of memory, and an input {hang} of processor time. The cap also holds for the largest image that is allowed: one of
+120 megapixels with an alpha channel takes 1.9 GB.
 
 {table(head, rows)}""" + (f"Images by family: {kinds}.\n\n" if kinds else "")
 
@@ -175,8 +182,8 @@ def faulty(faults: Mapping[str, Any]) -> str:
     skipped = f" {faults['skipped']:,} were not possible on that machine." if faults.get("skipped") else ""
     lost = "".join(f"- {loss}\n" for loss in faults.get("losses", ()))
     return (
-        "## Faults\n\nAfter each fault the same command runs once more. It survived if that run ends with the results of "
-        f"a run that nothing disturbed, and nothing half written or left over lies about. Seed {faults['seed']}."
+        "## Faults\n\nAfter each fault the same command runs once more. It survived if that run gives the results of an "
+        f"undisturbed run and leaves no half-written or leftover file. Seed {faults['seed']}."
         f"{skipped}\n\n{table(('fault', 'injected', 'survived', 'lost'), rows)}"
         + (f"Lost:\n\n{lost}\n" if lost else "")
     )
@@ -197,8 +204,8 @@ def soaked(soak: Mapping[str, Any]) -> str:
         rows.append((name, held["first"], held["last"], held["most"], cap))
     said = (
         f"One process audits again and again, with a fault before or during each audit: {about}. {soak['checked']} of the "
-        "audits were compared with those of an undisturbed process. What it holds and leaves must not grow: medians over "
-        "the second and the last tenth of the rounds."
+        "audits were compared with those of an undisturbed process. The memory that it holds and the files that it leaves must "
+        "not grow. The table gives medians over the second and the last tenth of the rounds."
     )
     return f"## Soak\n\n{said}\n\n" + table(("", "second tenth", "last tenth", "most", ""), rows)
 
@@ -207,13 +214,14 @@ def doors_tried(doors: Mapping[str, Any]) -> str:
     """Which doors were tried."""
     rows = [(name, counts["tried"], counts["open"]) for name, counts in doors["by_test"].items() if counts["tried"]]
     return (
-        "## Doors\n\nEvery command once, on data whose class names, file names, EXIF and tables are hostile, without a "
-        "network; then what they wrote and printed is searched.\n\n" + table(("what holds", "tried", "open"), rows)
+        "## Doors\n\nEvery command runs once, without a network, on data with hostile class names, file names, EXIF and "
+        "tables. The tests then search what the commands wrote and printed.\n\n"
+        + table(("what holds", "tried", "open"), rows)
     )
 
 
 def found_and_removed() -> str:
-    """What the above found while it was built: each bug, and what keeps its kind from coming back."""
+    """The bugs that the above found while it was built, and what keeps each class of bug from coming back."""
     return "## Bugs this found\n\n" + table(("found", "the class of bug, and what removed it"), BUGS)
 
 

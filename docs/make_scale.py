@@ -90,34 +90,36 @@ def audits(runs: list[dict[str, Any]]) -> str:
         ]
         for r in runs
     ]
-    return table(["images", "time", "processor time an image", "peak memory"], rows)
+    return table(["images", "time", "processor time per image", "peak memory"], rows)
 
 
 def on_a_cluster(ray: dict[str, Any]) -> str:
-    """What a second node brought, and how many the process that asks can serve."""
+    """How much a second node gains, and how many workers the process that asks can serve."""
     low, high = min(ray["steady"]["ratios"]), max(ray["steady"]["ratios"])
     one = sum(run["steady"] for run in ray["runs"] if run["nodes"] == 1) / ray["repeats"]
     home = 1000 / ray["home_ms"]
     spoilt = ray.get("disturbed", {}).get("steady", {}).get("ratios", [])
     disturbed = (
-        f"A run beside another benchmark gave {min(spoilt):.2f} to {max(spoilt):.2f}, which tells nothing. "
+        f"A run beside another benchmark gave {min(spoilt):.2f} to {max(spoilt):.2f}, which says nothing. "
         if spoilt
         else ""
     )
-    return f"""Two nodes of a Ray cluster, each bound to one processor and with one worker, embed {ray["steady"]["ratio"]:.2f} times ({low:.2f} to {high:.2f}) the images a second of
-one, once a fifth are back; with the start of {statistics.median(run["first_back_seconds"] for run in ray["runs"]):.0f} s, of {ray["images"]} images, {ray["with_start"]["ratio"]:.2f} times (`benchmarks/speed/ray_scale.py`, {ray["repeats"]} repeats). {disturbed}Nobody has run curator
-on more than two nodes.
+    start = statistics.median(run["first_back_seconds"] for run in ray["runs"])
+    return f"""Two nodes of a Ray cluster, each bound to one processor and with one worker, embed {ray["steady"]["ratio"]:.2f} times ({low:.2f} to {high:.2f}) as many images a
+second as one node, once the first fifth of the images is back. With the start of {start:.0f} s, for {ray["images"]} images, it is {ray["with_start"]["ratio"]:.2f} times
+(`benchmarks/speed/ray_scale.py`, {ray["repeats"]} repeats). {disturbed}Nobody has run curator on more than two nodes.
 
-**What was computed comes home.** Workers write nothing: about 30 kB an image go to the process that asked, which spends {ray["home_ms"]:.1f} ms of one processor on it and
-stores it. That is the next limit: some {amount(home)} images a second for one process, {amount(home / one)} such workers. Beyond that split the list into tables, and give each a
-process and a `--cache` of its own. `curator embed` holds no vectors; of each image it keeps what it is called and its hash, 0.5 kB, so 50 GB at a hundred million."""
+**Workers write nothing.** They send about 30 kB per image to the process that asked, which stores it and spends {ray["home_ms"]:.1f} ms of one processor
+on it. That is the next limit: some {amount(home)} images a second for one process, or {amount(home / one)} such workers. Beyond that, split the list into tables, and
+give each a process and a `--cache` of its own. `curator embed` holds no vectors. It keeps the name and the hash of each image, 0.5 kB, which
+is 50 GB for a hundred million images."""
 
 
 def sampled(runs: list[dict[str, Any]]) -> str:
-    """What `audit --sample` cost, of embeddings and of pictures, and what that makes of a hundred million."""
+    """What `audit --sample` cost for embeddings and for images, and what a hundred million would cost."""
     rows = [
         [
-            f"{r['n']:,} {'pictures' if r['model'] == 'embedded' else 'embeddings'}",
+            f"{r['n']:,} {'images' if r['model'] == 'embedded' else 'embeddings'}",
             f"{r['sample']:,}",
             f"{r['cpu_seconds'] - r['stages']['counts']['cpu_seconds'] - r['stages'].get('embedding', {}).get('cpu_seconds', 0):.0f} s",
             f"{1000 * r['stages']['counts']['cpu_seconds'] / r['n']:.3f} ms",
@@ -130,14 +132,17 @@ def sampled(runs: list[dict[str, Any]]) -> str:
     first, last = given[0], given[-1]
     kb = 1000 * (last["peak_mb"] - first["peak_mb"]) / (last["n"] - first["n"])
     each = 1000 * pictures["stages"]["counts"]["cpu_seconds"] / pictures["n"]
-    head = ["images", "looked at", "all but counting", "counting an image", "peak memory"]
+    head = ["counted", "images in the sample", "all but counting", "counting, per image", "peak memory"]
     return f"""{table(head, rows)}
 
-Processor time, two shared cores (`benchmarks/speed/sample_scale.py`). `curator audit --sample N` looks at N images closely, and counts all ([how](how-to/my-own-data.md#more-images-than-memory)).
-Counts of pieces add up, so with `--engine ray` the workers count, and what comes back of 4,096 images is a table of classes by values: **what is tested is as large
-for a thousand images as for a billion**, and to the byte as one machine counts. Shares and tests are of all images; the sample tells what needs images one by one. Counting a picture takes {each:.2f} ms, so a hundred million take {amount(each * 1e8 / 3.6e6)} core-hours. What grows with n
-is the list of names and the columns of metadata: {kb:.2f} kB an image with 12 columns, {amount(kb * 1e8 / 1e6)} GB at a hundred million. For embeddings that are there already, give a
-[clip-retrieval folder](how-to/my-own-data.md#embeddings-you-have-already): no image is touched."""
+Processor time, two shared cores (`benchmarks/speed/sample_scale.py`). `curator audit --sample N` learns attributes from N images and counts them in
+all images ([how](how-to/my-own-data.md#more-images-than-memory)). Shares and tests are of all images; the sample gives what needs single images.
+Counts of pieces add up. So with `--engine ray` the workers count, and return for 4,096 images a table of classes by values. **The table that is
+tested has the same size for a thousand images as for a billion**, and is the same to the byte as on one machine.
+
+Counting an image takes {each:.2f} ms, so a hundred million take {amount(each * 1e8 / 3.6e6)} core-hours. The list of names and the columns of metadata grow with n:
+{kb:.2f} kB per image with 12 columns, {amount(kb * 1e8 / 1e6)} GB for a hundred million images. If you already have embeddings, give a
+[clip-retrieval folder](how-to/my-own-data.md#embeddings-that-you-already-have): curator then opens no image."""
 
 
 def page() -> str:
@@ -154,23 +159,24 @@ def page() -> str:
 
 <!-- Written by docs/make_scale.py from benchmarks/results. Run it again when a result changes. -->
 
-What a million, a hundred million and a billion images would take. What one image costs was measured (500 x 375 JPEGs, processor
-time on one thread, [performance](performance.md)); the rest is multiplication. Nobody has run curator on a hundred million images.
+What a million, a hundred million and a billion images would take. The cost of one image was measured (500 x 375 JPEGs, processor time on one
+thread, [Performance](performance.md)); the rest is multiplication. Nobody has run curator on a hundred million images.
 
 ## Embedding on processors
 
 {on_processors(steps)}
 
-A core-hour is taken at ${CORE_HOUR:.2f}. One image costs {cost(steps, "embedded"):.0f} ms with `embedded` and {cost(steps, "ViT-B/32"):.0f} ms with ViT-B/32. Files are embedded independently of each other, so
-hours divide by cores, as long as the disk keeps up: a thousand cores with `embedded` read {1e6 / cost(steps, "embedded") * FILE_KB / 1e6:.1f} GB a second.
+The price of a core-hour is assumed to be ${CORE_HOUR:.2f}. One image costs {cost(steps, "embedded"):.0f} ms with `embedded` and {cost(steps, "ViT-B/32"):.0f} ms with ViT-B/32. Files are embedded
+independently of each other, so hours divide by cores, as long as the disk keeps up: a thousand cores with `embedded` read {1e6 / cost(steps, "embedded") * FILE_KB / 1e6:.1f} GB a second.
 
 ## Embedding on GPUs
 
 {gpus}
 
-A GPU-hour is taken at ${GPU_HOUR:.2f}, and {GPU_PASSES:,.0f} images a second of one pass of ViT-B/32, which is published for an A100 and was **not measured
-here**. curator makes two passes, so {rate:,.0f} images a second. **The bottleneck then moves to the processors beside the GPU**: decoding, the eye (EfficientNet-Lite0,
-{eye:.0f} ms on a processor), and the measures want {cores:.0f} cores for one such GPU, where clouds give 8 to 16. The first thing to build is the eye on the GPU.
+The price of a GPU-hour is assumed to be ${GPU_HOUR:.2f}. The speed of one pass of ViT-B/32, {GPU_PASSES:,.0f} images a second, is published for an A100 and was
+**not measured here**. curator makes two passes, so {rate:,.0f} images a second. **The processors beside the GPU are then the bottleneck**: decoding, the
+pass of EfficientNet-Lite0 ({eye:.0f} ms on a processor) and the measures need {cores:.0f} cores for one such GPU, where clouds give 8 to 16. The first thing to
+build is EfficientNet-Lite0 on the GPU.
 
 ## Many machines
 
@@ -180,28 +186,28 @@ here**. curator makes two passes, so {rate:,.0f} images a second. **The bottlene
 
 {on_disk()}
 
-The places ({KB["patches"]:.0f} kB an image) are for visual words, heatmaps and close-ups. They are what breaks first on disk: at a hundred million images they
-are ten times the vectors. `curator cache prune` removes what is not used; keeping places of a sample only is not built.
+The places ({KB["patches"]:.0f} kB per image) are for visual words, heatmaps and close-ups. They are the first limit on disk: for a hundred million images they
+take ten times as much as the vectors with ViT-B/32. `curator cache prune` removes what is not used. Keeping the places of a sample only is not built.
 
 ## The audit
 
 {audits(runs)}
 
-On synthetic vectors, attributes and labels, two shared cores. Memory grows with n: what one image needs, times a hundred million, is {amount(gb)} GB. **So the table of
-measures in memory is what breaks first in the audit** of all images, between ten and a hundred million on one machine.
+On synthetic vectors, attributes and labels, two shared cores. Memory grows with n: the memory of one image times a hundred million is {amount(gb)} GB.
+**So the table of measures in memory is the first limit of an audit of all images**, between ten and a hundred million on one machine.
 
 ## A sample, and counts of all
 
 {sampled(sample)}
 
-## What breaks, in this order
+## The limits, in the order in which you meet them
 
-1. The machine beside the GPU: see above.
+1. The processors beside the GPU: see above.
 2. The process that asks for an embedding, on a large cluster: see above.
-3. The listing of files: a data set is one list of names in memory, some 200 bytes each, {1e9 * 200 / 1e9:.0f} GB at a billion.
-4. The audit's memory, from ten million images on; with `--sample`, the columns of metadata, from some tens of millions on.
-5. The places on disk, from a hundred million on.
-6. The index of near-duplicates: it holds 256 bytes for each image, so a machine of 64 GB ends at about two hundred million.
+3. The list of files: a data set is one list of names in memory, some 200 bytes each, {1e9 * 200 / 1e9:.0f} GB for a billion images.
+4. The memory of the audit, from ten million images on; with `--sample`, the columns of metadata, from some tens of millions on.
+5. The places on disk, from a hundred million images on.
+6. The index of near-duplicates: it holds 256 bytes for each image, so a machine of 64 GB ends at about two hundred million images.
 """
 
 

@@ -14,7 +14,11 @@ CUTS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 def flag(name: str, kind: str = "context") -> Column:
-    return Column(name, "flag", kind, f"show {name}|do not show {name}", f"that do not show {name}")  # type: ignore[arg-type]
+    is_word = name.startswith("words.")
+    return Column(
+        name, "flag", kind, f"show {name}|do not show {name}", f"that do not show {name}",  # type: ignore[arg-type]
+        learnt=is_word, rank=int(is_word),
+    )  # fmt: skip
 
 
 def measures(columns: Mapping[str, Sequence[object] | np.ndarray], described: Sequence[Column] = ()) -> Measures:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
+from changed import replace
 from photos import Texts, embedded
 
 from curator import attributes

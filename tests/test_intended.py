@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from changed import replace
 from report_example import BUNNY, FINDINGS
 
 from curator.config import Settings, read_settings, settings_of

@@ -1,4 +1,4 @@
-"""The benchmark's own arithmetic: a mark that is wrong would make every figure in the README wrong."""
+"""The benchmark's own arithmetic: a mark that is wrong would make every figure in docs/benchmarks.md wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import doctest
 import importlib
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from PIL import Image
 
 from curator.io.decoding.images import decode_bytes
@@ -236,12 +236,12 @@ def test_the_examples_in_the_docstrings_hold(quality: Any) -> None:
 
 
 def test_the_table_is_put_between_its_markers_and_nowhere_else(quality: Any) -> None:
-    readme = quality.table.readme
-    begin, end = readme.marks("quality")
+    page = quality.table.results_page
+    begin, end = page.marks("quality")
     text = f"before\n{begin}\nold\n{end}\nafter\n"
-    assert readme.placed(text, "quality", "new") == f"before\n{begin}\nnew\n{end}\nafter\n"
+    assert page.placed(text, "quality", "new") == f"before\n{begin}\nnew\n{end}\nafter\n"
     with pytest.raises(SystemExit, match="has no"):
-        readme.placed("no markers", "quality", "new")
+        page.placed("no markers", "quality", "new")
 
 
 def test_five_seeds_hold_every_variant_however_they_are_split(quality: Any) -> None:

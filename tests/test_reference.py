@@ -22,6 +22,7 @@ import curator
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 GUIDES = sorted((DOCS / "how-to").glob("*.md"))
+DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
 API = {
     "AuditRun", "CuratorError", "Finding", "ProbeReport", "Recommendation", "Session", "audit", "browse", "export",
     "forecast", "recommend", "validate",
@@ -134,7 +135,7 @@ def test_every_example_plug_in_has_under_25_lines() -> None:
     assert [b.title for b in examples if b.code.count("\n") >= 25] == []
 
 
-# The how-to guides, whose blocks are run like those of the README
+# The how-to guides, whose blocks are run like those of the tutorial
 
 
 @pytest.fixture(scope="module")
@@ -172,10 +173,29 @@ def test_links_of_a_guide_lead_somewhere_and_its_commands_exist(page: Path) -> N
         assert name in COMMANDS or name == "fo", name
 
 
-def test_every_guide_is_in_the_index_and_in_the_navigation() -> None:
-    index, nav = (DOCS / "how-to" / "index.md").read_text("utf-8"), (ROOT / "mkdocs.yml").read_text("utf-8")
-    for page in [*GUIDES, *DOCS.glob("*.md")]:
+def test_every_page_is_in_the_index_of_its_folder_and_in_the_navigation() -> None:
+    nav = (ROOT / "mkdocs.yml").read_text("utf-8")
+    for page in [*GUIDES, *DECISIONS, *DOCS.glob("*.md")]:
         name = str(page.relative_to(DOCS))
         assert re.search(rf"(- |: ){re.escape(name)}$", nav, re.M), name
-        if page in GUIDES and page.stem != "index":
-            assert f"]({page.name})" in index, name
+        if page.parent != DOCS and page.stem != "index":
+            assert f"]({page.name})" in page.with_name("index.md").read_text("utf-8"), name
+
+
+@pytest.mark.parametrize("page", [d for d in DECISIONS if d.stem != "index"], ids=lambda p: p.stem)
+def test_a_decision_has_a_number_and_its_four_parts(page: Path) -> None:
+    text = page.read_text("utf-8")
+    number = re.match(r"(\d{4})-[a-z0-9-]+$", page.stem)
+    assert number
+    assert text.startswith(f"# {int(number[1])}. ")
+    assert re.findall(r"^## (.*)$", text, re.M) == ["Context", "Decision", "Consequences"]
+    assert re.search(r"^Accepted, \d{4}-\d{2}-\d{2}\.$", text, re.M)
+
+
+def test_every_room_of_the_architecture_page_is_there() -> None:
+    """Each folder of the package stands in the layout, and each name in the layout is in the package."""
+    (layout,) = [b.code for b in blocks(DOCS / "architecture.md") if b.code.startswith("curator/\n")]
+    named = set(re.findall(r"^  (\w+)/", layout, re.M))
+    package = ROOT / "curator"
+    assert named == {p.name for p in package.iterdir() if (p / "__init__.py").is_file()}
+    assert set(re.findall(r"\w+\.py\b", layout)) == {p.name for p in package.glob("*.py")}

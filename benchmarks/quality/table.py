@@ -1,7 +1,7 @@
-"""The README's comparison table, from results/quality.json: curator, and the peers beside it, also where it loses.
+"""The comparison table of docs/benchmarks.md, from results/quality.json: curator and its peers, also where it loses.
 
-python benchmarks/quality/table.py           # write it between the markers of README.md
-python benchmarks/quality/table.py --check   # exit 1 if the README says anything else
+python benchmarks/quality/table.py           # write it into docs/benchmarks.md
+python benchmarks/quality/table.py --check   # exit 1 if that page says anything else
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from typing import Any
 from scoring import EXACT
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import readme
+import results_page
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "quality.json"
 PEERS = {"cleanlab": "cleanlab Datalab", "deepchecks": "Deepchecks vision"}
 ROWS = {
-    "first": "planted shortcut first (class and attribute), effect 0.6 or more, 50 images a class",
-    "few": "the same, effect 0.6, 25 a class",
-    "weaker": "the same, effect 0.4, 100 a class",
-    "weakest": "the same, effect 0.25, 200 a class",
-    "two": "two shortcuts at once, both in the first three",
+    "first": "the planted shortcut is the first finding: effect 0.6 or more, 50 images a class",
+    "few": "the same: effect 0.6, 25 images a class",
+    "weaker": "the same: effect 0.4, 100 images a class",
+    "weakest": "the same: effect 0.25, 200 images a class",
+    "two": "two planted shortcuts, both among the first three findings",
 }
 KINDS = {
-    "scene": "scene", "tint": "colour cast", "darkness": "dark picture", "blur": "blur", "jpeg": "JPEG quality",
+    "scene": "scene", "tint": "colour cast", "darkness": "dark image", "blur": "blur", "jpeg": "JPEG quality",
     "border": "border", "watermark": "corner watermark", "image_size": "image size", "exif": "camera (EXIF)",
     "object_size": "object size", "metadata": "metadata column",
 }  # fmt: skip
@@ -37,7 +37,7 @@ SYNTHETIC = {
     2: "noise, majority 70 to 95 %: silent",
     3: "two classes, 70 % aligned: flagged",
     4: "two classes, 80 to 95 % aligned: flagged",
-    5: "one of five classes, 90 % against 10 %: flagged",
+    5: "one of five classes 90 %, the others 10 %: flagged",
     6: "one of ten or fifty classes, the same: flagged",
 }
 NOTHING = "–"
@@ -86,21 +86,30 @@ def verdicts(result: dict[str, Any]) -> list[str]:
             lines.append(_row(words, bar(rows[row]["bar"]), percent(rows[row]), *theirs))
     if "null" in rows:
         theirs = (_peer(result, p, "null", "flagged") for p in peers)
-        words = "nothing planted, and yet a finding of medium or high severity"
+        words = "false alarm: nothing planted, but a finding of medium or high severity"
         lines.append(_row(words, bar(rows["null"]["bar"], False), percent(rows["null"]), *theirs))
     none = [NOTHING] * len(peers)
     precision = rows.get("precision_at_10")
     if precision and precision["mean"] is not None:
         value = f"{100 * precision['mean']:.0f}% of {precision['n']} findings"
-        lines.append(_row("the first ten conflicting images are", bar(precision["bar"]), value, *none))
+        lines.append(
+            _row(
+                "of the first ten images listed as conflicting, truly conflicting", bar(precision["bar"]), value, *none
+            )
+        )
     if rows.get("placed", {}).get("n"):
         lines.append(
-            _row("on the object or around it, placed right", bar(rows["placed"]["bar"]), percent(rows["placed"]), *none)
+            _row(
+                "told correctly whether on the object or around it",
+                bar(rows["placed"]["bar"]),
+                percent(rows["placed"]),
+                *none,
+            )
         )
     coverage = result.get("coverage")
     if coverage:
         value = f"{100 * coverage['k'] / coverage['found']:.1f}% of {coverage['found']}"
-        lines.append(_row("intervals of the effect that cover the true one", "93 to 97%", value, *none))
+        lines.append(_row("intervals of the effect that contain the true effect", "93 to 97%", value, *none))
     return [*lines, *_six_rows(result, peers), _seconds(result, peers)]
 
 
@@ -137,7 +146,10 @@ def kinds(result: dict[str, Any]) -> list[str]:
     first, peers = result["rows"].get("first"), _present(result)
     if not first:
         return []
-    lines = [_row("planted, first row", "curator", *(PEERS[p] for p in peers)), _row(*["---"] * (2 + len(peers)))]
+    lines = [
+        _row("planted, by kind (first row above)", "curator", *(PEERS[p] for p in peers)),
+        _row(*["---"] * (2 + len(peers))),
+    ]
     for kind, words in KINDS.items():
         if kind in first["by_kind"]:
             theirs = (
@@ -149,7 +161,7 @@ def kinds(result: dict[str, Any]) -> list[str]:
 
 
 def remarks(result: dict[str, Any]) -> str:
-    """What a strict reading of the table leaves out."""
+    """What the table does not say."""
     rows = result["rows"]
     said = []
     sides = [
@@ -159,21 +171,22 @@ def remarks(result: dict[str, Any]) -> str:
     ]
     if len(sides) == 4:
         said.append(
-            "Read strictly: the class and the attribute. Of two classes, that the one has it is the fact that the other lacks "
-            f"it; with either side taken as right, the first four rows are {', '.join(sides[:3])} and {sides[3]}."
+            "A row counts only if class and attribute are both right. With two classes, naming either class is the same "
+            f"fact; counting both as right, the first four rows become {', '.join(sides[:3])} and {sides[3]}."
         )
     where = rows.get("placed")
     if where and where["n"]:
         said.append(
-            f"What is called surroundings lay off the animal in {where['context']['k']} of {where['context']['n']}, "
-            f"what is called the object on it in {where['object']['k']} of {where['object']['n']}."
+            f"Of what curator called surroundings, {where['context']['k']} of {where['context']['n']} lay off the animal; of "
+            f"what it called the object, {where['object']['k']} of {where['object']['n']} lay on the animal."
         )
     cover = rows.get("planted_coverage")
     if cover and cover["exact"]["n"]:
         said.append(
-            f"On the photographs, intervals cover the planted effect in {percent(cover['exact'])} where the attribute reads "
-            f"without error ({', '.join(KINDS[k] for k in EXACT)}), and in {percent(cover['all'])} over all: an attribute that "
-            "misses some of a scene tells its own share."
+            "On the composed images, intervals contain the planted effect in "
+            f"{percent(cover['exact'])} findings where the attribute is read without error "
+            f"({', '.join(KINDS[k] for k in EXACT)}), and in {percent(cover['all'])} findings of all kinds. "
+            "If an attribute misses part of a scene, its interval describes what was measured, not the scene itself."
         )
     return " ".join(said)
 
@@ -181,11 +194,14 @@ def remarks(result: dict[str, Any]) -> str:
 def text(result: dict[str, Any]) -> str:
     """Everything between the markers."""
     seeds = ", ".join(map(str, result["seeds"]))
-    half = "cut-outs and seeds that" if result["half"] == "report" else "the development half:"
-    told = "no threshold was chosen on" if result["half"] == "report" else "these figures are not for reporting"
+    half = (
+        "no threshold was chosen on these cut-outs and seeds"
+        if result["half"] == "report"
+        else "the development half, whose figures are not for reporting"
+    )
     words = [
-        f"Encoder `{result['encoder']}`; composed photographs; {half} {told} (seeds {seeds}).",
-        "In brackets: exact 95 % intervals.",
+        f"Encoder `{result['encoder']}`; composed images; {half} (seeds {seeds}).",
+        "Brackets hold exact 95 % intervals.",
     ]
     for name in _present(result):
         peer = result["peers"][name]
@@ -195,7 +211,8 @@ def text(result: dict[str, Any]) -> str:
         words.append(f"{PEERS[name]}: {said}.")
     if _present(result):
         words.append(
-            "The peers name no class, so they are right when what they flag first fits what was planted: easier than ours."
+            "The peers name no class. They count as right when the property they flag first fits what was planted, "
+            "which is easier."
         )
     parts = ["\n".join(verdicts(result)), "\n".join(kinds(result)), " ".join(words), remarks(result)]
     return "\n\n".join(p for p in parts if p)
@@ -203,7 +220,7 @@ def text(result: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the README is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is out of date")
     parser.add_argument("--result", type=Path, default=RESULT)
     parser.add_argument("--print", action="store_true", help="print the table and write nothing")
     flags = parser.parse_args()
@@ -211,4 +228,4 @@ if __name__ == "__main__":
     if flags.print:
         print(table)
         sys.exit()
-    readme.keep("quality", table, check=flags.check)
+    results_page.keep("quality", table, check=flags.check)

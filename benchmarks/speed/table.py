@@ -1,7 +1,7 @@
-"""The README's tables of speed, from results/speed_stages.json and the others in `NAMES`.
+"""The tables of speed in docs/benchmarks.md, from results/speed_stages.json and the others in `NAMES`.
 
-python benchmarks/speed/table.py           # write it between the markers of README.md
-python benchmarks/speed/table.py --check   # exit 1 if the README says anything else
+python benchmarks/speed/table.py           # write it into docs/benchmarks.md
+python benchmarks/speed/table.py --check   # exit 1 if that page says anything else
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import readme
+import results_page
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -31,10 +31,12 @@ def embedding(stages: dict[str, Any]) -> list[str]:
     for encoder in ("embedded", "ViT-B/32"):
         found = together[encoder]
         low, high = min(found["ratios"]), max(found["ratios"])
-        words = f"end to end against the same {found['passes']} passes of the network alone, `{encoder}`"
+        words = (
+            f"images a second end to end, against the same {found['passes']} passes of the network alone, `{encoder}`"
+        )
         lines.append(row(words, "at least 0.85", f"{found['ratio']:.2f} ({low:.2f} to {high:.2f})"))
     large, peer = f"{stages['large']['ratio']:.1f} times", f"{stages['cleanvision']['ratio']:.1f} times"
-    lines.append(row("12-megapixel photographs, against Pillow's plain decode", "at least 3 times", large))
+    lines.append(row("12-megapixel images, against Pillow's plain decode", "at least 3 times", large))
     lines.append(row("all pixel attributes, against CleanVision's checks", "at least 3 times", peer))
     second = together["embedded"]["second_run"]
     lines.append(row("a second run with nothing new, against the first", "at most 2%", f"{100 * second:.1f}%"))
@@ -49,7 +51,7 @@ def nodes(ray: dict[str, Any]) -> list[str]:
 
 
 def peers(found: dict[str, Any]) -> list[str]:
-    """Images a second as a multiple of each peer's, with the same checkpoint and files; the bar is none of ours."""
+    """Images a second as a multiple of each peer's, with the same checkpoint and files; there is no bar."""
     lines = []
     for peer in ("FiftyOne", "clip-retrieval"):
         for ours, words in (("curator, one pass", "decode, hashes, one vector, store"), ("curator", "all of `embed`")):
@@ -93,7 +95,7 @@ def samples(runs: list[dict[str, Any]]) -> list[str]:
     heads = ("`--sample`", "of", "processor seconds", "of these, counting: ms an image", "peak memory")
     lines = [row(*heads), row(*["---"] * len(heads))]
     for run in runs:
-        what = "photographs, embedded anew" if run["model"] == "embedded" else "vectors of 512"
+        what = "images, embedded anew" if run["model"] == "embedded" else "vectors of 512"
         counting = 1000 * run["stages"]["counts"]["cpu_seconds"] / run["n"]
         cells = (f"{run['sample']:,}", f"{run['n']:,} {what}", f"{run['cpu_seconds']:.0f}", f"{counting:.3f}")
         lines.append(row(*cells, f"{run['peak_mb'] / 1000:.1f} GB"))
@@ -107,9 +109,9 @@ def text(
     load = max(beside["load_before"], *(stages[part]["load"] for part in ("together", "large", "cleanvision")))
     first = audit["runs"][-1]
     said = (
-        f"{stages['cores']} shared cores (a load of up to {load:.0f}, this work's own and other): ratios last, seconds do not. "
-        f"The audit: duplicates, clusters, {first['attributes']} attributes of {first['classes']} classes, the probe with its "
-        "intervals, audit.json and report.html. [docs/performance.md](docs/performance.md) says where the time goes."
+        f"{stages['cores']} shared cores under a load of up to {load:.0f}: compare the ratios, not the seconds. "
+        f"The audit covers duplicates, clusters, {first['attributes']} attributes of {first['classes']} classes, the probe "
+        "with its intervals, audit.json and report.html. [Performance](performance.md) says where the time goes."
     )
     return "\n\n".join(
         (
@@ -123,9 +125,9 @@ def text(
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the README is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is out of date")
     flags = parser.parse_args()
     stored = [
         json.loads(path.read_text(encoding="utf-8")) for path in (RESULTS / f"speed_{name}.json" for name in NAMES)
     ]
-    readme.keep("speed", text(*stored), check=flags.check)
+    results_page.keep("speed", text(*stored), check=flags.check)

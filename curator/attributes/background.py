@@ -27,7 +27,18 @@ def _measure(photo: Photo) -> dict[str, Value]:
 
 FAMILY = PhotoFamily(
     columns=(
-        Column("background.colour", "tags", "context", "have a {value} background", "on something other than {value}"),
+        Column(
+            "background.colour",
+            "tags",
+            "context",
+            "have a {value} background",
+            "on something other than {value}",
+            # In the dark all colours are grey: where the light says as much, it is the light.
+            told_late=("grey", "black"),
+            place="colour",
+            edit="surroundings",
+            planted_by=("tint",),
+        ),
         Column(
             "background.brightness",
             "number",
@@ -36,6 +47,9 @@ FAMILY = PhotoFamily(
             "with background brightness not {value}",
             "0..1",
             marked="below",
+            rank=2,
+            edit="surroundings",
+            planted_by=("tint",),
         ),
         Column(
             "background.texture",
@@ -44,6 +58,9 @@ FAMILY = PhotoFamily(
             "have background texture {value}",
             "with background texture not {value}",
             "mean step between neighbours, 0..1",
+            rank=2,
+            edit="surroundings",
+            planted_by=("tint",),
         ),
     ),
     measure=_measure,

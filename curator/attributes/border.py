@@ -29,7 +29,13 @@ def _measure(photo: Photo) -> dict[str, Value]:
 FAMILY = PhotoFamily(
     columns=(
         Column(
-            "border.frame", "category", "file", "have a frame around them: {value}", "with another frame than: {value}"
+            "border.frame",
+            "category",
+            "file",
+            "have a frame around them: {value}",
+            "with another frame than: {value}",
+            edit="frame",
+            planted_by=("border", "patch"),
         ),
     ),
     measure=_measure,

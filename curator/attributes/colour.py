@@ -127,7 +127,15 @@ def _measure(photo: Photo) -> dict[str, Value]:
 
 FAMILY = PhotoFamily(
     columns=(
-        Column("colour.dominant", "category", "image", "are mostly {value}", "that are not mostly {value}"),
+        Column(
+            "colour.dominant",
+            "category",
+            "image",
+            "are mostly {value}",
+            "that are not mostly {value}",
+            edit="colour",
+            planted_by=("tint",),
+        ),
         Column(
             "colour.saturation",
             "number",
@@ -135,6 +143,8 @@ FAMILY = PhotoFamily(
             "have colourfulness {value}",
             "with colourfulness not {value}",
             "0..1",
+            edit="colourfulness",
+            planted_by=("tint",),
         ),
         Column(
             "colour.warmth",
@@ -144,6 +154,8 @@ FAMILY = PhotoFamily(
             "with colours of a warmth not {value}",
             "log2 of red over blue in the light: 1 = twice as much red, -1 = twice as much blue",
             marked="outer",
+            edit="colour",
+            planted_by=("tint",),
         ),
         Column(
             "colour.grey",
@@ -151,6 +163,8 @@ FAMILY = PhotoFamily(
             "image",
             "are black-and-white pictures|are colour pictures",
             "in the other of colour and black-and-white",
+            edit="grey",
+            planted_by=("tint",),
         ),
     ),
     measure=_measure,

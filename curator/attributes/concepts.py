@@ -204,6 +204,10 @@ def _column(attribute: str, prompt: str, kind: Kind, encoder: Encoder) -> Column
         f"that do not show {prompt}",
         absence=False,
         bias=bias(encoder),
+        needs_text=True,
+        rank=-1,
+        edit="surroundings",
+        planted_by=("tint", "patch"),
     )
 
 

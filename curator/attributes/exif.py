@@ -20,20 +20,35 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
         "exif.present": (camera.notna() | date.notna()).astype(object),
     }
     columns = [
-        Column("exif.camera", "category", "file", "were taken with {value}", "taken with something other than {value}"),
+        Column(
+            "exif.camera",
+            "category",
+            "file",
+            "were taken with {value}",
+            "taken with something other than {value}",
+            in_header=True,
+        ),
         Column(
             "exif.present",
             "flag",
             "file",
             "carry EXIF data|carry no EXIF data",
             "of the other kind, with or without EXIF data",
+            in_header=True,
         ),
     ]
     for k, bins in enumerate(binned(read_dates(date), read_dates(usual_date), least)):
         name = "exif.date" if k == 0 else f"exif.{bins.name}"
         frame[name] = bins.values
         columns.append(
-            Column(name, "category", "file", f"were taken {bins.said} {{value}}", f"not taken {bins.said} {{value}}")
+            Column(
+                name,
+                "category",
+                "file",
+                f"were taken {bins.said} {{value}}",
+                f"not taken {bins.said} {{value}}",
+                in_header=True,
+            )
         )
     return Measures(pd.DataFrame({c.name: frame[c.name] for c in columns}, index=embedded.rows.index), tuple(columns))
 

@@ -18,8 +18,22 @@ def _measure(photo: Photo) -> dict[str, Value]:
 
 FAMILY = PhotoFamily(
     columns=(
-        Column("file.format", "category", "file", "are {value} files", "in a format other than {value}"),
-        Column("file.mode", "category", "file", "are stored in mode {value}", "in a mode other than {value}"),
+        Column(
+            "file.format",
+            "category",
+            "file",
+            "are {value} files",
+            "in a format other than {value}",
+            planted_by=("recompress",),
+        ),
+        Column(
+            "file.mode",
+            "category",
+            "file",
+            "are stored in mode {value}",
+            "in a mode other than {value}",
+            planted_by=("recompress",),
+        ),
         Column(
             "file.jpeg_quality",
             "number",
@@ -28,6 +42,8 @@ FAMILY = PhotoFamily(
             "with JPEG quality not {value}",
             "IJG scale, 1..100",
             marked="below",
+            edit="quality",
+            planted_by=("recompress",),
         ),
         Column(
             "file.bytes_per_pixel",
@@ -38,6 +54,9 @@ FAMILY = PhotoFamily(
             "bytes",
             bias=0.1,  # a smooth animal is stored in less: with nothing planted, 1 of 12 ten-class sets reached this
             marked="below",
+            follows=True,
+            edit="quality",
+            planted_by=("recompress",),
         ),
     ),
     measure=_measure,

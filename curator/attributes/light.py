@@ -44,6 +44,8 @@ FAMILY = PhotoFamily(
             "0..1",
             ratio=True,
             marked="below",
+            edit="brightness",
+            defect="dark",
         ),
         # An asphalt road is dark; only an underexposed photograph has nothing bright in it. Of the brightest channel: a film or
         # a camera is exposed until one channel is full, and a lawn or a red wall is full in one. Cut in two it agrees with
@@ -57,6 +59,7 @@ FAMILY = PhotoFamily(
             "98 % quantile of the brightest channel, 0..1",
             ratio=True,
             marked="below",
+            edit="brightness",
         ),
         Column(
             "light.contrast",
@@ -65,6 +68,8 @@ FAMILY = PhotoFamily(
             "have contrast {value}",
             "with contrast not {value}",
             "standard deviation of luma over its mean",
+            edit="contrast",
+            defect="flat",
         ),
     ),
     measure=_measure,

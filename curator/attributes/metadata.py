@@ -10,6 +10,7 @@ from curator.attributes import SetFamily
 from curator.attributes._values import binned, mapped, moments, pooled, read_dates, since_1970, support
 from curator.config import Settings
 from curator.types import Column, Embedded, Encoder, Measures
+from curator.types.data import Form
 
 _FEW = 10
 """A number column with at most this many different values is read as names: a site code, a camera id."""
@@ -32,7 +33,7 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
         if _is_flag(usual):
             frame[attribute] = mapped(values, _truth)
             columns.append(
-                Column(attribute, "flag", "metadata", f"have {spoken}|do not have {spoken}", f"with the other {spoken}")
+                _column(attribute, "flag", f"have {spoken}|do not have {spoken}", f"with the other {spoken}")
             )
         elif (when := moments(usual, str(name))) is not None:
             for k, bins in enumerate(binned(_moments_like(values, usual, when, str(name)), when, least)):
@@ -40,21 +41,21 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
                 part = attribute if k == 0 else f"{attribute}.{bins.name}"
                 if part not in frame:
                     frame[part] = bins.values
-                    columns.append(Column(part, "category", "metadata", said, f"with a {spoken} other than {{value}}"))
+                    columns.append(_column(part, "category", said, f"with a {spoken} other than {{value}}"))
         elif pd.api.types.is_numeric_dtype(usual) and usual.nunique() > _FEW:
             frame[attribute] = pd.to_numeric(values, errors="coerce").astype(float)
-            columns.append(
-                Column(attribute, "number", "metadata", f"have {spoken} {{value}}", f"with {spoken} not {{value}}")
-            )
+            columns.append(_column(attribute, "number", f"have {spoken} {{value}}", f"with {spoken} not {{value}}"))
         else:
             names = mapped(usual, _text)
             frame[attribute] = pooled(names if values is usual else mapped(values, _text), names, least)
             columns.append(
-                Column(
-                    attribute, "category", "metadata", f"have {spoken} {{value}}", f"with {spoken} other than {{value}}"
-                )
+                _column(attribute, "category", f"have {spoken} {{value}}", f"with {spoken} other than {{value}}")
             )
     return Measures(pd.DataFrame(frame, index=embedded.rows.index), tuple(columns))
+
+
+def _column(name: str, form: Form, phrase: str, without: str) -> Column:
+    return Column(name, form, "metadata", phrase, without, brought=True)
 
 
 def _moments_like(values: pd.Series, usual: pd.Series, when: pd.Series, name: str) -> pd.Series:

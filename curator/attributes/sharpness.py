@@ -63,6 +63,8 @@ FAMILY = PhotoFamily(
             "with sharpness not {value}",
             "share of the steps between neighbours that one more blur takes away, 0..1",
             marked="below",
+            edit="blur",
+            defect="blurred",
         ),
     ),
     measure=_measure,

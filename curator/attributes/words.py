@@ -68,7 +68,8 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
     present = (usually if patches is usual else _places(words, patches, kinds)) >= enough
     looks = _looks(learnt.words, usual, len(learnt.vocabulary))
     frame, columns = {}, []
-    for k, name in enumerate(_names(looks, _meanings(usually >= enough, kinds, encoder, settings, reference))):
+    names = _names(looks, _meanings(usually >= enough, kinds, encoder, settings, reference))
+    for k, (name, nth) in enumerate(names):
         kind = kinds[k]
         if kind is None:
             continue  # of the fringe: what it says is neither the object's nor the surround's
@@ -83,6 +84,13 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
                 f"that do not show {name}",
                 # What is there can be a shortcut; of thousands of things that are not, some always differ.
                 absence=False,
+                learnt=True,
+                nth=nth,
+                rank=1,
+                place="word",
+                word=k,
+                edit="surroundings",
+                planted_by=("tint", "patch"),
             )
         )
     return Measures(pd.DataFrame(frame, index=embedded.rows.index), tuple(columns))
@@ -247,13 +255,14 @@ def _auc(has: Mask, scores: NDArray[np.floating]) -> float:
     return float((rankdata(scores)[has].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def _names(looks: list[str], meanings: dict[int, str]) -> list[str]:
-    """ "grass (green, fine texture, lower half)" where something names the word, else its looks. Equals get a number."""
+def _names(looks: list[str], meanings: dict[int, str]) -> list[tuple[str, int]]:
+    """ "grass (green, fine texture, lower half)" where something names the word, else its looks; and 0, or from the second
+    of equals on its number."""
     out, times = [], Counter[str]()
     for k, look in enumerate(looks):
         name = f"{meanings[k]} ({look})" if k in meanings else look
         times[name] += 1
-        out.append(f"{name} ({times[name]})" if times[name] > 1 else name)
+        out.append((name, times[name] if times[name] > 1 else 0))
     return out
 
 

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from curator.cli._support import comparison as comparing
-from curator.cli._support import review, up_to_date
-from curator.cli._support.options import Common, common, emit, save, write_report
+from curator.cli._support import review
+from curator.cli._support.options import Common, common, emit
 from curator.cli.main import MET
-
-if TYPE_CHECKING:
-    from curator.shortcuts.comparison import Comparison
-    from curator.types import AuditRun
-
-FILES = ("audit.json", "report.html", "measures.parquet", "audit.junit.xml", "audit.sarif")
-"""What an audit writes beside run.json."""
 
 
 @click.command()
@@ -82,127 +72,52 @@ def command(
     Example:
       curator audit sample_data/bunnies/train
     """
-    started = datetime.now(UTC).isoformat(timespec="seconds")
+    from curator.commands._steps import vectors_only
+    from curator.commands._steps.audit_files import Earlier, audit_into
+    from curator.io.documents import read_audit
+    from curator.readers import clip_retrieval
+    from curator.report import comparison, terminal
+    from curator.report.ci import gate
+    from curator.types.documents.audit import Source
+
     common.keep_out_of(data, pool)
-    before = None if baseline is None else _read_baseline(baseline)
-    previous = comparing.read(compare)
-    source = _source(common, data, pool)
+    before = None if baseline is None else read_audit(baseline, "the baseline")[0]
+    previous = None if compare is None else Earlier.read(compare)
     said: tuple[str, ...] = ()
     if from_app:
         review.need_database(has_table=False)
-    from curator.readers import clip_retrieval
-
     # Where no encoder is named, embeddings that are there need none, and none is fetched.
-    flags = common
-    if common.model == "auto" and clip_retrieval.is_folder(data):
-        from curator.commands._steps import vectors_only
-
-        flags = replace(common, model=vectors_only.NO_ENCODER)
+    is_embedded = clip_retrieval.is_folder(data)
+    flags = replace(common, model=vectors_only.NO_ENCODER) if common.model == "auto" and is_embedded else common
     with flags.session(audit={"concepts": str(concepts) if concepts else None, "sample": sample}) as session:
-        if precision := getattr(
-            session.encoder, "precision", ""
-        ):  # what `auto` meant here, which another machine may not mean
-            source["precision"] = precision
-        sources = [session.scan(place) for place in (data, pool) if place is not None]
         if from_app:
-            settings, said = review.with_intended(session.settings, review.title(sources[0], name))
+            settings, said = review.with_intended(session.settings, review.title(session.scan(data), name))
             session = replace(session, settings=settings)
-        inputs = comparing.inputs(up_to_date.fingerprint(session, *sources, source=source), previous)
-        out = common.folder_of(sources[0])
-        earlier = up_to_date.finished(inputs, out, needs_text=not (common.quiet or common.as_json))
-        if earlier is None:
-            # Not above: with nothing new, nothing waits for scikit-learn.
-            from curator import commands
-            from curator.report import json as files
-
-            run = commands.audit(data, session, pool=pool)
-            run = replace(run, notes=(*run.notes, *said))
-            content = files.audit_json(run, source)
-    if earlier is not None:
-        content, this = earlier
-    _for_ci(content, out, fail_on, before)
-    ids = None if earlier is not None else run.dataset.ids.tolist()
-    changes = comparing.changes(previous, content, ids, out)
-    if earlier is None:
-        _write(run, content, common, out, started, inputs, changes)
-    else:
-        from rich.text import Text
-
-        save("run.json", {**this, "started": started, "outputs": up_to_date.digests(out, FILES)}, out)
-        common.console().print(Text.from_ansi(this["printed"].rstrip("\n")), soft_wrap=True)
-    emit(comparing.with_changes(content, changes), common)
-    if fail_on and _is_met(content, fail_on, before):
+        source = Source(
+            data=_absolute(data), pool=None if pool is None else _absolute(pool), model=common.model,
+            path_column=common.path_column, label_column=common.label_column, allow_outside=common.allow_outside,
+            max_skipped=common.max_skipped,
+            # What `auto` meant here, which another machine may not mean.
+            precision=getattr(session.encoder, "precision", None) or None,
+            embeddings=clip_retrieval.stamp(data) if is_embedded else None,
+        )  # fmt: skip
+        done = audit_into(
+            data, session, common.folder_of, source,
+            pool=pool, previous=previous, fail_on=fail_on, before=before, notes=said,
+        )  # fmt: skip
+    console = common.console()
+    terminal.print_audit(done.document, console)
+    if done.changes is not None:
+        terminal.print_lines(["", "Since the earlier audit:", *comparison.lines(done.changes)], console)
+    if done.said and not common.quiet:
+        click.echo(done.said, err=True)
+    console.print(f"\nReport: {(done.out / 'report.html').resolve()}", soft_wrap=True, markup=False)
+    emit(comparison.with_changes(done.document, done.changes), common)
+    if fail_on and gate.is_met(done.document, fail_on, before):
         ctx.exit(MET)
-
-
-def _read_baseline(path: Path) -> dict[str, Any]:
-    from curator.io.audits import read_audit
-
-    return read_audit(path, "the baseline")
-
-
-def _source(common: Common, data: str, pool: str | None) -> dict[str, Any]:
-    """How DATA is read, for `curator verify`."""
-    from curator.readers import clip_retrieval
-
-    return {
-        "data": _absolute(data),
-        "pool": None if pool is None else _absolute(pool),
-        "model": common.model,
-        "path_column": common.path_column,
-        "label_column": common.label_column,
-        "allow_outside": common.allow_outside,
-        "max_skipped": common.max_skipped,
-        **({"embeddings": clip_retrieval.stamp(data)} if clip_retrieval.is_folder(data) else {}),
-    }
 
 
 def _absolute(data: str) -> str:
     """The path of what lies on this machine, as the data set's root has it; anything else is left as it is."""
     path = os.path.abspath(os.path.expanduser(data))
     return path if os.path.exists(path) else data
-
-
-def _write(
-    run: AuditRun,
-    content: dict[str, Any],
-    common: Common,
-    out: Path,
-    started: str,
-    inputs: str,
-    changes: Comparison | None,
-) -> None:
-    """The files of the contract; run.json last, since it says that the others are there."""
-    from curator.io.atomic import write_whole
-    from curator.report import comparison as compared
-    from curator.report import json as files
-    from curator.report import terminal
-
-    save("audit.json", content, out)
-    write_whole(out / "measures.parquet", run.measures.frame.to_parquet)
-    report = write_report(run, out, comparison=changes)
-    console = common.console(record=True)
-    terminal.print_audit(run, console)
-    if changes is not None:
-        terminal.print_lines(["", "Since the earlier audit:", *compared.lines(changes)], console)
-    console.print(f"\nReport: {report.resolve()}", soft_wrap=True, markup=False)
-    kept = up_to_date.record(inputs, out, FILES, console.export_text(styles=True))
-    # What is compared is worked out anew each time, so `kept` need not say what it was.
-    names = (*FILES, *([] if changes is None else [compared.NAME]), "run.json")
-    save("run.json", {**files.run_json(run, command="audit", started=started, out=str(out), files=names), **kept}, out)
-
-
-def _for_ci(content: dict[str, Any], out: Path, fail_on: str | None, before: dict[str, Any] | None) -> None:
-    """What CI systems read: audit.json once more, in their forms. Made anew each time, for the flags of this call."""
-    from curator.report.ci import junit, sarif
-    from curator.report.serialise import write_text
-
-    write_text(junit.audit_junit(content, fail_on, before), out / junit.NAME)
-    save(sarif.NAME, sarif.audit_sarif(content, before), out)
-
-
-def _is_met(content: dict[str, Any], level: str, before: dict[str, Any] | None) -> bool:
-    """Whether something as bad as `level` is there that the baseline does not have at that severity already."""
-    from curator.report.ci import gate
-
-    return bool(gate.failing_findings(content, level, before or {}) or gate.failing_leaks(content, level, before or {}))

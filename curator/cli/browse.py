@@ -56,6 +56,7 @@ def command(
     from curator.commands._steps import inspected_sample
     from curator.report import terminal
     from curator.report.wording import count
+    from curator.types.documents import BrowseDocument
 
     common.keep_out_of(data, pool)
     browse.find_database()  # before any work is done for an App that cannot open
@@ -77,8 +78,8 @@ def command(
         saved = list(views)
         line = f"FiftyOne data set {built_name!r}: {count(n_images, 'image')}, {count(len(saved), 'saved view')}."
         terminal.print_lines([line], console)
-        content = {"name": built_name, "n_images": n_images, "views": saved, "url": url, "notes": list(notes)}
-        emit({"schema": "curator.browse/1", **content}, common)
+        document = BrowseDocument(name=built_name, n_images=n_images, views=tuple(saved), url=url, notes=notes)
+        emit(document, common)
 
     title = name or f"curator-{run.dataset.name}"
     if no_wait:

@@ -6,12 +6,13 @@ import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from curator.io.store.cache import Kept
+    from curator.types.documents.commands import StoreSummary
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -63,7 +64,8 @@ def command(
     """
     from curator.commands.session import default_cache
     from curator.io.store.cache import chosen, remove, stores
-    from curator.report.json import dumps
+    from curator.report.serialise import dumps
+    from curator.types.documents import CacheDocument
 
     given = {"--older-than": older_than, "--max-size": max_size, "--encoder": encoder}
     if action == "list" and (dry_run or any(v is not None for v in given.values())):
@@ -85,38 +87,40 @@ def command(
         for kept, some in going:
             remove(kept, some)
     if as_json:
-        said = {"schema": "curator.cache/1", "action": action, "dry_run": dry_run, "cache": str(place), "stores": shown}
+        said = CacheDocument(action=action, dry_run=dry_run, cache=str(place), stores=tuple(shown))  # type: ignore[arg-type]
         click.echo(dumps(said), nl=False)
         return
     for line in _lines(shown):
         click.echo(line)
-    n_bytes = sum(row["bytes"] for row in shown)
+    n_bytes = sum(row.bytes for row in shown)
     verb = "kept" if action == "list" else "would go" if dry_run else "removed"
     click.echo(f"{_size(n_bytes)} {verb}; cache: {place.resolve()}")
 
 
-def _row(kept: Kept, n_images: int | None, n_bytes: int) -> dict[str, Any]:
-    return {
-        "kind": kept.kind,
-        "encoder": kept.encoder,
-        "images": (kept.n_images if n_images is None else n_images) if kept.is_read else None,
-        "bytes": n_bytes,
-        "last_used": datetime.fromtimestamp(kept.last_used, UTC).isoformat(timespec="seconds"),
-        "is_read": kept.is_read,
-        "folder": str(kept.folder),
-    }
+def _row(kept: Kept, n_images: int | None, n_bytes: int) -> StoreSummary:
+    from curator.types.documents.commands import StoreSummary
+
+    return StoreSummary(
+        kind=kept.kind,
+        encoder=kept.encoder,
+        images=(kept.n_images if n_images is None else n_images) if kept.is_read else None,
+        bytes=n_bytes,
+        last_used=datetime.fromtimestamp(kept.last_used, UTC).isoformat(timespec="seconds"),
+        is_read=kept.is_read,
+        folder=str(kept.folder),
+    )
 
 
-def _lines(rows: list[dict[str, Any]]) -> list[str]:
+def _lines(rows: list[StoreSummary]) -> list[str]:
     from curator.report.wording import visible
 
     if not rows:
         return []
     table = [("encoder", "holds", "images", "size", "last used")]
     for row in rows:
-        encoder = visible(row["encoder"]) if row["is_read"] else "(an earlier version's)"
-        images = "?" if row["images"] is None else f"{row['images']:,}"
-        table.append((encoder or "?", row["kind"], images, _size(row["bytes"]), row["last_used"][:10]))
+        encoder = visible(row.encoder) if row.is_read else "(an earlier version's)"
+        images = "?" if row.images is None else f"{row.images:,}"
+        table.append((encoder or "?", row.kind, images, _size(row.bytes), row.last_used[:10]))
     widths = [max(len(line[i]) for line in table) for i in range(5)]
     return [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}  {e}" for a, b, c, d, e in table]
 

@@ -26,12 +26,14 @@ def command(ctx: click.Context, cache: Path | None, as_json: bool) -> None:
     """
     from curator.commands import doctor
     from curator.commands.session import default_cache
-    from curator.report.json import dumps
+    from curator.report.serialise import dumps
+    from curator.types.documents import DoctorDocument
+    from curator.types.documents.commands import CheckResult
 
     checks = doctor.diagnose(cache or default_cache())
     if as_json:
-        rows = [{"name": c.name, "status": c.status, "found": c.found, "mend": c.mend} for c in checks]
-        click.echo(dumps({"schema": "curator.doctor/1", "checks": rows}), nl=False)
+        rows = tuple(CheckResult(name=c.name, status=c.status, found=c.found, mend=c.mend) for c in checks)
+        click.echo(dumps(DoctorDocument(checks=rows)), nl=False)
     else:
         for check in checks:
             mark, colour = _MARKS[check.status]

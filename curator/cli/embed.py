@@ -19,6 +19,8 @@ def command(common: Common, data: str) -> None:
     """
     from curator.report import terminal
     from curator.report.wording import count
+    from curator.types.document import EncoderSummary, SkippedFile
+    from curator.types.documents import EmbedDocument
 
     common.keep_out_of(data)
     with common.session() as session:
@@ -34,22 +36,15 @@ def command(common: Common, data: str) -> None:
     terminal.print_notes(session.notes, console)
     terminal.print_skipped(embedded.dataset.skipped, console)
     console.print(f"Cache: {session.cache.resolve()}", soft_wrap=True, markup=False)
-    emit(
-        {
-            "schema": "curator.embed/1",
-            "n_images": len(embedded.dataset),
-            "n_new": embedded.n_new,
-            "images_per_second": rate,
-            "encoder": {
-                "name": info.name,
-                "kind": info.kind,
-                "dim": info.dim,
-                "text": info.text,
-                "fingerprint": info.fingerprint,
-            },
-            "notes": list(session.notes),
-            "skipped": [{"id": s.id, "reason": s.reason} for s in embedded.dataset.skipped],
-            "cache": str(session.cache),
-        },
-        common,
+    document = EmbedDocument(
+        n_images=len(embedded.dataset),
+        n_new=embedded.n_new,
+        images_per_second=rate,
+        encoder=EncoderSummary(
+            name=info.name, kind=info.kind, dim=info.dim, text=info.text, fingerprint=info.fingerprint
+        ),
+        notes=tuple(session.notes),
+        skipped=tuple(SkippedFile(s.id, s.reason) for s in embedded.dataset.skipped),
+        cache=str(session.cache),
     )
+    emit(document, common)

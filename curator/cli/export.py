@@ -99,9 +99,8 @@ def command(
     from curator import commands
     from curator.errors import InputError
     from curator.report import terminal
-    from curator.report.json import splits_json
+    from curator.report.json import splits_document
     from curator.report.wording import count, spelt_out
-    from curator.shortcuts.indicators import phrase
 
     if balance_by and balance == "none":
         raise InputError(f"--balance-by {balance_by} needs to know what: add --balance class or --balance group.")
@@ -115,15 +114,13 @@ def command(
             data, destination, session, format=format_, attribute=attribute, link=link, force=force, dry_run=dry_run,  # type: ignore[arg-type]
             group_columns=group_columns, balance=balance, balance_by=balance_by or "drop", shard_size=shard_size, plans=plans,  # type: ignore[arg-type]
         )  # fmt: skip
-    content = splits_json(plan)
+    content = splits_document(plan)
     console = common.console()
     terminal.print_lines(["Images per class, value and split:"], console)
     # A cell is called "words.24=yes" or "not words.24=yes": which patches those are stands in the findings.
     names = [str(part).removeprefix("not ") for cell in plan.got.index for part in cell[1:]]
-    about = [
-        spelt_out(f.attribute, f.value, phrase(run.measures.column(f.attribute), f.value)) for f in run.audit.findings
-    ]
-    terminal.print_lines([said for said in about if said.partition(":")[0] in names], console, indent=2)
+    about = [(f, spelt_out(run.measures.column(f.attribute), f.value)) for f in run.audit.findings]
+    terminal.print_lines([said for f, said in about if said and f"{f.attribute}={f.value}" in names], console, indent=2)
     for cell in plan.got.index:
         counts = ", ".join(f"{int(plan.got.loc[cell, split])} {split}" for split in plan.got.columns)
         terminal.print_lines([f"{', '.join(str(part) for part in cell)}: {counts}"], console, indent=2)

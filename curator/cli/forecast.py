@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from curator.cli._support.options import Common, common, emit, save
+from curator.cli._support.options import Common, common, emit
 
 if TYPE_CHECKING:
     from curator.types.forecast import Forecast
@@ -36,18 +36,18 @@ def command(common: Common, data: str, target: float) -> None:
     """
     common.keep_out_of(data)
     with common.session() as session:
+        from curator.commands._steps.results import save
         from curator.commands.forecast import forecast
         from curator.report import terminal
-        from curator.report.forecast import forecast_json, headline, lines
+        from curator.report.forecast import headline, lines
 
         out = common.folder_of(session.scan(data))
         done = forecast(data, session, target=target)
-    content = forecast_json(done)
-    path = save("forecast.json", content, out)
+    path = save("forecast.json", done, out)
     _into_report(done, out / "report.html")
     console = common.console()
     terminal.print_lines([headline(done), *lines(done), "", f"Written: {path.resolve()}"], console)
-    emit(content, common)
+    emit(done, common)
 
 
 def _into_report(done: Forecast, path: Path) -> None:

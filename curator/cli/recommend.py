@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from curator.cli._support import review as reviewing
-from curator.cli._support.options import Common, common, emit, pool_pictures, save, write_report
+from curator.cli._support.options import Common, common, draw_report, emit
 
 
 @click.command()
@@ -75,10 +75,12 @@ def command(
       curator recommend sample_data/bunnies/train --pool sample_data/bunnies/pool --review curator-out/train/recommendation.csv
     """
     from curator import commands
+    from curator.commands._steps.results import save
     from curator.errors import InputError
     from curator.report import json as files
     from curator.report import terminal, without_pool
     from curator.selection.synthesis import FOLDER
+    from curator.types.documents.plans import ReviewSummary, SyntheticImages
 
     common.keep_out_of(data, *([pool] if pool else []))
     if (confirm or from_app or table) and pool is None:
@@ -101,14 +103,16 @@ def command(
             said = [*said, *lacking]
     rec, root, data_root = advice.recommendation, advice.pool.dataset.root, advice.run.dataset.root
     notes = list(dict.fromkeys((*advice.run.notes, *advice.notes, *said)))
-    decided = None
+    more: dict[str, Any] = {}
     if review is not None:
-        decided = {"source": review.source, "accepted": len(review.accepted), "rejected": len(review.rejected)}
-    content = {**files.recommend_json(rec, root, seed=common.seed, review=decided), "notes": notes}
+        more["review"] = ReviewSummary(
+            source=review.source, accepted=len(review.accepted), rejected=len(review.rejected)
+        )
     if advice.unaided is not None:
-        content["without_new_images"] = without_pool.unaided_json(advice.unaided)
+        more["without_new_images"] = without_pool.summary(advice.unaided)
     if made:
-        content["synthetic"] = {"folder": FOLDER, "manifest": f"{FOLDER}/manifest.csv", "n": len(made)}
+        more["synthetic"] = SyntheticImages(folder=FOLDER, manifest=f"{FOLDER}/manifest.csv", n=len(made))
+    content = files.recommend_document(rec, root, run=advice.run, seed=common.seed, notes=notes, **more)
     console = common.console()
     terminal.print_plan(rec, console)
     if not dry_run:
@@ -122,15 +126,15 @@ def command(
             (out / "shopping_list.csv").unlink(missing_ok=True)  # that of an earlier run would be taken for this one's
         if advice.unaided is not None:
             without_pool.write_unaided(advice.unaided, data_root, out)
-        write_report(advice.run, out, recommendation=rec, pool_thumbnails=pool_pictures(advice.pool.dataset))
+        draw_report(advice.run, out, common, recommendation=rec, pool=advice.pool.dataset)
     terminal.print_recommendation(rec, console)
     if advice.unaided is not None:
         terminal.print_lines(["", "Without new images:"], console)
         terminal.print_lines(without_pool.unaided_lines(advice.unaided), console, indent=2)
     if made:
         lines = [
-            f"{len(made)} synthetic counter-examples, in {FOLDER}/ with {FOLDER}/manifest.csv. They are no photographs and "
-            "worth less than real ones (docs/limits.md): look at them, and add them to a training set only."
+            f"{len(made)} synthetic counter-examples, in {FOLDER}/ with {FOLDER}/manifest.csv. They are not photographs and "
+            "help less than real images (docs/limits.md): look at them, and add them to a training set only."
         ]
         terminal.print_lines(["", *lines], console)
     terminal.print_notes(notes, console)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from curator.cli._support.options import Common, common, emit, save
+from curator.cli._support.options import Common, common, emit
 
 
 @click.command()
@@ -40,12 +38,13 @@ def command(common: Common, data: str, draws: int, per_class: int, effects: tupl
     """
     common.keep_out_of(data)
     with common.session() as session:
+        from curator.commands._steps.results import save
         from curator.commands.selftest import selftest
-        from curator.report.selftest import lines, selftest_json
+        from curator.report.selftest import lines, selftest_document
 
         out = common.folder_of(session.scan(data))
         done = selftest(data, session, draws=draws, per_class=per_class, effects=sorted(set(effects)))
-    content: dict[str, Any] = selftest_json(done, session.seed)
+    content = selftest_document(done, session.seed)
     path = save("selftest.json", content, out)
     console = common.console()
     for line in [*lines(done), "", f"Written: {path.resolve()}"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from curator.cli._support.options import Common, common, emit, pool_pictures, save, write_report
+from curator.cli._support.options import Common, common, draw_report, emit
 
 
 @click.command()
@@ -61,10 +61,10 @@ def command(
         --plan curator-out/train/recommendation.csv --test sample_data/bunnies/test
     """
     from curator import commands
+    from curator.commands._steps.results import digest_beside, save
     from curator.report import json as files
     from curator.report import terminal
     from curator.report.wording import spelt_out
-    from curator.shortcuts.indicators import phrase
 
     common.keep_out_of(data, pool, test)
     with common.session(recommend={"budget": budget, "strategy": strategy}) as session:
@@ -74,16 +74,15 @@ def command(
     # What stood in for the encoder that was asked for belongs to the proof as much as to the audit.
     report = replace(report, notes=tuple(dict.fromkeys((*advice.run.notes, *report.notes))))
     out = common.folder(advice.run)
-    content = files.validation_json(report)
-    save("validation.json", content, out)
     # A plan that says no more than path and label has no cells to show.
     shown = advice.recommendation if advice.recommendation.ids or not plan else None
-    written = write_report(
-        advice.run, out, recommendation=shown, probe=report,
-        pool_thumbnails=pool_pictures(advice.pool.dataset),
-    )  # fmt: skip
+    root = advice.pool.dataset.root
+    proved = None if shown is None else files.recommend_document(shown, root, run=advice.run, seed=common.seed)
+    content = files.validation_document(report, advice.run, proved, digest_beside(out))
+    save("validation.json", content, out)
+    written = draw_report(advice.run, out, common, recommendation=shown, probe=report, pool=advice.pool.dataset)
     column = advice.run.measures.column(report.attribute)
-    about = spelt_out(report.attribute, report.value, phrase(column, report.value))
+    about = spelt_out(column, report.value)
     terminal.print_validation(report, common.console(), about)
     common.console().print(f"\nReport: {written.resolve()}", soft_wrap=True, markup=False)
     emit(content, common)

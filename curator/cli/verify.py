@@ -10,6 +10,8 @@ import click
 
 if TYPE_CHECKING:
     from curator.commands.verify import Verification
+    from curator.types.documents import AuditDocument
+    from curator.types.documents.commands import Signature
 
 
 @click.command()
@@ -63,25 +65,25 @@ def command(
       curator verify audit.json --data data/train --public-key minisign.pub
     """
     from curator.errors import DataError
-    from curator.io.audits import read_audit
+    from curator.io.documents import read_audit
 
     signature, notes = _signature(audit, public_key)
-    content = read_audit(audit, "the audit")
-    done = _verify(content, audit, data, pool, model, cache, jobs, device, precision, quiet or as_json)
+    document, content = read_audit(audit, "the audit")
+    done = _verify(document, content, audit, data, pool, model, cache, jobs, device, precision, quiet or as_json)
     if as_json:
-        from curator.report.json import dumps
+        from curator.report.serialise import dumps
+        from curator.types.documents import VerifyDocument
 
-        result = {
-            "schema": "curator.verify/1",
-            "audit": str(audit),
-            "same": not done.differences,
-            "differences": list(done.differences),
-            "notes": [*done.notes, *notes],
-            "signature": signature,
-        }
+        result = VerifyDocument(
+            audit=str(audit),
+            same=not done.differences,
+            differences=done.differences,
+            notes=(*done.notes, *notes),
+            signature=signature,
+        )
         click.echo(dumps(result), nl=False)
     elif not quiet:
-        _print(content, done, signature, notes)
+        _print(document, done, signature, notes)
     if done.differences:
         from curator.report.wording import visible
 
@@ -92,10 +94,11 @@ def command(
         )
 
 
-def _signature(audit: Path, public_key: str | None) -> tuple[dict[str, Any] | None, list[str]]:
+def _signature(audit: Path, public_key: str | None) -> tuple[Signature | None, list[str]]:
     """Who signed what, as --json says it, None where nobody was asked for; and what is to be noted."""
-    from curator.cli.audit import FILES
+    from curator.commands._steps.audit_files import FILES
     from curator.io import signatures
+    from curator.types.documents.commands import Signature
 
     beside = audit.with_name(audit.name + signatures.SUFFIX)
     if public_key is None:
@@ -112,26 +115,26 @@ def _signature(audit: Path, public_key: str | None) -> tuple[dict[str, Any] | No
     bare = [path.name for path in others if path.exists() and path not in signed]
     names = [audit.name, *(path.name for path in signed)]
     return (
-        {"key": key.id, "trusted_comment": comment, "files": names},
+        Signature(key=key.id, trusted_comment=comment, files=tuple(names)),
         [f"not signed: {', '.join(bare)}"] if bare else [],
     )
 
 
 def _verify(
-    content: dict[str, Any], audit: Path, data: str | None, pool: str | None, model: str | None, cache: Path | None,
-    jobs: int, device: str, precision: str | None, silent: bool,
+    document: AuditDocument, content: dict[str, Any], audit: Path, data: str | None, pool: str | None,
+    model: str | None, cache: Path | None, jobs: int, device: str, precision: str | None, silent: bool,
 ) -> Verification:  # fmt: skip
     from curator.cli._support.options import progress_bars
     from curator.commands.session import Session, default_cache
     from curator.errors import InputError
-    from curator.io.audits import source_of
+    from curator.types.documents.audit import Source
 
-    source = source_of(content, audit)
-    data = data or source.get("data")
-    pool = pool or source.get("pool")
+    source = document.source if isinstance(document.source, Source) else None
+    data = data or (source.data if source else None)
+    pool = pool or (source.pool if source else None)
     if not data:
         raise InputError(f"{audit} does not say how DATA was read; say where it lies with --data.")
-    if not 0 <= content["seed"] < 2**32:
+    if not 0 <= document.seed < 2**32:
         raise InputError(f"{audit} is a damaged audit.json (the seed {content['seed']} is none that --seed takes).")
     folder = (cache or default_cache()).resolve()
     for kept in (audit.parent, *(Path(d).expanduser() for d in (data, pool) if d and Path(d).expanduser().is_dir())):
@@ -140,31 +143,30 @@ def _verify(
     # Not above: the heavy libraries wait until it is clear that there is work.
     from curator.commands import verify
 
-    settings = verify.old_settings(content, str(audit))
+    settings = verify.old_settings(document, str(audit))
     # Of another encoder than the file's its precision says nothing.
-    precision = precision or (source.get("precision") if model is None else None) or "auto"
-    how = {key: source[key] for key in ("path_column", "label_column", "allow_outside", "max_skipped") if key in source}
+    precision = precision or (source.precision if source and model is None else None) or "auto"
+    columns = ("path_column", "label_column", "allow_outside", "max_skipped")
+    how: dict[str, Any] = {name: getattr(source, name) for name in columns} if source else {}
     with progress_bars(silent) as progress:
         session = Session.open(
-            model or verify.model_of(content, source), cache=cache, device=device, jobs=jobs, settings=settings,
-            precision=precision, seed=content["seed"], progress=progress, **how,
+            model or verify.model_of(document), cache=cache, device=device, jobs=jobs, settings=settings,
+            precision=precision, seed=document.seed, progress=progress, **how,
         )  # fmt: skip
         return verify.verify(content, data, session, pool=pool)
 
 
-def _print(content: dict[str, Any], done: Verification, signature: dict[str, Any] | None, notes: Iterable[str]) -> None:
+def _print(audit: AuditDocument, done: Verification, signature: Signature | None, notes: Iterable[str]) -> None:
     from rich.console import Console
 
     from curator.report import terminal, wording
 
     console = Console(highlight=False, soft_wrap=False)
     if signature is not None:
-        said = f"Signed by {signature['key']}: {', '.join(signature['files'])}; comment: {signature['trusted_comment']}"
+        said = f"Signed by {signature.key}: {', '.join(signature.files)}; comment: {signature.trusted_comment}"
         terminal.print_lines([said], console)
     if not done.differences:
-        counts = (
-            f"{wording.count(content['dataset']['n_images'], 'image')}, {wording.count(done.n_findings, 'finding')}"
-        )
-        terminal.print_lines([f"The same: {counts}, encoder {content['encoder']['name']}."], console)
+        counts = f"{wording.count(audit.dataset.n_images, 'image')}, {wording.count(done.n_findings, 'finding')}"
+        terminal.print_lines([f"The same: {counts}, encoder {audit.encoder.name}."], console)
     terminal.print_lines(done.differences, console)
     terminal.print_notes((*done.notes, *notes), console)

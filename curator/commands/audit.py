@@ -19,6 +19,7 @@ from curator.errors import InputError
 from curator.io.fingerprint import fingerprint
 from curator.probe import linear
 from curator.probe.linear import CrossFit
+from curator.report import wording
 from curator.selection.synthesis import is_synthetic
 from curator.shortcuts import detection, indicators
 from curator.shortcuts.association import Table
@@ -111,6 +112,7 @@ def audit_embedded(
     elif 0 < settings.audit.sample < len(data):
         notes.append(f"All {len(data):,} images were audited; the setting `sample` is for `curator audit` alone.")
     found = _test(embedded, labels, measures, table, session, pool, _pictures(data.ids, groups), counts)
+    found = replace(found, findings=wording.worded(found.findings))
     cross = evidence.cross_fit(embedded, labels, session)
     sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))
     small = [name for name, size in zip(data.classes, sizes, strict=True) if 0 < size < evidence.SMALLEST]
@@ -199,7 +201,7 @@ def _test(
     )
     both = np.concatenate([labels, np.full(len(pool.dataset), len(classes), np.int32)])
     shown = np.concatenate([pictures, len(pictures) + np.arange(len(pool.dataset), dtype=np.int32)])
-    return detection.audit(joined, both, classes, session.settings.audit, rng, where="in the pool", pictures=shown)
+    return detection.audit(joined, both, classes, session.settings.audit, rng, against="pool", pictures=shown)
 
 
 def _label_errors(embedded: Embedded, labels: Ints, cross: CrossFit) -> tuple[LabelError, ...]:

@@ -17,7 +17,7 @@ from curator.commands._steps.targets import as_embedded, to_undo
 from curator.commands.audit import audit_embedded
 from curator.commands.session import Session, one_class
 from curator.errors import DataError, InputError
-from curator.report.json import dumps, splits_json
+from curator.report.json import dumps, splits_document
 from curator.selection import splits
 from curator.shortcuts import indicators
 from curator.similarity import altered_copies
@@ -201,7 +201,7 @@ def export(
         link=link,
         shard_size=shard_size,
         force=force,
-        extra_files={"splits.json": dumps(splits_json(plan))},
+        extra_files={"splits.json": dumps(splits_document(plan))},
         roots=both.roots,
     )
     session.progress("writing", 1, 1)

@@ -18,8 +18,8 @@ from curator.errors import DataError
 from curator.io import editing
 from curator.io.decoding import images
 from curator.io.editing import Pixels
-from curator.types import Audit, Dataset, Embedded, Measures
-from curator.types.selftest import Planted, SelfTest
+from curator.types import AuditRun, Dataset, Embedded, Measures
+from curator.types.selftest import Plant, Planted, SelfTest
 
 SMALLEST = 10
 """Images of a class under which it takes no part."""
@@ -33,19 +33,18 @@ _WARM, _BLACK = (255, 190, 110), (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Plant:
-    """A shortcut that can be planted: the attribute `families` that may find it, the edit, and the JPEG quality of the copy."""
+class Planting:
+    """A shortcut that can be planted: the edit, and the JPEG quality of the copy. `Column.planted_by` names what shows it."""
 
-    families: tuple[str, ...]
     edit: Callable[[Pixels], Pixels]
     quality: int = _QUALITY
 
 
-PLANTS: Mapping[str, Plant] = {
-    "tint": Plant(("colour", "background", "words", "concept"), lambda p: editing.tint(p, _WARM, 0.5)),
-    "border": Plant(("border",), lambda p: editing.frame(p, _BLACK, 0.04)),
-    "patch": Plant(("words", "border", "concept"), lambda p: editing.patch(p, "bottom right", 0.15)),
-    "recompress": Plant(("file",), lambda p: p, _LOW_QUALITY),
+PLANTS: Mapping[Plant, Planting] = {
+    "tint": Planting(lambda p: editing.tint(p, _WARM, 0.5)),
+    "border": Planting(lambda p: editing.frame(p, _BLACK, 0.04)),
+    "patch": Planting(lambda p: editing.patch(p, "bottom right", 0.15)),
+    "recompress": Planting(lambda p: p, _LOW_QUALITY),
 }
 
 
@@ -116,7 +115,7 @@ def selftest(
                 for _ in range(draws):
                     labels = _labels(source, targets[kind], chosen, inside, rng)
                     name = source.classes[targets[kind]]
-                    found += _found(audits(versions, labels, quick), name, PLANTS[kind].families, len(source.classes))
+                    found += _found(audits(versions, labels, quick), name, kind, len(source.classes))
                 planted.append(Planted(kind, effect, found, draws))
     return SelfTest(
         tuple(planted), alarms, 2 * draws, len(source), source.class_counts(), session.encoder.info.name,
@@ -159,7 +158,7 @@ def _counts(data: Dataset, target: int, effect: float) -> tuple[int, int]:
     return round(n * min(1.0, ELSEWHERE + effect)), round((len(data) - n) * ELSEWHERE)
 
 
-def _copies(source: Dataset, edited: Mapping[str, NDArray[np.intp]], folder: Path, session: Session) -> Dataset:
+def _copies(source: Dataset, edited: Mapping[Plant, NDArray[np.intp]], folder: Path, session: Session) -> Dataset:
     """The images re-encoded alike under `folder`/clean, and those to be edited once more under the name of the edit.
 
     What cannot be read is an error of the audit's own kind: it is left out by `Session.embed`, which counts it.
@@ -174,10 +173,10 @@ def _copies(source: Dataset, edited: Mapping[str, NDArray[np.intp]], folder: Pat
             picture = editing.shrink(images.whole(source.path(i)), _SIDE)
         except DataError as error:
             raise DataError(f"{source.ids[i]} cannot be read ({error}); a self-test needs images that can.") from None
-        for name in ("clean", *(kind for kind in PLANTS if i in kinds[kind])):
-            plant = PLANTS.get(name)
-            made = editing.jpeg(plant.edit(picture), plant.quality) if plant else editing.jpeg(picture, _QUALITY)
-            (folder / name / f"{i:06d}.jpg").write_bytes(made)
+        made = {"clean": editing.jpeg(picture, _QUALITY)}
+        made |= {kind: editing.jpeg(p.edit(picture), p.quality) for kind, p in PLANTS.items() if i in kinds[kind]}
+        for name, content in made.items():
+            (folder / name / f"{i:06d}.jpg").write_bytes(content)
             ids.append(f"{name}/{i:06d}.jpg")
             origin.append(i)
     metadata = source.metadata.iloc[origin].set_axis(pd.Index(ids), axis=0)
@@ -189,15 +188,15 @@ def _copies(source: Dataset, edited: Mapping[str, NDArray[np.intp]], folder: Pat
 
 def _audits(
     copies: Embedded, row: Mapping[str, int], source: Dataset, total: int
-) -> Callable[[NDArray[np.str_], NDArray[np.int32], Session], Audit]:
+) -> Callable[[NDArray[np.str_], NDArray[np.int32], Session], AuditRun]:
     """Audits of one version of every image under given labels; counts them for the progress bar."""
     told: Iterator[int] = iter(range(1, total + 1))
 
-    def one(versions: NDArray[np.str_], labels: NDArray[np.int32], work: Session) -> Audit:
+    def one(versions: NDArray[np.str_], labels: NDArray[np.int32], work: Session) -> AuditRun:
         rows = [row[f"{version}/{i:06d}.jpg"] for i, version in enumerate(versions)]
         taken = copies.take(rows)
         dataset = replace(taken.dataset, labels=labels.astype(np.int32), classes=source.classes)
-        found = audit_embedded(replace(taken, dataset=dataset), work).audit
+        found = audit_embedded(replace(taken, dataset=dataset), work)
         work.progress("auditing draws", next(told), total)
         return found
 
@@ -219,17 +218,18 @@ def _labels(
     return labels
 
 
-def _found(audit: Audit, class_name: str, families: Sequence[str], n_classes: int) -> bool:
-    """Whether a finding on the class is of one of the families; of two classes, either may be the one that is named."""
-    for finding in audit.findings:
+def _found(run: AuditRun, class_name: str, kind: str, n_classes: int) -> bool:
+    """Whether a finding on the class shows what was planted; of two classes, either may be the one that is named."""
+    shows = {c.name for c in run.measures.columns if kind in c.planted_by}
+    for finding in run.audit.findings:
         names = [f"{finding.class_name}:{finding.attribute}"]
         names += [s if ":" in s.partition("=")[0] else f"{finding.class_name}:{s}" for s in finding.same_as]
         for name in names:
             owner, _, attribute = name.partition("=")[0].rpartition(":")
-            if attribute.partition(".")[0] in families and (owner == class_name or n_classes == 2):
+            if attribute in shows and (owner == class_name or n_classes == 2):
                 return True
     return False
 
 
-def _alarm(audit: Audit) -> bool:
-    return any(f.severity in ("medium", "high") and f.kind != "object" for f in audit.findings)
+def _alarm(run: AuditRun) -> bool:
+    return any(f.severity in ("medium", "high") and f.kind != "object" for f in run.audit.findings)

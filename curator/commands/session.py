@@ -51,7 +51,7 @@ def default_cache() -> Path:
     return Path(platformdirs.user_cache_dir("curator"))
 
 
-def _silent(stage: str, done: int, total: int) -> None:
+def silent(stage: str, done: int, total: int) -> None:
     """Nobody is watching."""
 
 
@@ -90,7 +90,7 @@ class Session:
     label_column: str = "label"
     allow_outside: bool = False
     notes: tuple[str, ...] = ()
-    progress: Progress = _silent
+    progress: Progress = silent
     named: bool = False
     engine: str = "local"
     ray_address: str = ""

@@ -199,7 +199,6 @@ def _as_recommendation(wanted: Wanted, advice: Advice) -> Recommendation:
     plan = tuple(
         replace(c, want=int(n) + c.missing, got=int(n)) for c, n in zip(advice.recommendation.plan, got, strict=True)
     )
-    rows = training(advice.run)
     return Recommendation(
         ids=tuple(str(advice.candidates.ids[line.row]) for line in lines),
         labels=tuple(line.label for line in lines),
@@ -207,7 +206,5 @@ def _as_recommendation(wanted: Wanted, advice: Advice) -> Recommendation:
         cells=filled,
         reasons=tuple(line.reason for line in lines),
         plan=plan,
-        shopping_list=choice.shopping_list(
-            plan, advice.targets, advice.run.dataset.labels[rows], advice.run.dataset.classes
-        ),
+        shopping_list=choice.shopping_list(plan),
     )

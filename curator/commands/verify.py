@@ -14,12 +14,13 @@ from curator.commands.audit import audit
 from curator.commands.session import Session
 from curator.config import Settings, settings_of
 from curator.errors import InputError
-from curator.report.ci.gate import leaks_of
-from curator.report.json import audit_json, dumps
+from curator.report.json import audit_document, dumps
+from curator.types.documents import AuditDocument
+from curator.types.documents.audit import Source
 
 TOLERANCE = 1e-6
 """Two numbers that differ by no more are the same: shares are counted, and only their last bits may differ."""
-_SHOWN = ("same_as", "example_ids", "counterexample_ids")
+_SHOWN = ("sentence", "same_as", "example_ids", "counterexample_ids")
 _MOST = 20
 """Classes that are named one by one when their sizes differ."""
 
@@ -35,14 +36,14 @@ class Verification:
     n_findings: int
 
 
-def model_of(content: Content, source: Content) -> str:
+def model_of(audit: AuditDocument) -> str:
     """What --model must say to get the encoder of an audit.json."""
-    encoder = content["encoder"]
-    if source and source["model"] != "auto":
-        return str(source["model"])
-    if encoder["kind"] == "given":
+    encoder = audit.encoder
+    if isinstance(audit.source, Source) and audit.source.model != "auto":
+        return audit.source.model
+    if encoder.kind == "given":
         return vectors_only.NO_ENCODER
-    return str(encoder["name"] if encoder["kind"] == "open_clip" else encoder["kind"])
+    return encoder.name if encoder.kind == "open_clip" else encoder.kind
 
 
 def verify(content: Content, data: str, session: Session, *, pool: str | None = None) -> Verification:
@@ -55,7 +56,7 @@ def verify(content: Content, data: str, session: Session, *, pool: str | None = 
     """
     run = audit(data, session, pool=pool)
     # As it would be read back, so that like is compared with like.
-    return compare(content, json.loads(dumps(audit_json(run))))
+    return compare(content, json.loads(dumps(audit_document(run))))
 
 
 def compare(old: Content, new: Content) -> Verification:
@@ -169,7 +170,8 @@ def _rest(old: Content, new: Content) -> Iterator[str]:
     was, now = (content.get("expected_false_findings") for content in (old, new))
     if not _same("", was, now):
         yield f"expected_false_findings was {_said(was)}, is {_said(now)}"
-    gone, added = leaks_of(old) - leaks_of(new), leaks_of(new) - leaks_of(old)
+    was, now = ({tuple(leak["ids"]) for leak in content["duplicates"]["leaks"]} for content in (old, new))
+    gone, added = was - now, now - was
     if gone or added:
         yield f"leaks between splits changed: {len(gone)} gone, {len(added)} new"
 
@@ -197,14 +199,14 @@ def _notes(old: Content, new: Content, differences: list[str]) -> Iterator[str]:
         yield f"Not the same in all other parts, which are not compared: {', '.join(other)}."
 
 
-def old_settings(content: Content, where: str) -> Settings:
+def old_settings(audit: AuditDocument, where: str) -> Settings:
     """The settings of an audit.json; the defaults where it names none.
 
     Raises:
         InputError: it has settings that this version does not know.
     """
     try:
-        return settings_of(content["settings"], where)
+        return settings_of(audit.settings, where)
     except InputError as e:
-        made = content["versions"].get("curator-audit", "an unknown version")
+        made = audit.versions.get("curator-audit", "an unknown version")
         raise InputError(f"{e} The file was made by curator {made}; verify with that version.") from e

@@ -85,7 +85,7 @@ def _check_plan(dataset: Dataset, plan: SplitPlan) -> None:
 
 def _without_exif(measures: Measures) -> Measures:
     """What is measured, without what the metadata of the files say: they are taken out of the files, too."""
-    kept = tuple(c for c in measures.columns if not c.name.startswith("exif."))
+    kept = tuple(c for c in measures.columns if not c.in_header)
     names = [c.name for c in kept]
     return Measures(measures.frame[names], kept, {k: r for k, r in measures.readings.items() if k in names})
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from curator import stats
 from curator.errors import DataError
 from curator.types import Floats, Ints
-from curator.types.forecast import FARTHEST, Estimate, Needed, Point
+from curator.types.document import Estimate
+from curator.types.forecast import FARTHEST, Needed, Point
 
 Scores = NDArray[np.float64]
 Rows = NDArray[np.intp]

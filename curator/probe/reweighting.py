@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from curator import stats
 from curator.probe.refits import refit
 from curator.types import Floats, Ints, Mask
-from curator.types.without_pool import Remedy
+from curator.types.without_pool import Remedy, RemedyName
 
 _FOLDS = 10
 _MOST = 4000
@@ -18,7 +18,7 @@ _MOST = 4000
 
 
 def examine(
-    vectors: Floats, labels: Ints, value: Mask, remedies: Mapping[str, NDArray[np.floating]], n_classes: int, c: float,
+    vectors: Floats, labels: Ints, value: Mask, remedies: Mapping[RemedyName, NDArray[np.floating]], n_classes: int, c: float,
     rng: np.random.Generator, *, min_group: int = 5, n_draws: int = 1000,
 ) -> tuple[Remedy, ...]:  # fmt: skip
     """The worst group under each weighting of the images, `remedies` name -> (n,), 0 for an image that is left out.

@@ -7,53 +7,104 @@ from typing import Any
 
 from curator.report import wording
 from curator.report.serialise import plain
-from curator.shortcuts.comparison import Comparison, Images, Moved
+from curator.shortcuts.comparison import Change, Circumstances, Comparison, Gone, Images, Moved
+from curator.types.documents import AuditDocument, ComparisonDocument
+from curator.types.documents.comparison import (
+    Acceptances,
+    Counts,
+    Effects,
+    FindingChanges,
+    GoneFinding,
+    ImageChanges,
+    MovedFinding,
+    NewFinding,
+    Severities,
+    Turnover,
+    Verdicts,
+)
 
 NAME = "comparison.json"
 MOST_IDS = 8
 """Names of added or removed images in the terminal and the report: enough to see what they are."""
 
 
-def comparison_json(c: Comparison) -> dict[str, Any]:
+def comparison_document(c: Comparison) -> ComparisonDocument:
     """What `comparison.json` holds. `images.added` and `removed` are null where the earlier audit does not name its images."""
-    return {
-        "schema": "curator.comparison/1",
-        "verdict": {"was": c.verdicts[0], "now": c.verdicts[1]},
-        "findings": {
-            "new": [{"id": f["id"], "severity": f["severity"], "sentence": f["sentence"]} for f in c.new],
-            "gone": [
-                {"id": g.was["id"], "severity": g.was["severity"], "sentence": g.was["sentence"], "why": g.why}
-                for g in c.gone
-            ],
-            "changed": [_moved(m) for m in c.kept if m.changed],
-            "unchanged": [m.now["id"] for m in c.kept if not m.changed],
-        },
-        "images": {
-            "was": c.images.was,
-            "now": c.images.now,
-            "classes": {name: {"was": was, "now": now} for name, (was, now) in c.images.classes.items()},
-            "added": plain(c.images.added),
-            "removed": plain(c.images.removed),
-            "same_data": c.images.same_data,
-        },
-        "leaks": {"new": c.leaks[0], "gone": c.leaks[1]},
-        "label_errors": {"new": c.label_errors[0], "gone": c.label_errors[1]},
-        "circumstances": list(c.circumstances),
-    }
+    return ComparisonDocument(
+        verdict=Verdicts(was=c.verdicts[0], now=c.verdicts[1]),
+        findings=FindingChanges(
+            new=tuple(NewFinding(id=f.id, severity=f.severity, sentence=f.sentence) for f in c.new),
+            gone=tuple(
+                GoneFinding(id=g.was.id, severity=g.was.severity, sentence=g.was.sentence, why=why(g)) for g in c.gone
+            ),
+            changed=tuple(_moved(m) for m in c.kept if m.changed),
+            unchanged=tuple(m.now.id for m in c.kept if not m.changed),
+        ),
+        images=ImageChanges(
+            was=c.images.was,
+            now=c.images.now,
+            classes={name: Counts(was=was, now=now) for name, (was, now) in c.images.classes.items()},
+            added=c.images.added,
+            removed=c.images.removed,
+            same_data=c.images.same_data,
+        ),
+        leaks=Turnover(new=c.leaks[0], gone=c.leaks[1]),
+        label_errors=Turnover(new=c.label_errors[0], gone=c.label_errors[1]),
+        circumstances=tuple(circumstances(c.circumstances)),
+    )
 
 
-def _moved(m: Moved) -> dict[str, Any]:
-    return {
-        "id": m.now["id"],
-        "id_before": m.was["id"],
-        "sentence": m.now["sentence"],
-        "severity": {"was": m.was["severity"], "now": m.now["severity"]},
-        "effect": {"was": m.was["effect"], "now": m.now["effect"]},
-        "difference": m.difference,
-        "difference_ci": plain(m.ci),
-        "beyond_chance": m.beyond,
-        "intended": {"was": m.was.get("intended") or "", "now": m.now.get("intended") or ""},
-    }
+def _moved(m: Moved) -> MovedFinding:
+    return MovedFinding(
+        id=m.now.id,
+        id_before=m.was.id,
+        sentence=m.now.sentence,
+        severity=Severities(was=m.was.severity, now=m.now.severity),
+        effect=Effects(was=m.was.effect, now=m.now.effect),
+        difference=m.difference,
+        difference_ci=m.ci,
+        beyond_chance=m.beyond,
+        intended=Acceptances(was=m.was.intended, now=m.now.intended),
+    )
+
+
+def why(g: Gone) -> str:
+    """Why a finding is gone, in a few words."""
+    if g.why == "class gone":
+        return f"there is no class {g.was.class_name} any more"
+    if g.untested is not None:
+        return f"not tested now: {wording.untested(g.untested).removeprefix(f'{g.was.attribute}: ')}"
+    return "not tested now: this encoder reads no prompts" if g.why == "no text" else "not found now"
+
+
+def circumstances(c: Circumstances) -> list[str]:
+    """What else is different, as sentences."""
+    out = []
+    if c.encoder is not None:
+        was, now = c.encoder
+        other = "another version of it" if was == now else now
+        out.append(f"The encoder changed: {was} before, {other} now. Visual words, reliance and labels depend on it.")
+    if c.settings:
+        out.append(f"Settings differ: {_changes(c.settings)}.")
+    if c.seed is not None:
+        out.append(f"The seed was {c.seed[0]} and is {c.seed[1]}.")
+    if c.versions:
+        out.append(f"Versions differ: {_changes(c.versions)}.")
+    return out
+
+
+def _changes(changes: Sequence[Change]) -> str:
+    return "; ".join(f"{c.name} {_or_none(c.was)} before, {_or_none(c.now)} now" for c in changes)
+
+
+def _or_none(value: Any) -> str:
+    return "not set" if value in (None, "", [], ()) else str(value)
+
+
+def with_changes(audit: AuditDocument, found: Comparison | None) -> dict[str, Any]:
+    """What --json prints: audit.json, and under `comparison` what comparison.json holds."""
+    content: dict[str, Any] = plain(audit)
+    return content if found is None else {**content, "comparison": plain(comparison_document(found))}
 
 
 def headline(c: Comparison) -> str:
@@ -65,7 +116,7 @@ def headline(c: Comparison) -> str:
     same = len(c.kept) - len(c.changed)
     said = [f"{n} {word}" for n, word in parts if n]
     if not said:
-        return "No finding is new, gone or changed." if same else "There was no finding, and there is none."
+        return "No finding is new, gone or changed." if same else "Neither audit has a finding."
     rest = f"; {same} as before" if same else ""
     return f"Findings: {', '.join(said)}{rest}."
 
@@ -91,14 +142,14 @@ def moved(m: Moved) -> str:
     """How a finding changed, as a sentence."""
     said = []
     if m.difference is not None and m.ci is not None:
-        was, now = (wording.points(x["effect"]) for x in (m.was, m.now))
+        was, now = (wording.points(x.effect or 0.0) for x in (m.was, m.now))
         sizes = f"from {was.partition(' ')[0]} to {now}"
         verb = "Changed" if m.beyond else "Not changed beyond chance"
         said.append(f"{verb}: {sizes}, {wording.points(m.difference, m.ci)}")
-    if m.was["severity"] != m.now["severity"]:
-        said.append(f"{m.was['severity']} before, {m.now['severity']} now")
-    if bool(m.was.get("intended")) != bool(m.now.get("intended")):
-        said.append("accepted now" if m.now.get("intended") else "no longer accepted")
+    if m.was.severity != m.now.severity:
+        said.append(f"{m.was.severity} before, {m.now.severity} now")
+    if bool(m.was.intended) != bool(m.now.intended):
+        said.append("accepted now" if m.now.intended else "no longer accepted")
     text = "; ".join(said)
     return f"{text[:1].upper()}{text[1:]}."
 
@@ -109,10 +160,10 @@ def lines(c: Comparison) -> list[str]:
     for name, ids in (("Added", c.images.added), ("Removed", c.images.removed)):
         if ids:
             out.append(f"{name}: {_named(ids)}.")
-    out += [f"Note: {line}" for line in c.circumstances]
-    out += [f"gone     {g.was['sentence']} ({g.why})" for g in c.gone]
-    out += [f"new      {f['severity'].upper()} {f['sentence']}" for f in c.new]
-    out += [f"changed  {m.now['sentence']} {moved(m)}" for m in c.changed]
+    out += [f"Note: {line}" for line in circumstances(c.circumstances)]
+    out += [f"gone     {g.was.sentence} ({why(g)})" for g in c.gone]
+    out += [f"new      {f.severity.upper()} {f.sentence}" for f in c.new]
+    out += [f"changed  {m.now.sentence} {moved(m)}" for m in c.changed]
     for (new, gone), word in ((c.leaks, "leaks between splits"), (c.label_errors, "doubtful labels")):
         if new or gone:
             out.append(f"{word[:1].upper()}{word[1:]}: {new:,} new, {gone:,} gone.")

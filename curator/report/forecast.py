@@ -1,72 +1,26 @@
-"""A forecast in words and as JSON."""
+"""A forecast in words."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from curator.report import wording
-from curator.report.serialise import plain
-from curator.types.forecast import FARTHEST, ClassForecast, Forecast, Needed, PairForecast, Point
+from curator.types.forecast import FARTHEST, ClassForecast, Forecast, Needed, PairForecast
 
 MOST_CLASSES = 20
 MOST_PAIRS = 5
 _NAME = 28
 
 
-def forecast_json(forecast: Forecast) -> dict[str, Any]:
-    """What `forecast.json` holds. A `needed.n_per_class` of null is not reachable, an end of null in its interval is open."""
-    zero = forecast.zero_shot
-    return {
-        "schema": "curator.forecast/1",
-        "target": forecast.target,
-        "now": _point(forecast.now),
-        "needed": _needed(forecast.needed),
-        "reachable": forecast.reachable,
-        "plateau": {"value": forecast.plateau.value, "ci": list(forecast.plateau.ci)},
-        "curve": [_point(p) for p in forecast.curve],
-        "per_class": [
-            {
-                "class": c.name,
-                "n_images": c.n_images,
-                "accuracy": c.accuracy,
-                "ci": list(c.ci),
-                "needed": _needed(c.needed),
-            }
-            for c in forecast.per_class
-        ],
-        "confusable_pairs": [_pair(p) for p in forecast.confusable_pairs],
-        "easiest_pair": None if forecast.easiest_pair is None else _pair(forecast.easiest_pair),
-        "expected": [_point(p) for p in forecast.expected],
-        "zero_shot": None if zero is None else {"accuracy": zero.accuracy, "ci": list(zero.ci), "means": zero.means},
-        "n_test": forecast.n_test,
-        "tested": forecast.tested,
-        "encoder": forecast.encoder,
-        "seed": forecast.seed,
-        "notes": list(forecast.notes),
-        "fingerprint": forecast.fingerprint or None,
-    }
-
-
-def _point(p: Point) -> dict[str, Any]:
-    return {"n_per_class": p.n_per_class, "accuracy": p.accuracy, "ci": list(p.ci)}
-
-
-def _needed(n: Needed) -> dict[str, Any]:
-    return {"n_per_class": n.n_per_class, "ci": plain(n.ci)}
-
-
-def _pair(p: PairForecast) -> dict[str, Any]:
-    return {"a": p.a, "b": p.b, "accuracy": p.accuracy, "ci": list(p.ci), "needed": _needed(p.needed)}
-
-
 def headline(forecast: Forecast) -> str:
     """The answer in a sentence.
 
-    >>> from dataclasses import replace
-    >>> from curator.types.forecast import FARTHEST, Estimate
+    >>> from msgspec.structs import replace
+    >>> from curator.types.document import Estimate
+    >>> from curator.types.forecast import Point
     >>> at = Point(40, 0.874, (0.85, 0.9))
     >>> f = Forecast(
-    ...     0.95, at, Needed(180, (110, None)), Estimate(0.97, (0.94, 1)), (at,), (), (), (), None, None, 400, "", "", 0
+    ...     target=0.95, now=at, needed=Needed(180, (110, None)), plateau=Estimate(0.97, (0.94, 1)), curve=(at,),
+    ...     expected=(), per_class=(), confusable_pairs=(), easiest_pair=None, zero_shot=None, n_test=400, tested="",
+    ...     encoder="", seed=0
     ... )
     >>> headline(f)
     '95% needs about 180 images of every class [110 or more]; there are 40.'
@@ -84,7 +38,7 @@ def headline(forecast: Forecast) -> str:
     if need.n_per_class is None and forecast.plateau.value >= forecast.target:
         return f"{target} is not in sight: it takes more than {FARTHEST} times the images that are there, if it can be reached."
     if need.n_per_class is None:
-        most = wording.with_interval(*forecast.plateau)
+        most = wording.with_interval(forecast.plateau.value, forecast.plateau.ci)
         return f"{target} is not reachable with this encoder: more such images lead to {most} at most."
     start = f"{target} is reached: it needs" if need.n_per_class <= there else f"{target} needs"
     return f"{start} about {need.n_per_class:,} images of every class {_ends(need)}; there are {there:,}."
@@ -124,7 +78,9 @@ def lines(forecast: Forecast) -> list[str]:
         f"Tested on {forecast.tested} ({wording.count(forecast.n_test, 'image')}).",
     ]
     if forecast.reachable:
-        out.append(f"More such images lead to {wording.with_interval(*forecast.plateau)} at most.")
+        out.append(
+            f"More such images lead to {wording.with_interval(forecast.plateau.value, forecast.plateau.ci)} at most."
+        )
     if forecast.zero_shot is not None:
         zero = wording.with_interval(forecast.zero_shot.accuracy, forecast.zero_shot.ci)
         enough = " Perhaps none is needed." if forecast.zero_shot.accuracy >= forecast.target else ""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 
+from curator.report import wording
 from curator.report.serialise import dump as dump
 from curator.report.serialise import dumps as dumps
 from curator.report.serialise import guarded, plain, write_text
@@ -23,16 +25,39 @@ from curator.types import (
     AuditRun,
     Cell,
     CurvePoint,
-    Finding,
+    ExpectedPoint,
     GroupAccuracy,
     Interval,
     ProbeReport,
     Recommendation,
-    SharedPattern,
+    Removal,
     SplitPlan,
+)
+from curator.types.document import ABSENT, EncoderSummary, Estimate, Optional, SkippedFile
+from curator.types.documents import AuditDocument, RecommendDocument, RunDocument, SplitsDocument, ValidationDocument
+from curator.types.documents.audit import (
+    ClusterSummary,
+    DatasetSummary,
+    DrawnFrom,
+    Duplicates,
+    LeftOut,
+    Search,
+    Source,
+)
+from curator.types.documents.plans import (
+    ArmResult,
+    CurveControl,
+    CurvePointResult,
+    ExpectedGain,
+    Group,
+    PlannedCell,
+    RecommendedImage,
+    RemovedImage,
+    SplitCell,
 )
 
 CSV_COLUMNS = ("rank", "id", "path", "label", "label_source", "class", "attribute", "value", "reason")
+_ROW_FIELDS = tuple("class_name" if name == "class" else name for name in CSV_COLUMNS)
 CLUSTER_EXAMPLES = 8
 MOST_LISTED = 10_000
 """Groups of duplicates, images of one group and doubtful labels in audit.json, at most: what is left out is counted there.
@@ -40,137 +65,55 @@ Leaks are all listed, since a build may fail by them."""
 _BLOCK = 1 << 14
 
 
-def audit_json(run: AuditRun, source: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What `audit.json` holds.
-
-    `source` is how DATA was read (docs/schema/audit.json lists its keys), so that `curator verify` can read it again.
-    """
-    data = run.dataset
+def audit_document(run: AuditRun, source: Source | None = None) -> AuditDocument:
+    """What `audit.json` holds. `source` is how DATA was read, so that `curator verify` can read it again."""
+    data, found = run.dataset, run.audit
     named, n_named = np.unique(data.splits[data.splits != ""], return_counts=True)
-    return {
-        "schema": "curator.audit/1",
-        "dataset": {
-            "root": data.root,
-            "n_images": len(data),
-            "classes": data.class_counts(),
-            "splits": {str(name): int(n) for name, n in zip(named, n_named, strict=True)},
-            "skipped": [{"id": s.id, "reason": s.reason} for s in data.skipped],
-            "fingerprint": run.fingerprint,
-        },
-        "encoder": _encoder(run),
-        "settings": plain(run.settings),
-        "seed": int(run.seed),
-        "versions": {k: str(v) for k, v in run.versions.items()},
-        "expected_false_findings": plain(run.audit.expected_false_findings),
-        "verdict": run.audit.verdict,
-        "findings": [_finding(f) for f in run.audit.findings],
-        "shared_patterns": {
-            name: [_pattern(p) for p in patterns] for name, patterns in run.audit.shared_patterns.items()
-        },
-        "clusters": clusters_json(run),
-        "duplicates": {
-            "groups": [{"kind": g.kind, "ids": list(g.ids[:MOST_LISTED])} for g in run.duplicates[:MOST_LISTED]],
-            "leaks": [{"ids": list(leak.ids), "splits": list(leak.splits)} for leak in run.every_leak],
-            **_search(run),
-        },
-        "label_errors": [
-            {"id": e.id, "given": e.given, "suggested": e.suggested, "score": plain(e.score)}
-            for e in run.label_errors[:MOST_LISTED]
-        ],
-        **_left_out(run),
-        "n_tests": int(run.audit.n_tests),
-        "notes": list(run.notes),
-        "untested": list(run.audit.untested),
-        **_whole(run),
-        **({} if source is None else {"source": plain(source)}),
-    }
-
-
-def _encoder(run: AuditRun) -> dict[str, Any]:
-    e = run.encoder
-    return {
-        "name": e.name,
-        "kind": e.kind,
-        "dim": int(e.dim),
-        "text": bool(e.text),
-        "fingerprint": e.fingerprint,
-        "note": e.note,
-    }
-
-
-def _finding(f: Finding) -> dict[str, Any]:
-    r = f.reliance
-    reliance = None
-    if r is not None:
-        reliance = {
-            "gap": r.gap,
-            "gap_ci": r.gap_ci,
-            "intervention_drop": r.intervention_drop,
-            "control_drop": r.control_drop,
-            "n_conflicting": r.n_conflicting,
-            "intervention_ci": r.intervention_ci,
-            "control_ci": r.control_ci,
-            "excess_ci": r.excess_ci,
-            "n_edited": r.n_edited,
-            "edit": r.edit,
-            "control_edit": r.control_edit,
-        }
-    c, a = f.confirmation, f.adjusted
-    out: dict[str, Any] = plain(
-        {
-            "id": f.id,
-            "class": f.class_name,
-            "attribute": f.attribute,
-            "value": f.value,
-            "kind": f.kind,
-            "share_in_class": f.share_in_class,
-            "share_in_class_ci": f.share_in_class_ci,
-            "share_elsewhere": f.share_elsewhere,
-            "share_elsewhere_ci": f.share_elsewhere_ci,
-            "effect": f.effect,
-            "effect_ci": f.effect_ci,
-            "p": f.p,
-            "q": f.q,
-            "reliance": reliance,
-            "severity": f.severity,
-            "same_as": f.same_as,
-            "sentence": f.sentence,
-            "example_ids": f.example_ids,
-            "counterexample_ids": f.counterexample_ids,
-            "n_class": f.n_class,
-            "n_with": f.n_with,
-            "confirmation": c
-            and {
-                "n_splits": c.n_splits,
-                "discovered": c.discovered,
-                "confirmed": c.confirmed,
-                "effect": c.effect,
-                "effect_ci": c.effect_ci,
-            },
-            "adjusted_for": a.held if a else (),
-            "adjusted_effect": a and a.effect,
-            "adjusted_ci": a and a.effect_ci,
-            "adjusted_p": a and a.p,
-            "intended": f.intended,
-        }
+    return AuditDocument(
+        dataset=DatasetSummary(
+            name=data.name,
+            root=data.root,
+            n_images=len(data),
+            classes=data.class_counts(),
+            splits={str(name): int(n) for name, n in zip(named, n_named, strict=True)},
+            skipped=tuple(SkippedFile(s.id, s.reason) for s in data.skipped),
+            fingerprint=run.fingerprint,
+        ),
+        encoder=_encoder(run),
+        settings=plain(run.settings),
+        seed=int(run.seed),
+        versions={k: str(v) for k, v in run.versions.items()},
+        expected_false_findings=found.expected_false_findings,
+        verdict=found.verdict,
+        findings=found.findings,
+        shared_patterns=dict(found.shared_patterns),
+        clusters=cluster_summaries(run),
+        duplicates=Duplicates(
+            groups=tuple(replace(g, ids=g.ids[:MOST_LISTED]) for g in run.duplicates[:MOST_LISTED]),
+            leaks=run.every_leak,
+            search=_search(run),
+        ),
+        label_errors=run.label_errors[:MOST_LISTED],
+        left_out=_left_out(run),
+        n_tests=int(found.n_tests),
+        notes=tuple(run.notes),
+        untested=tuple(wording.untested(u) for u in found.untested),
+        untested_attributes=found.untested,
+        drawn_from=ABSENT
+        if run.whole is None
+        else DrawnFrom(n_images=run.whole.n_images, fingerprint=run.whole.fingerprint),
+        source=ABSENT if source is None else source,
     )
-    return out
 
 
-def _pattern(p: SharedPattern) -> dict[str, Any]:
-    boxes = p.boxes or (None,) * len(p.example_ids)
-    return {
-        "name": p.name,
-        "kind": p.kind,
-        "share": plain(p.share),
-        "example_crops": [{"id": i, "box": box and list(box)} for i, box in zip(p.example_ids, boxes, strict=True)],
-        "attribute": p.attribute,
-        "value": p.value,
-        "share_elsewhere": plain(p.share_elsewhere),
-    }
+def _encoder(run: AuditRun) -> EncoderSummary:
+    e = run.encoder
+    return EncoderSummary(
+        name=e.name, kind=e.kind, dim=int(e.dim), text=bool(e.text), fingerprint=e.fingerprint, note=e.note
+    )
 
 
-def clusters_json(run: AuditRun) -> list[dict[str, Any]]:
+def cluster_summaries(run: AuditRun) -> tuple[ClusterSummary, ...]:
     """The clusters in the order of their number, each with its classes and the images nearest to its centre."""
     out = []
     labels = run.dataset.labels
@@ -183,33 +126,27 @@ def clusters_json(run: AuditRun) -> list[dict[str, Any]]:
         best = near >= np.sort(near)[-CLUSTER_EXAMPLES:][:1] if len(near) else near > 0
         nearest = rows[best][np.lexsort((run.dataset.ids[rows[best]], -near[best]))][:CLUSTER_EXAMPLES]
         out.append(
-            {
-                "id": k,
-                "n": len(rows),
-                "name": str(name),
-                "classes": {c: int(n) for c, n in zip(run.dataset.classes, counts, strict=True) if n},
-                "example_ids": [str(i) for i in run.dataset.ids[nearest]],
-            }
+            ClusterSummary(
+                id=k,
+                n=len(rows),
+                name=str(name),
+                classes={c: int(n) for c, n in zip(run.dataset.classes, counts, strict=True) if n},
+                example_ids=tuple(str(i) for i in run.dataset.ids[nearest]),
+            )
         )
-    return out
+    return tuple(out)
 
 
-def _search(run: AuditRun) -> dict[str, Any]:
+def _search(run: AuditRun) -> Search | Optional:
     """How duplicates were looked for, where not every pair of images was compared."""
     r = run.recall
     if r is None:
-        return {}
-    found = {"n_sampled": r.n_sampled, "n_pairs": r.n_pairs, "n_found": r.n_found}
-    return {"search": {"method": "index", **found, "recall": r.n_found / r.n_pairs if r.n_pairs else None}}
+        return ABSENT
+    recall = r.n_found / r.n_pairs if r.n_pairs else None
+    return Search(method="index", n_sampled=r.n_sampled, n_pairs=r.n_pairs, n_found=r.n_found, recall=recall)
 
 
-def _whole(run: AuditRun) -> dict[str, Any]:
-    """What the images were drawn from; no key where all were audited."""
-    w = run.whole
-    return {} if w is None else {"drawn_from": {"n_images": w.n_images, "fingerprint": w.fingerprint}}
-
-
-def _left_out(run: AuditRun) -> dict[str, Any]:
+def _left_out(run: AuditRun) -> LeftOut | Optional:
     """How many entries of each list are not in the file; no key where all are."""
     counts = {
         "duplicate_groups": len(run.duplicates) - MOST_LISTED,
@@ -217,90 +154,97 @@ def _left_out(run: AuditRun) -> dict[str, Any]:
         "label_errors": len(run.label_errors) - MOST_LISTED,
     }
     left = {name: n for name, n in counts.items() if n > 0}
-    return {"left_out": left} if left else {}
+    return LeftOut(**left) if left else ABSENT
 
 
-def run_json(
-    run: AuditRun, *, command: str = "audit", started: str = "", out: str = "", files: Sequence[str] = ()
-) -> dict[str, Any]:
+def run_document(
+    run: AuditRun, *, command: str = "audit", started: str = "", out: str = "", files: Sequence[str] = (), **kept: Any
+) -> RunDocument:
     """What `run.json` holds: how this run went, apart from what it found.
 
-    `started` is an ISO 8601 time, `out` the folder written to and `files` the names written there.
+    `started` is an ISO 8601 time, `out` the folder written to and `files` the names written there. `kept` is what a later
+    run needs to know that nothing has changed.
     """
     speed = run.n_new / run.seconds if run.n_new and run.seconds > 0 else None
-    return {
-        "schema": "curator.run/1",
-        "command": command,
-        "started": started or None,
-        "data": run.dataset.root,
-        "out": out or None,
-        "files": list(files),
-        "n_images": len(run.dataset),
-        "n_new": int(run.n_new),
-        "n_skipped": len(run.dataset.skipped),
-        "n_tests": int(run.audit.n_tests),
-        "n_findings": len(run.audit.findings),
-        "seconds": plain(run.seconds),
-        "images_per_second": plain(speed),
-        "fingerprint": run.fingerprint,
-        "encoder": _encoder(run),
-        "settings": plain(run.settings),
-        "seed": int(run.seed),
-        "versions": {k: str(v) for k, v in run.versions.items()},
-        "notes": list(run.notes),
-    }
+    return RunDocument(
+        command=command,
+        started=started or None,
+        data=run.dataset.root,
+        out=out or None,
+        files=tuple(files),
+        n_images=len(run.dataset),
+        n_new=int(run.n_new),
+        n_skipped=len(run.dataset.skipped),
+        n_tests=int(run.audit.n_tests),
+        n_findings=len(run.audit.findings),
+        seconds=plain(run.seconds),
+        images_per_second=plain(speed),
+        fingerprint=run.fingerprint,
+        encoder=_encoder(run),
+        settings=plain(run.settings),
+        seed=int(run.seed),
+        versions={k: str(v) for k, v in run.versions.items()},
+        notes=tuple(run.notes),
+        **kept,
+    )
 
 
-def recommend_json(
-    rec: Recommendation, pool_root: str, *, seed: int | None = None, review: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def recommend_document(
+    rec: Recommendation,
+    pool_root: str,
+    *,
+    run: AuditRun | None = None,
+    seed: int | None = None,
+    notes: Sequence[str] = (),
+    **more: Any,
+) -> RecommendDocument:
     """What `recommend.json` holds: the rows of the CSV as `images`, the plan, and what the pool lacks.
 
     The `value` of a cell of images that must NOT have the value reads "not green"; `has_value` and `attribute_value`
-    say the same to a script. `review` is where the decisions of a person came from, and how many there were.
+    say the same to a script. `more` are further fields: `review`, `without_new_images`, `synthetic`.
     """
-    return {
-        "schema": "curator.recommend/1",
-        "pool": pool_root,
-        "seed": seed,
-        "images": [dict(zip(CSV_COLUMNS, row, strict=True)) for row in _rows(rec, pool_root)],
-        "plan": [_cell(c) for c in rec.plan],
-        "shopping_list": list(rec.shopping_list),
-        "expected_worst_group_gain": _value_ci(rec.expected_gain),
-        "expected_curve": [
-            plain({"n_added": p.n_added, "worst_group": p.worst_group, "gain": p.gain, "ci": p.ci})
-            for p in rec.expected_curve
-        ],
-        "enough": rec.enough,
-        "removals": [
-            {
-                "rank": k,
-                "id": r.id,
-                "class": r.class_name,
-                "attribute": r.attribute,
-                "value": r.value,
-                "reason": r.reason,
-            }
+    lasts = rec.last_resorts or ("",) * len(rec.ids)
+    return RecommendDocument(
+        pool=pool_root,
+        seed=seed,
+        **_of(run),
+        images=tuple(
+            RecommendedImage(**dict(zip(_ROW_FIELDS, row, strict=True)), last_resort=last)
+            for row, last in zip(_rows(rec, pool_root), lasts, strict=True)
+        ),
+        plan=tuple(_cell(c) for c in rec.plan),
+        shopping_list=rec.shopping_list,
+        expected_worst_group_gain=_estimate(rec.expected_gain),
+        expected_curve=tuple(
+            ExpectedGain(n_added=p.n_added, worst_group=p.worst_group, gain=p.gain, ci=p.ci) for p in rec.expected_curve
+        ),
+        enough=rec.enough,
+        removals=tuple(
+            RemovedImage(
+                rank=k, id=r.id, class_name=r.class_name, attribute=r.attribute, value=r.value, reason=r.reason
+            )
             for k, r in enumerate(rec.removals, start=1)
-        ],
-        **({"review": plain(review)} if review else {}),
-    }
+        ),
+        notes=tuple(notes),
+        **more,
+    )
 
 
-def _cell(c: Cell) -> dict[str, Any]:
-    return {
-        "class": c.class_name,
-        "attribute": c.attribute,
-        "value": c.value_name,
-        "have": int(c.have),
-        "want": int(c.want),
-        "got": int(c.got),
-        "missing": int(c.missing),
-        "has_value": bool(c.has_value),
-        "attribute_value": c.value,
-        "available": c.available,
-        "words": c.photographs,
-    }
+def _cell(c: Cell) -> PlannedCell:
+    return PlannedCell(
+        class_name=c.class_name,
+        attribute=c.attribute,
+        value=c.value_name,
+        have=int(c.have),
+        want=int(c.want),
+        got=int(c.got),
+        missing=int(c.missing),
+        has_value=bool(c.has_value),
+        attribute_value=c.value,
+        available=c.available,
+        words=wording.cell(c),
+        what=c.words,
+    )
 
 
 def _rows(rec: Recommendation, pool_root: str) -> Iterator[tuple[Any, ...]]:
@@ -344,89 +288,162 @@ def shopping_csv(rec: Recommendation, path: str | os.PathLike[str]) -> None:
     writer.writerow(["n", "class", "attribute", "value", "photographs"])
     for cell in sorted(rec.plan, key=lambda c: -c.missing):
         if cell.missing:
-            row = cell.class_name, cell.attribute, cell.value_name, cell.photographs
+            row = cell.class_name, cell.attribute, cell.value_name, wording.cell(cell)
             writer.writerow([cell.missing, *map(guarded, row)])
     write_text(text.getvalue(), path)
 
 
-def validation_json(report: ProbeReport) -> dict[str, Any]:
-    """What `validation.json` holds: the arms of the linear probe, the gain over the random control, the verdict."""
-    return {
-        "schema": "curator.validation/1",
-        "arms": {name: _arm(arm) for name, arm in report.arms.items()},
-        "gain_over_random": _value_ci(report.gain_over_random),
-        "average_change": _value_ci(report.average_change),
-        "curve": [{**_curve_point(p), "random": p.random and _curve_point(p.random)} for p in report.curve],
-        "verdict": report.verdict,
-        "c": plain(report.c),
-        "attribute": report.attribute,
-        "value": report.value,
-        "notes": list(report.notes),
-    }
+def _of(run: AuditRun | None) -> dict[str, Any]:
+    """Which data and which encoder a plan or a proof belongs to."""
+    return {} if run is None else {"fingerprint": run.fingerprint, "encoder_fingerprint": run.encoder.fingerprint}
+
+
+def recommendation_of(document: RecommendDocument) -> Recommendation:
+    """The recommendation that a recommend.json holds."""
+    cells = {(c.class_name, c.attribute, c.value): k for k, c in enumerate(document.plan)}
+    images, gain = document.images, document.expected_worst_group_gain
+    return Recommendation(
+        ids=tuple(i.id for i in images),
+        labels=tuple(i.label for i in images),
+        label_sources=tuple(i.label_source for i in images),
+        cells=tuple(cells.get((i.class_name, i.attribute, i.value), -1) for i in images),
+        reasons=tuple(i.reason for i in images),
+        plan=tuple(
+            Cell(c.class_name, c.attribute, c.attribute_value, c.has_value, c.have, c.want, c.got, c.available, c.what)
+            for c in document.plan
+        ),
+        shopping_list=document.shopping_list,
+        expected_gain=None if gain is None else (gain.value, gain.ci),
+        expected_curve=tuple(ExpectedPoint(p.n_added, p.worst_group, p.gain, p.ci) for p in document.expected_curve),
+        enough=document.enough,
+        removals=tuple(Removal(r.id, r.class_name, r.attribute, r.value, r.reason) for r in document.removals),
+        last_resorts=tuple(i.last_resort for i in images),
+    )
+
+
+def probe_of(document: ValidationDocument) -> ProbeReport:
+    """The proof that a validation.json holds."""
+    gain, change = document.gain_over_random, document.average_change
+    return ProbeReport(
+        arms={
+            name: Arm(
+                name,
+                a.n_train,
+                a.accuracy,
+                a.accuracy_ci,
+                a.balanced_accuracy,
+                _accuracy(a.worst_group),
+                tuple(map(_accuracy, a.groups)),
+                a.average_accuracy,
+            )
+            for name, a in document.arms.items()
+        },
+        gain_over_random=None if gain is None else (gain.value, gain.ci),
+        verdict=document.verdict,
+        attribute=document.attribute,
+        value=document.value,
+        curve=tuple(_point(p, None if p.random is None else _point(p.random)) for p in document.curve),
+        notes=document.notes,
+        average_change=None if change is None else (change.value, change.ci),
+        c=document.c,
+    )
+
+
+def _accuracy(g: Group) -> GroupAccuracy:
+    unknown = float("nan")
+    value = unknown if g.value is None else g.value
+    return GroupAccuracy(g.class_name, g.value_of_attribute, g.n, value, g.ci or (unknown, unknown))
+
+
+def _point(p: CurveControl, random: CurvePoint | None = None) -> CurvePoint:
+    reliance = float("nan") if p.reliance is None else p.reliance
+    return CurvePoint(p.n_added, p.worst_group, p.ci, reliance, p.reliance_ci, p.average_accuracy, random)
+
+
+def validation_document(
+    report: ProbeReport,
+    run: AuditRun | None = None,
+    plan: RecommendDocument | None = None,
+    beside: str | None = None,
+) -> ValidationDocument:
+    """What `validation.json` holds: the arms of the linear probe, the gain over the random control, the verdict.
+
+    `plan` is what was proved, `beside` the digest of the recommend.json in the same folder.
+    """
+    return ValidationDocument(
+        **_of(run),
+        recommendation=plan,
+        beside=beside,
+        arms={name: _arm(arm) for name, arm in report.arms.items()},
+        gain_over_random=_estimate(report.gain_over_random),
+        average_change=_estimate(report.average_change),
+        curve=tuple(
+            CurvePointResult(
+                **_curve_point(p), random=None if p.random is None else CurveControl(**_curve_point(p.random))
+            )
+            for p in report.curve
+        ),
+        verdict=report.verdict,
+        c=plain(report.c),
+        attribute=report.attribute,
+        value=report.value,
+        notes=tuple(report.notes),
+    )
 
 
 def _curve_point(p: CurvePoint) -> dict[str, Any]:
-    out: dict[str, Any] = plain(
-        {
-            "n_added": p.n_added,
-            "worst_group": p.worst_group,
-            "ci": p.ci,
-            "reliance": p.reliance,
-            "reliance_ci": p.reliance_ci,
-            "average_accuracy": p.average_accuracy,
-        }
+    return {
+        "n_added": p.n_added,
+        "worst_group": p.worst_group,
+        "ci": p.ci,
+        "reliance": plain(p.reliance),
+        "reliance_ci": p.reliance_ci,
+        "average_accuracy": plain(p.average_accuracy),
+    }
+
+
+def _arm(arm: Arm) -> ArmResult:
+    return ArmResult(
+        n_train=int(arm.n_train),
+        accuracy=arm.accuracy,
+        average_accuracy=plain(arm.average_accuracy),
+        balanced_accuracy=arm.balanced_accuracy,
+        worst_group=_group(arm.worst_group),
+        groups=tuple(_group(g) for g in arm.groups),
+        accuracy_ci=arm.accuracy_ci,
     )
-    return out
 
 
-def _arm(arm: Arm) -> dict[str, Any]:
-    return {
-        "n_train": int(arm.n_train),
-        "accuracy": plain(arm.accuracy),
-        "average_accuracy": plain(arm.average_accuracy),
-        "balanced_accuracy": plain(arm.balanced_accuracy),
-        "worst_group": _group(arm.worst_group),
-        "groups": [_group(g) for g in arm.groups],
-        "accuracy_ci": plain(arm.accuracy_ci),
-    }
+def _group(g: GroupAccuracy) -> Group:
+    # A group without test images has no accuracy, so no interval either.
+    ci = g.ci if np.isfinite(g.ci).all() else None
+    return Group(value=plain(g.accuracy), ci=ci, class_name=g.class_name, value_of_attribute=g.value, n=int(g.n))
 
 
-def _group(g: GroupAccuracy) -> dict[str, Any]:
-    return {
-        "value": plain(g.accuracy),
-        # A group without test images has no accuracy, so no interval either.
-        "ci": plain(g.ci) if np.isfinite(g.ci).all() else None,
-        "class": g.class_name,
-        "value_of_attribute": g.value,
-        "n": int(g.n),
-    }
+def _estimate(pair: tuple[float, Interval] | None) -> Estimate | None:
+    return None if pair is None else Estimate(*pair)
 
 
-def _value_ci(pair: tuple[float, Interval] | None) -> dict[str, Any] | None:
-    return None if pair is None else {"value": plain(pair[0]), "ci": plain(pair[1])}
-
-
-def splits_json(plan: SplitPlan) -> dict[str, Any]:
+def splits_document(plan: SplitPlan) -> SplitsDocument:
     """What `splits.json` holds: the split of each image, and per class x value what was asked for and got."""
     asked = plan.asked.reindex(plan.got.index)
     names = sorted({*plan.assignment.values(), *map(str, plan.got.columns)})
     counts = dict.fromkeys(names, 0)
     for split in plan.assignment.values():
         counts[split] += 1
-    return {
-        "schema": "curator.splits/1",
-        "n_images": len(plan.assignment),
-        "splits": counts,
-        "cells": [
-            {"class": c, "value": v, "asked": _counts(asked, i), "got": _counts(plan.got, i)}
+    return SplitsDocument(
+        n_images=len(plan.assignment),
+        splits=counts,
+        cells=tuple(
+            SplitCell(class_name=c, value=v, asked=_counts(asked, i), got=_counts(plan.got, i))
             for i, (c, v) in enumerate(map(_cell_key, plan.got.index))
-        ],
-        "assignment": {str(k): str(v) for k, v in sorted(plan.assignment.items())},
-        **({"left_out": list(plan.left_out)} if plan.left_out else {}),
-        **({"weights": {k: plain(v) for k, v in sorted(plan.weights.items())}} if plan.weights else {}),
-        **({"shopping_list": list(plan.shopping_list)} if plan.shopping_list else {}),
-        **({"notes": list(plan.notes)} if plan.notes else {}),
-    }
+        ),
+        assignment={str(k): str(v) for k, v in sorted(plan.assignment.items())},
+        left_out=plan.left_out or ABSENT,
+        weights={k: float(v) for k, v in sorted(plan.weights.items())} or ABSENT,
+        shopping_list=plan.shopping_list or ABSENT,
+        notes=plan.notes or ABSENT,
+    )
 
 
 def _cell_key(key: Any) -> tuple[str, str]:

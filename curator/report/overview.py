@@ -55,9 +55,8 @@ def _cells(finding: Finding) -> tuple[str, ...]:
 
 def _what(finding: Finding) -> str:
     """Attribute and value; where the value is only yes, what its sentence calls it, for `words.1` says nothing."""
-    said = finding.sentence.rpartition(", against ")[0].partition(f" of {finding.class_name} ")[2].partition(" ")[2]
-    if finding.value == "yes" and said:
-        return f"{finding.attribute}: {said}"
+    if finding.value == "yes" and finding.phrase:
+        return f"{finding.attribute}: {wording.phrase(finding).partition(' ')[2]}"
     return f"{finding.attribute}={finding.value}"
 
 

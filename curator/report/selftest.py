@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from curator import stats
 from curator.report import wording
 from curator.types import Interval
+from curator.types.documents.commands import FalseAlarms, PlantedResult, SelfTestDocument
 from curator.types.selftest import SelfTest
 
 GOOD = 0.8
@@ -14,36 +13,32 @@ GOOD = 0.8
 _NOUNS = {"recompress": "low JPEG quality"}
 
 
-def selftest_json(test: SelfTest, seed: int) -> dict[str, Any]:
+def selftest_document(test: SelfTest, seed: int) -> SelfTestDocument:
     """What `selftest.json` holds."""
-    return {
-        "schema": "curator.selftest/1",
-        "n_images": test.n_images,
-        "classes": dict(test.classes),
-        "encoder": test.encoder,
-        "seed": seed,
-        "share_elsewhere": test.elsewhere,
-        "planted": [
-            {
-                "kind": p.kind,
-                "effect": p.effect,
-                "found": p.found,
-                "draws": p.draws,
-                "power": p.found / p.draws,
-                "ci": list(_wilson(p.found, p.draws)),
-            }
+    return SelfTestDocument(
+        n_images=test.n_images,
+        classes=dict(test.classes),
+        encoder=test.encoder,
+        seed=seed,
+        share_elsewhere=test.elsewhere,
+        planted=tuple(
+            PlantedResult(
+                kind=p.kind,
+                effect=p.effect,
+                found=p.found,
+                draws=p.draws,
+                power=p.found / p.draws,
+                ci=_wilson(p.found, p.draws),
+            )
             for p in test.planted
-        ],
-        "false_alarms": {
-            "found": test.alarms,
-            "draws": test.n_null,
-            "rate": test.alarms / test.n_null,
-            "ci": list(_wilson(test.alarms, test.n_null)),
-        },
-        "meaning": meaning(test),
-        "seconds": round(test.seconds, 1),
-        "notes": list(test.notes),
-    }
+        ),
+        false_alarms=FalseAlarms(
+            found=test.alarms, draws=test.n_null, rate=test.alarms / test.n_null, ci=_wilson(test.alarms, test.n_null)
+        ),
+        meaning=meaning(test),
+        seconds=round(test.seconds, 1),
+        notes=test.notes,
+    )
 
 
 def lines(test: SelfTest) -> list[str]:

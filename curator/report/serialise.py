@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -46,6 +47,8 @@ def plain(value: Any) -> Any:
         return plain(value.tolist())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, msgspec.Struct):
+        return plain(msgspec.to_builtins(value, enc_hook=plain))
     if isinstance(value, date):
         return value.isoformat()
     return value.as_posix() if isinstance(value, Path) else str(value)

@@ -13,7 +13,10 @@ from rich.text import Text
 
 from curator.report import overview, wording
 from curator.report.ci import gate
-from curator.types import AuditRun, Finding, ProbeReport, Recommendation, Skipped
+from curator.types import Finding, ProbeReport, Recommendation, Skipped
+from curator.types.document import SkippedFile
+from curator.types.documents import AuditDocument
+from curator.types.documents.audit import DrawnFrom, LeftOut
 
 WIDTH = 80
 LONGEST = 600
@@ -24,24 +27,25 @@ _VERDICTS = {"shortcuts found": "bold red", "none found": "bold green", "too few
 _PROOFS = {"fixed": "bold green", "improved": "bold green", "no evidence of improvement": "bold yellow"}
 
 
-def print_audit(run: AuditRun, console: Console, limit: int = MOST_LINES) -> None:
+def print_audit(audit: AuditDocument, console: Console, limit: int = MOST_LINES) -> None:
     """The verdict, what the user must know, the `limit` worst findings as sentences, and what else turned up.
 
     What describes the objects themselves is counted, not listed.
     """
-    audit, data = run.audit, run.dataset
+    data = audit.dataset
+    n_images = audit.drawn_from.n_images if isinstance(audit.drawn_from, DrawnFrom) else data.n_images
     _say(console, f"{audit.verdict[0].upper()}{audit.verdict[1:]}", style=_VERDICTS[audit.verdict])
     counts = [
-        wording.count(run.n_images, "image"),
+        wording.count(n_images, "image"),
         wording.count(len(data.classes), "class", "classes"),
         wording.count(audit.n_tests, "test"),
     ]
-    _say(console, f"{data.name}: {', '.join(counts)}; encoder {run.encoder.name}.", style="dim")
-    print_notes((run.encoder.note, *run.notes), console)
-    shortcuts = [f for f in audit.findings if gate.is_shortcut(f.kind, run.settings)]
+    _say(console, f"{data.name}: {', '.join(counts)}; encoder {audit.encoder.name}.", style="dim")
+    print_notes((audit.encoder.note, *audit.notes), console)
+    shortcuts = [f for f in audit.findings if gate.is_shortcut(f.kind, audit.counts_objects)]
     if shortcuts and audit.verdict == "none found" and not all(f.intended for f in shortcuts):
         console.print()
-        _say(console, "Listed all the same, though no random half of the images bears it out:", style="dim")
+        _say(console, "Not confirmed on any random half of the images, and listed for completeness:", style="dim")
     for finding in shortcuts[:limit]:
         console.print()
         _finding(console, finding)
@@ -54,24 +58,29 @@ def print_audit(run: AuditRun, console: Console, limit: int = MOST_LINES) -> Non
     if rest:
         console.print()
         _say(console, rest, style="dim")
+    left = audit.left_out if isinstance(audit.left_out, LeftOut) else LeftOut()
     also = [
         (
-            run.every_leak,
+            len(audit.duplicates.leaks),
             "group of duplicates lies in more than one split",
             "groups of duplicates lie in more than one split",
         ),
-        (run.duplicates, "group of duplicates", "groups of duplicates"),
-        (run.label_errors, "doubtful label", "doubtful labels"),
-        (data.skipped, "file skipped", "files skipped"),
+        (
+            len(audit.duplicates.groups) + (left.duplicate_groups or 0),
+            "group of duplicates",
+            "groups of duplicates",
+        ),
+        (len(audit.label_errors) + (left.label_errors or 0), "doubtful label", "doubtful labels"),
+        (len(data.skipped), "file skipped", "files skipped"),
     ]
     # A column that the user brought was meant to be looked at; of our own, audit.json and the report say so.
-    brought = [line for line in audit.untested if line.startswith("metadata.")]
+    brought = [wording.untested(u) for u in audit.untested_attributes if u.brought]
     if brought:
         console.print()
         _say(console, "Not tested, too few images to tell:", style="dim")
         _list(console, brought[:MOST_UNTESTED], style="dim")
         _rest(console, len(brought) - MOST_UNTESTED, "column", "audit.json")
-    lines = [wording.count(len(what), one, many) for what, one, many in also if what]
+    lines = [wording.count(n, one, many) for n, one, many in also if n]
     if lines:
         console.print()
         _say(console, f"Also: {'; '.join(lines)}.")
@@ -81,8 +90,13 @@ def print_audit(run: AuditRun, console: Console, limit: int = MOST_LINES) -> Non
 def _unlisted(n_more: int, n_objects: int) -> str:
     """What is in audit.json alone, as a sentence; "" where that is nothing."""
     more = f"{wording.count(n_more, 'more finding')} in audit.json." if n_more > 0 else ""
-    what = f"{wording.count(n_objects, 'finding')} about the objects themselves"
-    looks = f"And {what}, which {'is no shortcut' if n_objects == 1 else 'are no shortcuts'} (audit.json)."
+    what = wording.count(n_objects, "further finding")
+    verb = (
+        "describes the object itself, not a shortcut"
+        if n_objects == 1
+        else "describe the objects themselves, not shortcuts"
+    )
+    looks = f"{what} {verb}; see audit.json."
     return " ".join(filter(None, (more, looks if n_objects > 0 else "")))
 
 
@@ -92,7 +106,7 @@ def print_notes(notes: Iterable[str], console: Console) -> None:
         _say(console, f"Note: {note}", style="yellow")
 
 
-def print_skipped(skipped: Sequence[Skipped], console: Console, limit: int = 3) -> None:
+def print_skipped(skipped: Sequence[Skipped | SkippedFile], console: Console, limit: int = 3) -> None:
     """The first `limit` images that were left out, with the reason, and how many more there are."""
     for one in skipped[:limit]:
         _say(console, f"skipped {wording.visible(one.id, 60)}: {one.reason}", indent=2, style="dim")
@@ -140,7 +154,7 @@ def print_plan(rec: Recommendation, console: Console, limit: int = MOST_LINES) -
     _say(console, "The plan", style="bold")
     for cell in [c for c in rec.plan if c.want][:limit] or rec.plan[:limit]:
         pool = "" if cell.available is None else f", of {cell.available} in the pool"
-        what = wording.visible(cell.photographs, 100)
+        what = wording.visible(wording.cell(cell), 100)
         _say(console, f"{cell.got:>4} of {cell.want} {what} (there are {cell.have}){pool}", indent=2, hang=5)
     _rest(console, len([c for c in rec.plan if c.want]) - limit, "cell", "recommend.json")
     console.print()
@@ -160,7 +174,7 @@ def print_recommendation(rec: Recommendation, console: Console, limit: int = MOS
     n_predicted = rec.label_sources.count("predicted")
     if n_predicted:
         _say(console, f"The labels of {n_predicted:,} of them are predicted: look before you add.", style="yellow")
-    n_last = sum("; last resort: " in reason for reason in rec.reasons)
+    n_last = sum(map(bool, rec.last_resorts))
     if n_last:
         _say(
             console,

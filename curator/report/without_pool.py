@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
 
 from curator.report import wording
-from curator.report.serialise import guarded, plain, write_text
+from curator.report.serialise import guarded, write_text
+from curator.types.document import Estimate
+from curator.types.documents.plans import Group, RemedyFile, RemedyProbe, WithoutNewImages
 from curator.types.without_pool import Remedy, Unaided
 
 SUBSET, WEIGHTS = "subset.csv", "weights.csv"
@@ -19,30 +20,30 @@ _USE = {
 }
 
 
-def unaided_json(found: Unaided) -> dict[str, Any]:
+def summary(found: Unaided) -> WithoutNewImages:
     """What recommend.json holds of it: each way, its file and use, and the worst group with it."""
-    return {
-        "class": found.class_name,
-        "attribute": found.attribute,
-        "value": found.value,
-        "subset": {"file": SUBSET, "n": int(found.subset.sum()), "use": _USE["subset"]},
-        "weights": {"file": WEIGHTS, "n": len(found.ids), "use": _USE["weights"]},
-        "probe": [
-            {
-                "name": r.name,
-                "n": r.n,
-                "worst_group": {
-                    "value": plain(r.worst_group),
-                    "ci": plain(r.ci),
-                    "class": found.classes[r.class_idx],
-                    "value_of_attribute": _group(found, r),
-                    "n": r.n_group,
-                },
-                "gain": {"value": plain(r.gain), "ci": plain(r.gain_ci)},
-            }
+    return WithoutNewImages(
+        class_name=found.class_name,
+        attribute=found.attribute,
+        value=found.value,
+        subset=RemedyFile(file=SUBSET, n=int(found.subset.sum()), use=_USE["subset"]),
+        weights=RemedyFile(file=WEIGHTS, n=len(found.ids), use=_USE["weights"]),
+        probe=tuple(
+            RemedyProbe(
+                name=r.name,
+                n=r.n,
+                worst_group=Group(
+                    value=r.worst_group,
+                    ci=r.ci,
+                    class_name=found.classes[r.class_idx],
+                    value_of_attribute=_group(found, r),
+                    n=r.n_group,
+                ),
+                gain=Estimate(r.gain, r.gain_ci),
+            )
             for r in found.remedies
-        ],
-    }
+        ),
+    )
 
 
 def write_unaided(found: Unaided, root: str, out: Path) -> None:

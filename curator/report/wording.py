@@ -5,7 +5,21 @@ from __future__ import annotations
 import unicodedata
 from math import isfinite
 
-from curator.types import Adjusted, Confirmation, Interval, ProbeReport, Recommendation, Reliance
+from msgspec.structs import replace
+
+from curator.shortcuts import indicators
+from curator.types import (
+    Adjusted,
+    Cell,
+    Column,
+    Confirmation,
+    Finding,
+    Interval,
+    ProbeReport,
+    Recommendation,
+    Reliance,
+    Untested,
+)
 
 # Characters that reorder the text around them: a file name must not rewrite the sentence it stands in.
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -69,6 +83,95 @@ def points(difference: float, ci: Interval | None = None) -> str:
 def _signed(fraction: float) -> str:
     whole = round(100 * fraction)
     return "0" if whole == 0 else f"{'+' if whole > 0 else '−'}{abs(whole)}"
+
+
+_REST = {"others": "of the others", "pool": "of the images in the pool"}
+"""Which images a class is compared with, after a share of them."""
+
+
+def sentence(f: Finding) -> str:
+    """The finding in words, with its intervals.
+
+    >>> f = Finding(
+    ...     class_name="bunny", attribute="background.colour", value="green", kind="context", severity="high",
+    ...     phrase="have a green background", share_in_class=0.93, share_in_class_ci=(0.87, 0.96), share_elsewhere=0.11,
+    ...     share_elsewhere_ci=(0.08, 0.15), effect=0.82, p=1e-9, q=1e-8, n_class=60, n_with=56
+    ... )
+    >>> sentence(f)
+    '93% of bunny images have a green background, against 11% of the others. (95 % intervals: 87 to 96 and 8 to 15)'
+    >>> sentence(replace(f, p=None, q=None, share_elsewhere=None, n_class=4, n_with=4))
+    '4 of 4 bunny images have a green background. There is nothing to compare them with.'
+    >>> sentence(replace(f, p=None, q=None, n_class=4, n_with=4, against="pool"))
+    '4 of 4 bunny images have a green background, against 11% of the images in the pool; 4 images are too few to tell.'
+    """
+    return " ".join(filter(None, (headline(f), intervals(f))))
+
+
+def headline(f: Finding) -> str:
+    """The finding in words: the share of the class, and what it is compared with."""
+    who, rest = f"{f.class_name} images {phrase(f)}", _REST[f.against]
+    if f.share_elsewhere is None:
+        return f"{f.n_with} of {f.n_class} {who}. There is nothing to compare them with."
+    against = f"against {percent(f.share_elsewhere)} {rest}"
+    if f.p is None:
+        return f"{f.n_with} of {f.n_class} {who}, {against}; {f.n_class} images are too few to tell."
+    said = f"{percent(f.share_in_class)} of {who}, {against}."
+    c = f.coverage
+    known = c and f" Known for {c.known} of {c.size} of them and for {c.known_elsewhere} of {c.size_elsewhere} {rest}."
+    return said + (known or "")
+
+
+def intervals(f: Finding) -> str:
+    """The 95 % intervals of both shares, in per cent; "" where nothing was tested."""
+    if f.p is None or f.share_elsewhere_ci is None:
+        return ""
+    own, other = (f"{_whole(low)} to {_whole(high)}" for low, high in (f.share_in_class_ci, f.share_elsewhere_ci))
+    return f"(95 % intervals: {own} and {other})"
+
+
+def phrase(f: Finding) -> str:
+    """What the images have: "show grey, fine texture (2)"; the number tells alike phrases apart."""
+    return f"{f.phrase} ({f.nth})" if f.nth else f.phrase
+
+
+def worded(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The findings, each with its sentence."""
+    return tuple(replace(f, sentence=sentence(f)) for f in findings)
+
+
+def untested(u: Untested) -> str:
+    """Why an attribute was not tested.
+
+    >>> untested(Untested(attribute="metadata.file", reason="no value is common", n=2, n_known=500))
+    'metadata.file: no value is in more than 2 of 500 images'
+    """
+    few = f"only {u.n} differ" if u.reason == "few differ" else f"no value is in more than {u.n}"
+    return f"{u.attribute}: {few} of {u.n_known} images"
+
+
+def cell(c: Cell) -> str:
+    """The images of a class x value cell, in words: "bunny images on something other than green"."""
+    return f"{c.class_name} images {c.words}" if c.words else f"{c.class_name}, {c.value_name}"
+
+
+def reason(c: Cell, sure: float | None, caveat: str) -> str:
+    """Why an image is recommended: its cell, how sure its predicted label is (None: given), what is wrong with it.
+
+    >>> reason(Cell("bunny", "background.colour", "green", False, 3, 17, 14, 14, "on a floor"), 0.9, "")
+    'adds to bunny images on a floor, of which the set has 3; looks like bunny, 90% sure'
+    """
+    guess = "" if sure is None else f"; looks like {c.class_name}, {sure:.0%} sure"
+    last = f"; last resort: {caveat}" if caveat else ""
+    return f"adds to {cell(c)}, of which the set has {c.have}{guess}{last}"
+
+
+def shopping(c: Cell) -> str:
+    """What the pool lacks for a cell.
+
+    >>> shopping(Cell("bunny", "background.colour", "green", False, 3, 18, 6, words="on a floor"))
+    '12 bunny images on a floor'
+    """
+    return f"{c.missing} {c.class_name} {'image' if c.missing == 1 else 'images'} {c.words}"
 
 
 def intervention(r: Reliance) -> str:
@@ -156,13 +259,14 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
-def spelt_out(attribute: str, value: str, phrase: str) -> str:
-    """What a numbered attribute means; "" where its name says it.
+def spelt_out(column: Column, value: str) -> str:
+    """What a visual word means, whose name is a number; "" where the name of the attribute says it.
 
-    >>> spelt_out("words.24", "yes", "show grass"), spelt_out("background.colour", "green", "have a green background")
+    >>> word = Column("words.24", "flag", "context", "show grass|do not show grass", "", learnt=True)
+    >>> spelt_out(word, "yes"), spelt_out(Column("background.colour", "tags", "context", "", ""), "green")
     ('words.24=yes: images that show grass.', '')
     """
-    return f"{attribute}={value}: images that {phrase}." if attribute.rpartition(".")[2].isdigit() else ""
+    return f"{column.name}={value}: images that {indicators.phrase(column, value)}." if column.learnt else ""
 
 
 def arm_words(name: str) -> str:

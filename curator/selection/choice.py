@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from curator.report import wording
 from curator.selection.plan import CellKey, Target, description, plan, shopping_list, still_wrong
 from curator.types import Cell, Floats, Ids, Ints, Mask, Recommendation
 
@@ -134,8 +135,9 @@ def recommend(
         label_sources=tuple(pool.source(row) for row, _ in ranked),
         cells=tuple(c for _, c in ranked),
         reasons=tuple(_reason(cells[c], pool, row) for row, c in ranked),
+        last_resorts=tuple(pool.caveat(row) for row, _ in ranked),
         plan=cells,
-        shopping_list=shopping_list(cells, targets, labels, classes),
+        shopping_list=shopping_list(cells),
     )
 
 
@@ -167,6 +169,5 @@ def eligible_rows(
 
 
 def _reason(cell: Cell, pool: Pool, row: int) -> str:
-    sure = "" if pool.source(row) == "given" else f"; looks like {cell.class_name}, {pool.confidence[row]:.0%} sure"
-    caveat = f"; last resort: {pool.caveat(row)}" if pool.caveat(row) else ""
-    return f"adds to {cell.photographs}, of which the set has {cell.have}{sure}{caveat}"
+    sure = None if pool.source(row) == "given" else float(pool.confidence[row])
+    return wording.reason(cell, sure, pool.caveat(row))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from curator.report import wording
 from curator.shortcuts.indicators import instead, phrase
 from curator.types import Cell, Column, Ints, Mask
 
@@ -120,22 +121,6 @@ def description(target: Target, cell: Cell) -> str:
     return instead(target.column, target.value)
 
 
-def shopping_list(
-    cells: Sequence[Cell], targets: Sequence[Target], labels: Ints, classes: Sequence[str]
-) -> tuple[str, ...]:
-    """One line for each cell the pool could not fill: how many, of what, on what instead.
-
-    >>> import numpy as np
-    >>> column = Column("background.colour", "tags", "context", "have a {value} background", "on something other than {value}")
-    >>> target = Target(0, column, "green", np.zeros(0, bool), np.zeros(0, bool))
-    >>> shopping_list([Cell("bunny", column.name, "green", False, 3, 18, 6)], [target], np.zeros(0, int), ["bunny"])
-    ('12 bunny photographs on something other than green',)
-    """
-    by_name = {(t.column.name, t.value): t for t in targets}
-    lines = []
-    for cell in sorted(cells, key=lambda c: -c.missing):
-        if cell.missing:
-            noun = "photograph" if cell.missing == 1 else "photographs"
-            words = description(by_name[cell.attribute, cell.value], cell)
-            lines.append(f"{cell.missing} {cell.class_name} {noun} {words}")
-    return tuple(lines)
+def shopping_list(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """One line for each cell the pool could not fill: how many, of what, on what instead; the emptiest first."""
+    return tuple(wording.shopping(c) for c in sorted(cells, key=lambda c: -c.missing) if c.missing)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot
-from typing import Any
+from typing import Any, Literal
 
-from curator.types import Interval
-
-Content = Mapping[str, Any]
-_FIGURES = re.compile(r"\d+%? ?|\[[^\]]*\] ?| of \d[\d,]*")
-"""What differs between two sentences that say the same of two versions of the data."""
+from curator.types import Finding, Interval, Untested
+from curator.types.documents import AuditDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +17,8 @@ class Moved:
     where one of them has none; `beyond`: the interval leaves out 0.
     """
 
-    was: Content
-    now: Content
+    was: Finding
+    now: Finding
     difference: float | None
     ci: Interval | None
 
@@ -34,18 +30,36 @@ class Moved:
     def changed(self) -> bool:
         """By more than chance, in severity, or in whether it is accepted."""
         return (
-            self.beyond
-            or self.was["severity"] != self.now["severity"]
-            or bool(self.was.get("intended")) != bool(self.now.get("intended"))
+            self.beyond or self.was.severity != self.now.severity or bool(self.was.intended) != bool(self.now.intended)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A finding of the earlier audit alone, and why it may not be there."""
+    """A finding of the earlier audit alone, and why it may not be there; `untested` says why it was not tested."""
 
-    was: Content
-    why: str
+    was: Finding
+    why: Literal["class gone", "not tested", "no text", "not found"]
+    untested: Untested | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A setting or a version that is not what it was; None where it is not set."""
+
+    name: str
+    was: Any
+    now: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What else differs between two audits (was, now); None or () where nothing does. `encoder` holds names."""
+
+    encoder: tuple[str, str] | None
+    settings: tuple[Change, ...]
+    seed: tuple[int, int] | None
+    versions: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +78,18 @@ class Images:
 class Comparison:
     """What changed from an earlier audit to this one.
 
-    `circumstances` are sentences on what else is different (encoder, settings, versions): differences may come of it.
+    Differences may come from `circumstances`: another encoder, other settings, another version.
     `leaks` and `label_errors` are (new, gone) counts.
     """
 
     verdicts: tuple[str, str]
-    new: tuple[Content, ...]
+    new: tuple[Finding, ...]
     gone: tuple[Gone, ...]
     kept: tuple[Moved, ...]
     images: Images
     leaks: tuple[int, int]
     label_errors: tuple[int, int]
-    circumstances: tuple[str, ...]
+    circumstances: Circumstances
 
     @property
     def changed(self) -> tuple[Moved, ...]:
@@ -83,7 +97,10 @@ class Comparison:
 
 
 def compare(
-    before: Content, now: Content, ids_before: Sequence[str] | None = None, ids_now: Sequence[str] | None = None
+    before: AuditDocument,
+    now: AuditDocument,
+    ids_before: Sequence[str] | None = None,
+    ids_now: Sequence[str] | None = None,
 ) -> Comparison:
     """Findings new, gone and changed, images added and removed, and what else was different.
 
@@ -93,8 +110,8 @@ def compare(
     Error: a finding that is gone may be there still, too weak for fewer images to show.
     """
     moved, new, used = [], [], set[int]()
-    objects = bool(now["settings"].get("audit", {}).get("objects", False))
-    earlier, current = ([f for f in c["findings"] if objects or f.get("kind") != "object"] for c in (before, now))
+    objects = now.counts_objects
+    earlier, current = ([f for f in c.findings if objects or f.kind != "object"] for c in (before, now))
     for finding in current:
         k = _counterpart(finding, earlier, used)
         if k is None:
@@ -102,16 +119,16 @@ def compare(
             continue
         used.add(k)
         moved.append(_moved(earlier[k], finding))
-    gone = tuple(Gone(f, _why(f, now)) for k, f in enumerate(earlier) if k not in used)
+    gone = tuple(_gone(f, now) for k, f in enumerate(earlier) if k not in used)
     return Comparison(
-        verdicts=(before["verdict"], now["verdict"]),
+        verdicts=(before.verdict, now.verdict),
         new=tuple(new),
         gone=gone,
         kept=tuple(moved),
         images=_images(before, now, ids_before, ids_now),
         leaks=_turnover(_leaks(before), _leaks(now)),
         label_errors=_turnover(_doubts(before), _doubts(now)),
-        circumstances=tuple(_circumstances(before, now)),
+        circumstances=_circumstances(before, now),
     )
 
 
@@ -132,105 +149,81 @@ def difference(now: float, now_ci: Interval, was: float, was_ci: Interval) -> tu
     return move, (low, high)
 
 
-def _moved(was: Content, now: Content) -> Moved:
-    own, other = list(now.get("effect_ci") or ()), list(was.get("effect_ci") or ())
-    if now["effect"] is None or was["effect"] is None or len(own) != 2 or len(other) != 2:
+def _moved(was: Finding, now: Finding) -> Moved:
+    if now.effect is None or was.effect is None or now.effect_ci is None or was.effect_ci is None:
         return Moved(was, now, None, None)
-    return Moved(was, now, *difference(now["effect"], (own[0], own[1]), was["effect"], (other[0], other[1])))
+    return Moved(was, now, *difference(now.effect, now.effect_ci, was.effect, was.effect_ci))
 
 
-def _counterpart(finding: Content, earlier: Sequence[Content], used: set[int]) -> int | None:
+def _counterpart(finding: Finding, earlier: Sequence[Finding], used: set[int]) -> int | None:
     """The place in `earlier` of the same finding; None where it is new."""
-    word = finding["attribute"].startswith("words.")
-    left = [k for k in range(len(earlier)) if k not in used and earlier[k]["class"] == finding["class"]]
+    left = [k for k in range(len(earlier)) if k not in used and earlier[k].class_name == finding.class_name]
     for k in left:
         was = earlier[k]
-        if was["attribute"].startswith("words.") and word:
-            if _said(was) == _said(finding):
+        if was.learnt and finding.learnt:
+            if was.phrase == finding.phrase:
                 return k
-        elif not word and (was["attribute"], was["value"]) == (finding["attribute"], finding["value"]):
+        elif not finding.learnt and (was.attribute, was.value) == (finding.attribute, finding.value):
             return k
     for k in left:
-        # Words among the folded ones have numbers, which mean something else in another data set.
-        if not word and f"{finding['attribute']}={finding['value']}" in earlier[k]["same_as"]:
-            return k
         was = earlier[k]
-        if not was["attribute"].startswith("words.") and f"{was['attribute']}={was['value']}" in finding["same_as"]:
+        # Words among the folded ones have numbers, which mean something else in another data set.
+        if not finding.learnt and f"{finding.attribute}={finding.value}" in was.same_as:
+            return k
+        if not was.learnt and f"{was.attribute}={was.value}" in finding.same_as:
             return k
     return None
 
 
-def _said(finding: Content) -> str:
-    return _FIGURES.sub("", str(finding["sentence"]).split(", against")[0]).strip()
+def _gone(finding: Finding, now: AuditDocument) -> Gone:
+    """Why a finding of the earlier audit may not be there now."""
+    if finding.class_name not in now.dataset.classes:
+        return Gone(finding, "class gone")
+    untested = next((u for u in now.untested_attributes if u.attribute == finding.attribute), None)
+    if untested is not None:
+        return Gone(finding, "not tested", untested)
+    return Gone(finding, "no text" if finding.needs_text and not now.encoder.text else "not found")
 
 
-def _why(finding: Content, now: Content) -> str:
-    name = finding["attribute"]
-    if finding["class"] not in now["dataset"]["classes"]:
-        return f"there is no class {finding['class']} any more"
-    untested = next((line for line in now.get("untested", ()) if str(line).startswith(f"{name}: ")), "")
-    if untested:
-        return f"not tested now: {untested.removeprefix(f'{name}: ')}"
-    if name.startswith("concept.") and not now["encoder"].get("text", True):
-        return "not tested now: this encoder reads no prompts"
-    return "not found now"
-
-
-def _images(before: Content, now: Content, ids_before: Sequence[str] | None, ids_now: Sequence[str] | None) -> Images:
-    was, is_ = before["dataset"], now["dataset"]
-    names = [*is_["classes"], *(c for c in was["classes"] if c not in is_["classes"])]
-    counts = {c: (int(was["classes"].get(c, 0)), int(is_["classes"].get(c, 0))) for c in names}
+def _images(
+    before: AuditDocument, now: AuditDocument, ids_before: Sequence[str] | None, ids_now: Sequence[str] | None
+) -> Images:
+    was, is_ = before.dataset, now.dataset
+    names = [*is_.classes, *(c for c in was.classes if c not in is_.classes)]
+    counts = {c: (was.classes.get(c, 0), is_.classes.get(c, 0)) for c in names}
     added = removed = None
     if ids_before is not None and ids_now is not None:
         old, new = set(ids_before), set(ids_now)
         added, removed = tuple(sorted(new - old)), tuple(sorted(old - new))
-    same = was["fingerprint"] == is_["fingerprint"]
-    return Images(int(was["n_images"]), int(is_["n_images"]), counts, added, removed, same)
+    return Images(was.n_images, is_.n_images, counts, added, removed, was.fingerprint == is_.fingerprint)
 
 
-def _leaks(content: Content) -> set[tuple[str, ...]]:
-    return {tuple(leak["ids"]) for leak in content["duplicates"]["leaks"]}
+def _leaks(audit: AuditDocument) -> set[tuple[str, ...]]:
+    return {leak.ids for leak in audit.duplicates.leaks}
 
 
-def _doubts(content: Content) -> set[tuple[str, ...]]:
-    return {(e["id"], e["given"]) for e in content["label_errors"]}
+def _doubts(audit: AuditDocument) -> set[tuple[str, ...]]:
+    return {(e.id, e.given) for e in audit.label_errors}
 
 
 def _turnover(was: set[tuple[str, ...]], now: set[tuple[str, ...]]) -> tuple[int, int]:
     return len(now - was), len(was - now)
 
 
-def _circumstances(before: Content, now: Content) -> list[str]:
-    out = []
-    old, new = before["encoder"], now["encoder"]
-    if old["fingerprint"] != new["fingerprint"]:
-        other = "another version of it" if old["name"] == new["name"] else new["name"]
-        out.append(
-            f"The encoder is another: {old['name']} before, {other} now. Visual words, reliance and labels depend on it."
-        )
-    settings = _changes(_flat(before["settings"]), _flat(now["settings"]))
-    if settings:
-        out.append(f"Settings differ: {'; '.join(settings)}.")
-    if before["seed"] != now["seed"]:
-        out.append(f"The seed was {before['seed']} and is {now['seed']}.")
-    versions = _changes(before["versions"], now["versions"])
-    if versions:
-        out.append(f"Versions differ: {'; '.join(versions)}.")
-    return out
+def _circumstances(before: AuditDocument, now: AuditDocument) -> Circumstances:
+    old, new = before.encoder, now.encoder
+    return Circumstances(
+        encoder=None if old.fingerprint == new.fingerprint else (old.name, new.name),
+        settings=_changes(_flat(before.settings), _flat(now.settings)),
+        seed=None if before.seed == now.seed else (before.seed, now.seed),
+        versions=_changes(before.versions, now.versions),
+    )
 
 
-def _changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Change, ...]:
     names = [*now, *(k for k in was if k not in now)]
     missing = object()
-    return [
-        f"{k} {_or_none(was, k)} before, {_or_none(now, k)} now"
-        for k in names
-        if was.get(k, missing) != now.get(k, missing)
-    ]
-
-
-def _or_none(values: Mapping[str, Any], key: str) -> str:
-    return str(values[key]) if values.get(key) not in (None, "", [], ()) else "not set"
+    return tuple(Change(k, was.get(k), now.get(k)) for k in names if was.get(k, missing) != now.get(k, missing))
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from curator import stats
 from curator.config import AuditSettings
 from curator.shortcuts.association import Hit, Table, count_many, effect_interval, exact_tests
-from curator.shortcuts.indicators import Indicators
+from curator.shortcuts.indicators import Indicators, is_below
 from curator.types import Confirmation, Ints, Mask
 
 _ALPHA = 0.05
@@ -73,7 +73,7 @@ def confirm(
     members, _ = indicators.padded_tests()
     c = np.array([h.class_idx for h in found])
     test = np.array([int(np.flatnonzero((members == h.indicator).any(axis=1))[0]) for h in found])
-    below = np.array([name.startswith("below ") for name in indicators.value_names])
+    below = np.array([is_below(name) for name in indicators.value_names])
     same_side = below[[h.indicator for h in found]]
     discovered = np.zeros((settings.n_splits, len(found)), np.bool_)
     counts = np.zeros((4, settings.n_splits, len(found)), np.int64)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from curator import stats
@@ -13,12 +14,25 @@ from curator.config import AuditSettings
 from curator.shortcuts.adjustment import adjust
 from curator.shortcuts.association import Hit, Table, Tests, count, exact_tests, hits
 from curator.shortcuts.confirmation import confirm
-from curator.shortcuts.indicators import Indicators
+from curator.shortcuts.indicators import Indicators, plain_phrase
 from curator.shortcuts.measurement_error import widened
 from curator.shortcuts.permutation import expected_false_findings
 from curator.shortcuts.redundancy import fold
 from curator.shortcuts.shared_patterns import shared_patterns
-from curator.types import Audit, Finding, Ints, Mask, Severity, Verdict
+from curator.types import (
+    Adjusted,
+    Audit,
+    Column,
+    Confirmation,
+    Coverage,
+    Finding,
+    Ints,
+    Mask,
+    Severity,
+    Untested,
+    Verdict,
+)
+from curator.types.findings import Against, Reason
 
 _FEW = 12
 """Images of a lone class below which no test against a pool is leaned on; also the most descriptions that are given."""
@@ -33,29 +47,6 @@ def severity(low: float, kind: str, settings: AuditSettings) -> Severity:
     return "high" if low >= settings.high else "medium" if low >= settings.medium else "low"
 
 
-def percent(share: float) -> str:
-    """A fraction for a sentence, without claiming certainty it has not: 99.7 % is not 100."""
-    whole = round(100 * share)
-    if whole == 100 and share < 1:
-        whole = 99
-    return str(max(1, whole) if share > 0 else 0)
-
-
-def sentence(
-    class_name: str, phrase: str, here: tuple[float, float, float], there: tuple[float, float, float], where: str
-) -> str:
-    """The finding in words: shares with their 95 % intervals, in percent.
-
-    >>> sentence("bunny", "have a green background", (0.93, 0.87, 0.96), (0.11, 0.08, 0.15), "elsewhere")
-    '93% [87, 96] of bunny have a green background, against 11% [8, 15] elsewhere.'
-    """
-    inside, outside = ([percent(x) for x in shares] for shares in (here, there))
-    return (
-        f"{inside[0]}% [{inside[1]}, {inside[2]}] of {class_name} {phrase}, "
-        f"against {outside[0]}% [{outside[1]}, {outside[2]}] {where}."
-    )
-
-
 def _finding(
     hit: Hit,
     same: list[Hit],
@@ -63,7 +54,7 @@ def _finding(
     indicators: Indicators,
     classes: tuple[str, ...],
     settings: AuditSettings,
-    where: str,
+    against: Against,
 ) -> Finding:
     c, v = hit.class_idx, hit.indicator
     k, n = int(table.with_[c, v]), int(table.known[c, v])
@@ -86,19 +77,25 @@ def _finding(
         p=hit.p,
         q=hit.q,
         severity=severity(hit.effect_ci[0] - column.bias, column.kind, settings),
-        bias=column.bias,
-        sentence=sentence(classes[c], indicators.phrase(v), here, there, where)
-        + _where_known(table, c, n, other_known),
+        phrase=plain_phrase(column, indicators.value_names[v]),
+        against=against,
+        coverage=_coverage(table, c, n, other_known),
+        **_of_column(column),
         same_as=tuple(dict.fromkeys(_name_of(h, hit, indicators, classes) for h in same)),
     )
 
 
-def _where_known(table: Table, c: int, n: int, n_elsewhere: int) -> str:
-    """A second sentence where the shares are of fewer images than there are: EXIF, sparse columns."""
+def _of_column(column: Column) -> dict[str, Any]:
+    """What a finding keeps of its attribute: whoever reads it later has no column."""
+    kept = ("bias", "learnt", "nth", "needs_text", "brought")
+    return {name: getattr(column, name) for name in kept}
+
+
+def _coverage(table: Table, c: int, n: int, n_elsewhere: int) -> Coverage | None:
+    """For how many images the attribute is known, where these are fewer than there are: EXIF, sparse columns."""
     inside, outside = int(table.sizes[c]), int(table.sizes.sum() - table.sizes[c])
-    if n == inside and n_elsewhere == outside:
-        return ""
-    return f" Known for {n} of {inside} and, elsewhere, {n_elsewhere} of {outside}."
+    found = Coverage(n, inside, n_elsewhere, outside)
+    return None if found.is_whole else found
 
 
 def _share(k: int, n: int) -> tuple[float, float, float]:
@@ -161,7 +158,7 @@ def audit(
     settings: AuditSettings,
     rng: np.random.Generator,
     *,
-    where: str = "elsewhere",
+    against: Against = "others",
     pictures: Ints | None = None,
     counts: Table | None = None,
 ) -> Audit:
@@ -183,7 +180,7 @@ def audit(
     present = int((table.sizes > 0).sum())
     shared = shared_patterns(indicators, labels, classes, table)
     if present < 2:
-        return Audit(_descriptions(indicators, table, classes, where), "too few images to tell", None, 0, shared)
+        return Audit(_descriptions(indicators, table, classes, against), "too few images to tell", None, 0, shared)
     tests = exact_tests(table, len(classes), indicators, settings)
     found = [widened(hit, indicators, labels) for hit in hits(table, tests, settings)]
     strong = sorted((h for h in found if h.effect_ci[0] > settings.min_effect), key=lambda h: -round(h.effect_ci[0], 9))
@@ -192,9 +189,7 @@ def audit(
     confirmed = confirm(leaders, indicators, labels, len(classes), settings, rng.spawn(1)[0], pictures)
     evidence = zip(groups, confirmed, adjust(leaders, indicators, labels), strict=True)
     findings = tuple(
-        replace(
-            _finding(g[0], g[1:], table, indicators, classes, settings, where), confirmation=confirmation, adjusted=left
-        )
+        _with_evidence(_finding(g[0], g[1:], table, indicators, classes, settings, against), confirmation, left)
         for g, confirmation, left in evidence
     )
     ordered = sorted(findings, key=worst_first)
@@ -203,25 +198,40 @@ def audit(
         verdict = "too few images to tell"
     if not findings and len(classes) == 1 and int(table.sizes[0]) < _FEW:
         # Against a pool a handful of images seldom reaches significance; what they share is still worth saying.
-        verdict, ordered = "too few images to tell", list(_descriptions(indicators, table, classes, where))
+        verdict, ordered = "too few images to tell", list(_descriptions(indicators, table, classes, against))
     expected = expected_false_findings(indicators, labels, n_rows, len(classes), settings, rng)
     untested = _untested(indicators, table, tests)
     return Audit(tuple(ordered), verdict, expected, tests.n_tests, shared, untested)
 
 
-def _untested(indicators: Indicators, table: Table, tests: Tests) -> tuple[str, ...]:
+def _with_evidence(finding: Finding, confirmation: Confirmation | None, left: Adjusted | None) -> Finding:
+    """The finding with what random halves say of it, and what is left with other findings held still."""
+    if left is None:
+        return replace(finding, confirmation=confirmation)
+    return replace(
+        finding,
+        confirmation=confirmation,
+        adjusted_for=left.held,
+        adjusted_effect=left.effect,
+        adjusted_ci=left.effect_ci,
+        adjusted_p=left.p,
+    )
+
+
+def _untested(indicators: Indicators, table: Table, tests: Tests) -> tuple[Untested, ...]:
     """The attributes of which no test could have come out though the images differ in them, each with the reason."""
     names = np.array(indicators.attribute)
     tested = {names[members[0]] for members, told in zip(indicators.tests(), tests.told.T, strict=True) if told.any()}
     k_all, n_all = table.with_.sum(0), table.known.sum(0)
     out = []
-    for name in dict.fromkeys(indicators.attribute):
+    for name, column in {c.name: c for c in indicators.columns}.items():
         mine = np.flatnonzero(names == name)
         most, n = int(k_all[mine].max()), int(n_all[mine].max())
         if name in tested or most in (0, n):
             continue
-        few = f"only {n - most} differ" if 2 * most > n else f"no value is in more than {most}"
-        out.append(f"{name}: {few} of {n} images")
+        reason: Reason = "few differ" if 2 * most > n else "no value is common"
+        rare = n - most if reason == "few differ" else most
+        out.append(Untested(attribute=name, reason=reason, n=rare, n_known=n, brought=column.brought))
     return tuple(out)
 
 
@@ -232,7 +242,9 @@ def _could_tell(sizes: NDArray[np.int64], n_classes: int, n_tests: int, settings
     return best * max(n_tests, 1) <= settings.alpha
 
 
-def _descriptions(indicators: Indicators, table: Table, classes: tuple[str, ...], where: str) -> tuple[Finding, ...]:
+def _descriptions(
+    indicators: Indicators, table: Table, classes: tuple[str, ...], against: Against
+) -> tuple[Finding, ...]:
     """Where nothing can be tested: what most images of a class share of their surroundings, and no p-value.
 
     With something to compare with (a pool), its share and the difference are given too.
@@ -247,12 +259,6 @@ def _descriptions(indicators: Indicators, table: Table, classes: tuple[str, ...]
                 continue
             here, there = _share(k, n), _share(k2, n2)
             low, high = stats.newcombe(k, n, k2, n2)
-            against = (
-                f"against {percent(there[0])}% [{percent(there[1])}, {percent(there[2])}] {where}; "
-                f"{n} images are too few to tell"
-                if n2
-                else "there is nothing to compare them with"
-            )
             out.append(
                 Finding(
                     class_name=name,
@@ -270,13 +276,15 @@ def _descriptions(indicators: Indicators, table: Table, classes: tuple[str, ...]
                     p=None,
                     q=None,
                     severity="low",
-                    sentence=f"{k} of {n} {name} {indicators.phrase(v)}{',' if n2 else ';'} {against}.",
+                    phrase=plain_phrase(column, indicators.value_names[v]),
+                    against=against,
+                    **_of_column(column),
                 )
             )
     # Stable: among equals, the order of the indicators stands, and that is by weight.
     ordered = sorted(out, key=lambda f: -(f.effect if f.effect is not None else f.share_in_class))
     # A lawn is a dozen visual words: these are said where nothing plainer can be. What is shared has them, too.
-    plainer = [f for f in ordered if not f.attribute.startswith("words.")]
+    plainer = [f for f in ordered if not f.learnt]
     return tuple((plainer or ordered)[:_FEW])
 
 

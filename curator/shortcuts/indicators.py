@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from curator.errors import InputError, did_you_mean
 from curator.types import Column, Ids, Mask, Measures
 
+_BELOW, _ABOVE = "below ", " or above"
 _MAX_VALUES = 50
 """Values of one attribute that are tested, most common first; an id column would otherwise be thousands of tests."""
 
@@ -90,11 +91,17 @@ class Indicators:
 
 
 def phrase(column: Column, value: str) -> str:
-    """The column's phrase with the value in it.
+    """The column's phrase with the value in it, and a number where another column has the same phrase.
 
     >>> phrase(Column("exif.present", "flag", "file", "carry EXIF|carry no EXIF", ""), "no")
     'carry no EXIF'
     """
+    said = plain_phrase(column, value)
+    return f"{said} ({column.nth})" if column.nth else said
+
+
+def plain_phrase(column: Column, value: str) -> str:
+    """The same without the number."""
     if column.form == "flag":
         yes, _, no = column.phrase.partition("|")
         return yes if value == "yes" else no
@@ -222,7 +229,7 @@ def _values(
             threshold = round(float(cut), digits) + 0.0  # no -0
             written = f"{threshold:.{max(0, digits)}f}"
             written = written.rstrip("0").rstrip(".") if "." in written else written
-            for name in (f"below {written}", f"{written} or above"):
+            for name in (f"{_BELOW}{written}", f"{written}{_ABOVE}"):
                 out[name] = (threshold, cost)
         # Where cuts fall together nothing is staked on the lost ones: the inverses of the costs sum to one.
         staked = sum(1 / cost for _, cost in out.values())
@@ -256,7 +263,7 @@ def has_value(series: pd.Series, column: Column, value: str, cut: float) -> Mask
     """Which images have the value; those not measured do not."""
     if column.form == "number":
         numbers = _numbers(series)
-        return np.asarray(numbers < cut if value.startswith("below ") else numbers >= cut, np.bool_)
+        return np.asarray(numbers < cut if is_below(value) else numbers >= cut, np.bool_)
     if column.form == "flag":
         present = series.notna().to_numpy()
         truth = series.astype("boolean").fillna(False).to_numpy(bool)
@@ -273,6 +280,11 @@ def _known(series: pd.Series, column: Column) -> Mask:
     return ~np.isnan(_numbers(series)) if column.form == "number" else series.notna().to_numpy(bool)
 
 
+def is_below(value: str) -> bool:
+    """Whether the value of a number is the side below its cut."""
+    return value.startswith(_BELOW)
+
+
 def cut_of(column: Column, value: str) -> float:
     """The cut that a number's value was named after; nan for a value of any other form.
 
@@ -286,7 +298,7 @@ def cut_of(column: Column, value: str) -> float:
     """
     if column.form != "number":
         return float("nan")
-    written = value.removeprefix("below ") if value.startswith("below ") else value.removesuffix(" or above")
+    written = value.removeprefix(_BELOW) if is_below(value) else value.removesuffix(_ABOVE)
     try:
         if written == value:
             raise ValueError(value)

@@ -8,7 +8,7 @@ from curator import stats
 from curator.config import AuditSettings
 from curator.shortcuts.association import Hit
 from curator.shortcuts.bitcounts import Tallies
-from curator.shortcuts.indicators import Indicators
+from curator.shortcuts.indicators import Indicators, is_below
 from curator.types import Ints
 
 KIND_ORDER = {"context": 0, "metadata": 1, "file": 2, "image": 3, "object": 4}
@@ -16,22 +16,9 @@ KIND_ORDER = {"context": 0, "metadata": 1, "file": 2, "image": 3, "object": 4}
 _FORM_ORDER = {"tags": 0, "category": 0, "flag": 1, "number": 2}
 _SAME = 0.25
 """Hits of one shortcut whose effects' lower limits differ by less than this fraction of the strongest's are as strong."""
-_RANK = {
-    "concept.": -1,
-    "words.": 1,
-    # In the dark all colours are grey: where the light says as much, it is the light.
-    "background.colour=grey": 1,
-    "background.colour=black": 1,
-    "background.texture": 2,
-    "background.brightness": 2,
-}
-"""What is said in these words first, or only where nothing plainer can: "grass" says more than "a green background", and
-"blurred" more than "smooth green patches"."""
 _AS_MUCH = 0.1
 """What is left of two hits, each with the other held still, is alike when it differs by less."""
 _MOST_RIVALS = 8
-_FOLLOWS = ("file.bytes_per_pixel",)
-"""What nobody sets: it follows from light, blur, texture and quality, and is told only where nothing else is."""
 _NOTHING = ("no", "none")
 """Values that say that something is not there."""
 _PIXELS = ("context", "image", "object")
@@ -214,7 +201,7 @@ def _leader(group: list[Hit], indicators: Indicators, tallies: Tallies) -> Hit:
     the one that reads best.
     """
     mine = [h for h in group if h.class_idx == group[0].class_idx]
-    mine = [h for h in mine if indicators.attribute[h.indicator] not in _FOLLOWS] or mine
+    mine = [h for h in mine if not indicators.columns[h.indicator].follows] or mine
     strongest = mine[0]
     as_strong = (1 - _SAME) * strongest.effect_ci[0]
     rivals = [h for h in mine if h.effect_ci[0] >= as_strong][:_MOST_RIVALS]
@@ -252,7 +239,7 @@ def _told_second(hit: Hit, indicators: Indicators, tallies: Tallies) -> tuple[bo
     value, marked = indicators.value_names[hit.indicator], indicators.columns[hit.indicator].marked
     if marked == "outer":
         marked = "below" if indicators.cuts[hit.indicator] < 0 else "above"
-    is_absence = value in _NOTHING or (marked != "" and value.startswith("below ") != (marked == "below"))
+    is_absence = value in _NOTHING or (marked != "" and is_below(value) != (marked == "below"))
     # A hit has images on both sides, or there was nothing to test.
     return is_absence, has[1] / known[1] >= 0.5, float(1 - has[0] / known[0])
 
@@ -260,6 +247,5 @@ def _told_second(hit: Hit, indicators: Indicators, tallies: Tallies) -> tuple[bo
 def _reads(indicator: int, indicators: Indicators) -> tuple[int, int, int]:
     column = indicators.columns[indicator]
     # A word that may be the wrong one (see `Column.bias`) is the last to be said.
-    told = f"{column.name}={indicators.value_names[indicator]}"
-    rank = 3 if column.bias else next((rank for name, rank in _RANK.items() if told.startswith(name)), 0)
+    rank = 3 if column.bias else column.rank + (indicators.value_names[indicator] in column.told_late)
     return rank, KIND_ORDER[column.kind], _FORM_ORDER[column.form]

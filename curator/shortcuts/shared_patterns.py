@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from curator.shortcuts.association import Table, count
-from curator.shortcuts.indicators import Indicators
+from curator.shortcuts.indicators import Indicators, plain_phrase
 from curator.types import Column, Ints, Mask, SharedPattern
 
 MOST = 0.6
@@ -26,7 +25,6 @@ _TIED = 0.5
 """... by this correlation within the class: of two things that nearly all images have, most images have both anyway."""
 _LARGEST = 30_000
 """Images of a class that two patterns are compared on, at most, evenly from all of them: agreement is then known to 0.003."""
-_NUMBERED = re.compile(r" \(\d+\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class _Candidate:
     @property
     def rank(self) -> tuple[float, bool, int]:
         # A colour or a prompt reads better than a word without a name, where both say as much.
-        return -round(self.lift, 1), self.column.name.startswith("words."), self.position
+        return -round(self.lift, 1), self.column.learnt, self.position
 
 
 def shared_patterns(
@@ -70,12 +68,12 @@ def shared_patterns(
         kept += _pick(others, indicators, labels == c, PER_SIDE // 2, 0)
         out[name] = tuple(
             SharedPattern(
-                name=_unnumbered(x.position, indicators),
+                name=plain_phrase(x.column, indicators.value_names[x.position]),
                 attribute=x.column.name,
                 value=indicators.value_names[x.position],
                 kind=x.column.kind,
+                learnt=x.column.learnt,
                 share=x.share,
-                example_ids=(),
                 share_elsewhere=x.elsewhere,
             )
             for x in kept
@@ -110,13 +108,10 @@ def _pick(found: list[_Candidate], indicators: Indicators, inside: Mask, most: i
     return kept or sorted(found, key=lambda x: (-round(x.share, 9), x.position))[:at_least]
 
 
-def _unnumbered(position: int, indicators: Indicators) -> str:
-    """What is said of images that have the value; words that look alike differ in a number only."""
-    return _NUMBERED.sub("", indicators.phrase(position))
-
-
 def _same(one: _Candidate, other: _Candidate, indicators: Indicators, inside: Mask) -> bool:
-    if _unnumbered(one.position, indicators) == _unnumbered(other.position, indicators):
+    if plain_phrase(one.column, indicators.value_names[one.position]) == plain_phrase(
+        other.column, indicators.value_names[other.position]
+    ):
         return True
     usable = np.flatnonzero(inside & indicators.known[:, one.position] & indicators.known[:, other.position])
     usable = usable[:: -(-len(usable) // _LARGEST)] if len(usable) > _LARGEST else usable

@@ -126,8 +126,9 @@ def groups(
 ) -> tuple[DuplicateGroup, ...]:
     """Groups of images that show the same picture, each with the strongest evidence that joins all of it.
 
-    With `patches` (of the same images) copies that were cropped, mirrored or lightened are found too, see `altered_copies.alike`;
-    they count as perceptual. Transitive: a group may hold two images that only a third connects. Sorted by first id.
+    With `patches` (of the same images) copies that were cropped, mirrored or lightened are found too, see
+    `altered_copies.alike`: they count as perceptual. Transitive: a group may hold two images that only a third
+    connects. Sorted by first id.
     """
     n = len(ids)
     look, near = pairs(phash, embeddings, settings, seed)

@@ -330,6 +330,9 @@ class Patches:
         )
 
 
+Form = Literal["tags", "category", "number", "flag"]
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """What one measured attribute is.
@@ -342,16 +345,37 @@ class Column:
     `marked`: the side of a number that a person remarks on, "" where neither: blurred or dark rather than sharp or light;
     "outer" is the one away from 0, as a colour cast is away from neutral.
     `bias`: an effect this large (0..1) may come from how the object's looks disturb the measure; severity allows for it.
+    `learnt`: a visual word, learnt from one data set; `word` is its number there. `nth` tells columns of one phrase apart
+    (0: the phrase is unique). `needs_text`: only an encoder that reads prompts can measure it. `brought`: the user's own
+    column. `in_header`: read off metadata in the file, which an export can take out. `rank`: of several names for one
+    shortcut the lowest is told; values in `told_late` have one more. `follows`: nobody sets it, it follows from other
+    attributes, and names a shortcut only where nothing else does. `place`: how to find where in an image a value is.
+    `edit`: the edit that takes the value out of an image or puts it in (see `commands._steps.edits`), "" where there is
+    none. `defect`: what an image at the low end of the number is called. `planted_by`: the plants of the self-test that
+    this attribute shows.
     """
 
     name: str
-    form: Literal["tags", "category", "number", "flag"]
+    form: Form
     kind: Kind
     phrase: str
     without: str
     unit: str = ""
     absence: bool = True
     bias: float = 0.0
+    learnt: bool = False
+    nth: int = 0
+    needs_text: bool = False
+    brought: bool = False
+    in_header: bool = False
+    rank: int = 0
+    told_late: tuple[str, ...] = ()
+    follows: bool = False
+    place: Literal["", "word", "colour"] = ""
+    word: int = -1
+    edit: str = ""
+    defect: str = ""
+    planted_by: tuple[str, ...] = ()
     ratio: bool = False
     marked: Literal["", "below", "above", "outer"] = ""
     quantiles: bool = True

@@ -2,72 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
 
 from curator.types.arrays import Interval
+from curator.types.document import Document, Estimate
+from curator.types.findings import Count, Share
 
 FARTHEST = 20
 """A need of more than this many times the largest size that was measured is out of sight: it counts as not reachable."""
 
 
-class Estimate(NamedTuple):
-    """A value with its 95 % interval."""
-
-    value: float
-    ci: Interval
-
-
-@dataclass(frozen=True, slots=True)
-class Needed:
+class Needed(Struct, frozen=True):
     """Training images of every class for a target; None is not reachable. `ci` may end in None: then the data leave it open."""
 
-    n_per_class: int | None
+    n_per_class: Annotated[Count | None, Meta(description="null: not reachable.")]
     ci: tuple[int | None, int | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """The accuracy (a fraction, every class counts alike) with `n_per_class` training images of every class."""
 
-    n_per_class: int
-    accuracy: float
+    n_per_class: Count
+    accuracy: Share
     ci: Interval
 
 
-@dataclass(frozen=True, slots=True)
-class ClassForecast:
+class ClassForecast(Struct, frozen=True, rename={"name": "class"}):
     """The accuracy on one class's images, and the images of every class that it needs; `n_images` there are of it."""
 
     name: str
-    n_images: int
-    accuracy: float
+    n_images: Count
+    accuracy: Share
     ci: Interval
     needed: Needed
 
 
-@dataclass(frozen=True, slots=True)
-class PairForecast:
+class PairForecast(Struct, frozen=True):
     """How well two classes are told from each other: whether an image of one scores higher for its own than for the other."""
 
     a: str
     b: str
-    accuracy: float
+    accuracy: Share
     ci: Interval
     needed: Needed
 
 
-@dataclass(frozen=True, slots=True)
-class ZeroShot:
+class ZeroShot(Struct, frozen=True):
     """The accuracy without any training image, from the class names alone; `means` says what read them."""
 
-    accuracy: float
+    accuracy: Share
     ci: Interval
     means: str
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(Document, frozen=True, kw_only=True, tag="curator.forecast/1"):
     """What `curator forecast` says: `now` with all images there are, `needed` for `target`, the measured `curve` and the
     `expected` one.
 
@@ -76,7 +67,7 @@ class Forecast:
     `fingerprint` is that of the data, as in audit.json.
     """
 
-    target: float
+    target: Share
     now: Point
     needed: Needed
     plateau: Estimate
@@ -86,14 +77,14 @@ class Forecast:
     confusable_pairs: tuple[PairForecast, ...]
     easiest_pair: PairForecast | None
     zero_shot: ZeroShot | None
-    n_test: int
+    n_test: Count
     tested: str
     encoder: str
     seed: int
     notes: tuple[str, ...] = ()
-    fingerprint: str = ""
+    fingerprint: str | None = None
+    reachable: bool = False
 
-    @property
-    def reachable(self) -> bool:
-        """Whether more images of the kind would reach the target, as far as can be told."""
-        return self.needed.n_per_class is not None
+    def __post_init__(self) -> None:
+        # What more images of the kind would do, as far as can be told: it follows from what is needed.
+        force_setattr(self, "reachable", self.needed.n_per_class is not None)

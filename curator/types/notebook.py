@@ -7,7 +7,7 @@ from html import escape as _escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from curator.types.results import Finding
+    from curator.types.findings import Finding
 
 MOST_ROWS = 10
 _CELL = 'style="text-align:left;vertical-align:top"'

@@ -35,11 +35,6 @@ class Cell:
     def value_name(self) -> str:
         return self.value if self.has_value else f"not {self.value}"
 
-    @property
-    def photographs(self) -> str:
-        """What to look for, in words: "bunny photographs on something other than green"."""
-        return f"{self.class_name} photographs {self.words}" if self.words else f"{self.class_name}, {self.value_name}"
-
 
 @dataclass(frozen=True, slots=True)
 class ExpectedPoint:
@@ -86,9 +81,10 @@ class Recommendation:
     expected_curve: tuple[ExpectedPoint, ...] = ()
     enough: int | None = None
     removals: tuple[Removal, ...] = ()
+    last_resorts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if len({len(getattr(self, f.name)) for f in fields(self)[:5]}) != 1:
+        if len({len(getattr(self, f.name)) for f in fields(self)[:5]} | {len(self.last_resorts or self.ids)}) != 1:
             raise DataError("the columns of a recommendation differ in length.")
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from curator.errors import DataError
-from curator.types.arrays import Box, Floats, Interval, Ints, Kind, Severity, readonly
+from curator.types.arrays import Floats, Ints, readonly
 from curator.types.data import Dataset, Embeddings, EncoderInfo, Measures, Patches
+from curator.types.findings import DuplicateGroup, Finding, LabelError, Leak, SharedPattern, Untested, Verdict
 from curator.types.notebook import audit_html
 
 
@@ -29,152 +29,12 @@ class Clusters:
 
 
 @dataclass(frozen=True, slots=True)
-class DuplicateGroup:
-    """Images that show the same picture, and what says so."""
-
-    kind: Literal["exact", "perceptual", "embedding"]
-    ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Recall:
     """How many duplicates an approximate search has found: of `n_pairs` that `n_sampled` images really have, `n_found`."""
 
     n_sampled: int
     n_pairs: int
     n_found: int
-
-
-@dataclass(frozen=True, slots=True)
-class LabelError:
-    """An image whose label the probe doubts; `score` 0..1, higher = more doubtful."""
-
-    id: str
-    given: str
-    suggested: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reliance:
-    """How far a probe leans on the attribute.
-
-    `gap` is the cross-validated accuracy on images that obey the shortcut less that on images that break it (fractions); None
-    where no image breaks it. `intervention_drop` is how much of the probability of the right class goes when the attribute is
-    edited out of `n_edited` pictures (or into them), `control_drop` how much goes in the control edit, `excess_ci` the interval
-    of the first less the second. `edit` and `control_edit` say what was done; where there is no drop, `edit` says why; "" where
-    it was not tried.
-    """
-
-    gap: float | None
-    gap_ci: Interval | None
-    n_conflicting: int
-    intervention_drop: float | None = None
-    control_drop: float | None = None
-    intervention_ci: Interval | None = None
-    control_ci: Interval | None = None
-    excess_ci: Interval | None = None
-    n_edited: int = 0
-    edit: str = ""
-    control_edit: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmation:
-    """How a finding does on images that had no part in finding it.
-
-    Of `n_splits` random halves, `discovered` found it by the same audit; of these, the other half bore it out in
-    `confirmed`. `effect` and its interval are those of the other half: half the images, free of the choice. None where no
-    half discovered it.
-    """
-
-    n_splits: int
-    discovered: int
-    confirmed: int
-    effect: float | None
-    effect_ci: Interval | None
-
-
-@dataclass(frozen=True, slots=True)
-class Adjusted:
-    """What is left of a finding with the values `held` ("attribute=value", other findings of its class) held still.
-
-    None where they and the finding cannot be told apart: no images of the class and of the rest share a stratum.
-    """
-
-    held: tuple[str, ...]
-    effect: float | None
-    effect_ci: Interval | None
-    p: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One shortcut: `share_in_class` of `class_name` have the value, against `share_elsewhere` of all other images.
-
-    Shares and `effect` (their difference) are fractions with 95 % intervals; the statistics that need another class are
-    None when there is none. `same_as` names the attributes folded into this one. `intended` is why the user accepts it, ""
-    where it is not accepted. `bias` is the effect that the measure's own error may cause (see `Column`).
-    """
-
-    class_name: str
-    attribute: str
-    value: str
-    kind: Kind
-    n_class: int
-    n_with: int
-    share_in_class: float
-    share_in_class_ci: Interval
-    share_elsewhere: float | None
-    share_elsewhere_ci: Interval | None
-    effect: float | None
-    effect_ci: Interval | None
-    p: float | None
-    q: float | None
-    severity: Severity
-    sentence: str
-    example_ids: tuple[str, ...] = ()
-    counterexample_ids: tuple[str, ...] = ()
-    same_as: tuple[str, ...] = ()
-    reliance: Reliance | None = None
-    intended: str = ""
-    confirmation: Confirmation | None = None
-    adjusted: Adjusted | None = None
-    bias: float = 0.0
-
-    @property
-    def id(self) -> str:
-        return f"{self.class_name}:{self.attribute}={self.value}"
-
-    @property
-    def borne_out(self) -> bool:
-        """Whether it counts for the verdict: medium or high, or confirmed in the other half by at least one random half."""
-        return self.severity != "low" or self.confirmation is None or self.confirmation.confirmed > 0
-
-
-@dataclass(frozen=True, slots=True)
-class SharedPattern:
-    """Something most images of a class have in common; `share_elsewhere` is None with no other class to compare with.
-
-    `boxes` has, for each of `example_ids`, where in the picture it is seen: left, top, right, bottom in pixels of the
-    picture as it is shown (after EXIF rotation), None where its size is unknown.
-    """
-
-    name: str
-    attribute: str
-    value: str
-    kind: Kind
-    share: float
-    example_ids: tuple[str, ...]
-    boxes: tuple[Box | None, ...] = ()
-    share_elsewhere: float | None = None
-
-    def __post_init__(self) -> None:
-        if len(self.boxes) not in (0, len(self.example_ids)):
-            raise DataError("a shared pattern has not one box for each example.")
-
-
-Verdict = Literal["shortcuts found", "none found", "too few images to tell"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,18 +49,10 @@ class Audit:
     expected_false_findings: float | None
     n_tests: int
     shared_patterns: Mapping[str, tuple[SharedPattern, ...]] = field(default_factory=dict)
-    untested: tuple[str, ...] = ()
+    untested: tuple[Untested, ...] = ()
 
     def _repr_html_(self) -> str:
         return audit_html(self.verdict, self.findings)
-
-
-@dataclass(frozen=True, slots=True)
-class Leak:
-    """Images that show the same picture and lie in more than one split."""
-
-    ids: tuple[str, ...]
-    splits: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +109,11 @@ class AuditRun:
         return self.audit.findings
 
     @property
+    def counts_objects(self) -> bool:
+        """Whether the user asked that findings about the objects themselves count as shortcuts."""
+        return bool(self.settings.get("audit", {}).get("objects", False))
+
+    @property
     def n_images(self) -> int:
         """Images that shares and tests are of: where some were drawn, all that they were drawn from."""
         return self.whole.n_images if self.whole else len(self.dataset)
@@ -284,8 +141,7 @@ class AuditRun:
         counts = (
             f"{data.name}: {self.n_images:,} images, {n} class{'' if n == 1 else 'es'}; encoder {self.encoder.name}."
         )
-        objects = bool(self.settings.get("audit", {}).get("objects"))
-        return audit_html(self.verdict, self.findings, counts, tuple(dict.fromkeys(self.notes)), objects)
+        return audit_html(self.verdict, self.findings, counts, tuple(dict.fromkeys(self.notes)), self.counts_objects)
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Width and height in pixels by image id."""

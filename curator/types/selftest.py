@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+Plant = Literal["tint", "border", "patch", "recompress"]
+"""What the self-test plants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +15,7 @@ class Planted:
     """In how many of `draws` audits a planted shortcut was `found`; `effect` is the share of the class that has it less that of
     the others (a fraction)."""
 
-    kind: str
+    kind: Plant
     effect: float
     found: int
     draws: int

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curator.types.arrays import Ids, Interval, Mask
+
+RemedyName = Literal["as it is", "subset", "weights"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,7 @@ class Remedy:
     `gain` is over using all alike. `class_idx` and `has_value` name the group, which has `n_group` images.
     """
 
-    name: str
+    name: RemedyName
     n: int
     worst_group: float
     ci: Interval

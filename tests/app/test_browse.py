@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import pandas as pd
 import psutil
 import pytest
 from app_kit import free_port, make_pool, make_run, own_fiftyone
+from changed import replace
 
 from curator.app import browse
 from curator.errors import InputError, MissingExtraError

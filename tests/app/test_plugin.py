@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from app_kit import make_pool, make_run, own_fiftyone, paint
+from changed import replace
 
 from curator import commands
 from curator.app import browse

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from changed import replace
 from photos import photo, plain
 from scipy.ndimage import gaussian_filter
 

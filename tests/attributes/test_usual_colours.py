@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from changed import replace
 from photos import Texts, embedded
 from sklearn.metrics import roc_auc_score
 

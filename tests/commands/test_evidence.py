@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from planted import flag, indicators, measures
 from scipy import stats as scipy_stats
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from changed import replace
 from report_example import BUNNY, make_run
 from sticker_world import GREEN, GRID, N, World
 

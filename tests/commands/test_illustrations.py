@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from sticker_world import GRID, GROUND, SAND, STICKER, N, World
 
 from curator import commands

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from report_example import make_run
 
 from curator.commands._steps import inspected_sample

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from changed import replace
 
 from curator import attributes
 from curator.commands._steps.edits import Plan, frame_width, plan

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from click.testing import CliRunner
 from striped_tables import BIASED, NORTH, POOL, SHARED, counts, table
 
@@ -20,7 +20,7 @@ from curator.commands.export import with_synthetic
 from curator.config import Settings, ValidateSettings
 from curator.errors import InputError
 from curator.exporters import marked
-from curator.report.json import dump, recommend_json, recommendation_csv
+from curator.report.json import dump, recommend_document, recommendation_csv
 from curator.types import SplitPlan
 
 
@@ -52,7 +52,7 @@ def test_what_was_recommended_is_dealt_out_with_the_rest(session, tmp_path):
     advice = recommend(data, pool, session, budget=10, attribute=f"cat:{NORTH}")
     rec, root = advice.recommendation, advice.pool.dataset.root
     recommendation_csv(rec, root, tmp_path / "r.csv", decisions=True)
-    dump(recommend_json(rec, root), tmp_path / "r.json")
+    dump(recommend_document(rec, root), tmp_path / "r.json")
     for name in ("r.csv", "r.json"):
         run, plan, n = export(
             data, tmp_path / f"out {name}", session, plans=[tmp_path / name], attribute=f"cat:{NORTH}", format="csv"

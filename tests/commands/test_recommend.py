@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from click.testing import CliRunner
 from PIL import Image, ImageFilter
 from striped_tables import BIASED, NORTH, POOL, counts, table

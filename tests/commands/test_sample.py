@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from click.testing import CliRunner
 from PIL import Image
 
@@ -17,7 +17,7 @@ from curator.commands import Session, audit
 from curator.commands._steps import sampled_counts
 from curator.config import AuditSettings, Settings
 from curator.errors import CuratorError, InputError
-from curator.report.json import audit_json, dumps
+from curator.report.json import audit_document, dumps
 from curator.types import AuditRun, DuplicateGroup
 
 N = 360
@@ -153,7 +153,7 @@ def test_files_that_are_the_same_in_two_splits_are_found_among_all(run):
     assert replace(run, leaks=(group,)).every_leak == run.whole.leaks  # not told twice
     other = DuplicateGroup("embedding", ("004.png", pairs[0][0]))
     assert len(replace(run, leaks=(other,)).every_leak) == 4
-    written = json.loads(dumps(audit_json(run)))["duplicates"]["leaks"]
+    written = json.loads(dumps(audit_document(run)))["duplicates"]["leaks"]
     assert written[:3] == [{"ids": list(pair), "splits": ["test", "train"]} for pair in pairs]
     assert len({tuple(leak["ids"]) for leak in written}) == len(written)
     assert any("same in two splits, among all 360 images: 3 (000.png = 300.png" in note for note in run.notes)
@@ -161,8 +161,8 @@ def test_files_that_are_the_same_in_two_splits_are_found_among_all(run):
 
 def test_as_many_as_there_are_is_an_audit_of_all(data, cache, of_all):
     for size in (N, 10 * N):
-        assert dumps(audit_json(replace(audit(data, session(cache, size)), settings={}))) == dumps(
-            audit_json(replace(of_all, settings={}))
+        assert dumps(audit_document(replace(audit(data, session(cache, size)), settings={}))) == dumps(
+            audit_document(replace(of_all, settings={}))
         )
 
 

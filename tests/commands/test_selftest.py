@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from click.testing import CliRunner
 
 from curator.cli.main import cli
@@ -17,7 +17,7 @@ from curator.commands.selftest import ELSEWHERE, PLANTS, _counts, _found, _label
 from curator.commands.session import Session
 from curator.errors import DataError
 from curator.io import editing
-from curator.report.selftest import meaning, selftest_json
+from curator.report.selftest import meaning, selftest_document
 from curator.types import Audit, Dataset, Finding
 from curator.types.selftest import Planted, SelfTest
 
@@ -101,7 +101,7 @@ def test_what_is_planted_is_found_and_nothing_else(pictures: Path, tmp_path: Pat
     assert power["border"] == power["recompress"] == 3
     assert test.alarms <= 1  # of 6
     assert (test.n_null, test.n_images) == (6, 44)
-    content = selftest_json(test, 0)
+    content = selftest_document(test, 0)
     jsonschema.validate(content, SCHEMA, jsonschema.Draft202012Validator)
     again = selftest(pictures, session, draws=3, effects=(0.9,))
     assert replace(again, seconds=test.seconds) == test

@@ -2,11 +2,11 @@
 
 import os
 import tracemalloc
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from PIL import Image
 
 from curator import encoders

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from changed import replace
 from click.testing import CliRunner
 from PIL import Image
 from ray_kit import Together, together, workers

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from PIL import Image
 
 from curator import exporters

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 
 from curator.encoders import resolve
 from curator.io import fingerprint as fingerprints

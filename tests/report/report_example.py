@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from changed import replace
 from PIL import Image
 
+from curator.report.wording import sentence
 from curator.types import (
-    Adjusted,
     Arm,
     Audit,
     AuditRun,
@@ -18,6 +18,7 @@ from curator.types import (
     Clusters,
     Column,
     Confirmation,
+    Crop,
     CurvePoint,
     Dataset,
     DuplicateGroup,
@@ -34,6 +35,7 @@ from curator.types import (
     SharedPattern,
     Skipped,
     SplitPlan,
+    Untested,
 )
 
 EVIL = '<img src=x onerror="alert(1)">'
@@ -67,9 +69,10 @@ def finding(class_name: str, attribute: str, value: str, severity: str, **more: 
         p=4.2e-13,
         q=3.1e-11,
         severity=severity,  # type: ignore[arg-type]
-        sentence=f"95% [76, 99] of {class_name} have a {value} background, against 5% [2, 14] elsewhere.",
+        phrase=f"have a {value} background",
     )
-    return replace(base, **more)  # type: ignore[arg-type]
+    changed = replace(base, **more)
+    return replace(changed, sentence=sentence(changed))
 
 
 BUNNY = finding(
@@ -82,7 +85,10 @@ BUNNY = finding(
     same_as=("words.12", "colour.dominant=green"),
     reliance=Reliance(0.31, (0.22, 0.4), 4, 0.42, 0.05),
     confirmation=Confirmation(10, 9, 8, 0.78, (0.66, 0.88)),
-    adjusted=Adjusted((f"metadata.site={EVIL}",), 0.31, (0.2, 0.42), 2e-6),
+    adjusted_for=(f"metadata.site={EVIL}",),
+    adjusted_effect=0.31,
+    adjusted_ci=(0.2, 0.42),
+    adjusted_p=2e-6,
 )
 FINDINGS = (
     BUNNY,
@@ -102,7 +108,7 @@ FINDINGS = (
         share_elsewhere=0.15,
         share_elsewhere_ci=(0.08, 0.26),
         n_with=9,
-        sentence=f"45% [26, 66] of {EVIL} have camera {EVIL}, against 15% [8, 26] elsewhere.",
+        phrase=f"have camera {EVIL}",
     ),
     finding(
         "hen",
@@ -117,7 +123,7 @@ FINDINGS = (
         p=None,
         q=None,
         example_ids=tuple(ids_of(1)[:3]),
-        sentence="19 of 20 hen have brightness above 0.62.",
+        phrase="have brightness above 0.62",
     ),
 )
 
@@ -152,10 +158,31 @@ def make_run() -> AuditRun:
     patterns = {
         c: (
             SharedPattern(
-                f"show {c}", "words.3", "yes", "object", 0.9, tuple(ids_of(k)[:6]), ((20, 30, 60, 90),) * 6, 0.8
+                name=f"show {c}",
+                attribute="words.3",
+                value="yes",
+                kind="object",
+                share=0.9,
+                learnt=True,
+                example_crops=tuple(Crop(i, (20, 30, 60, 90)) for i in ids_of(k)[:6]),
+                share_elsewhere=0.8,
             ),
-            SharedPattern(f"{c} on green", "background.colour", "green", "context", 0.95, tuple(ids_of(k)[:6])),
-            SharedPattern("are JPEG files", "file.format", "JPEG", "file", 0.7, tuple(ids_of(k)[:6])),
+            SharedPattern(
+                name=f"{c} on green",
+                attribute="background.colour",
+                value="green",
+                kind="context",
+                share=0.95,
+                example_crops=tuple(Crop(i, None) for i in ids_of(k)[:6]),
+            ),
+            SharedPattern(
+                name="are JPEG files",
+                attribute="file.format",
+                value="JPEG",
+                kind="file",
+                share=0.7,
+                example_crops=tuple(Crop(i, None) for i in ids_of(k)[:6]),
+            ),
         )
         for k, c in enumerate(CLASSES)
     }
@@ -177,7 +204,7 @@ def make_run() -> AuditRun:
             0.3,
             312,
             patterns,
-            (f"metadata.{EVIL}: no value is in more than 3 of 80 images",),
+            (Untested(attribute=f"metadata.{EVIL}", reason="no value is common", n=3, n_known=80, brought=True),),
         ),
         settings={"model": "auto", "min_share": np.float32(0.5), "attributes": ("background", "light"), "x": np.nan},
         seed=0,

@@ -7,12 +7,12 @@ import hashlib
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from changed import replace
 from report_example import BUNNY, CLASSES, EVIL, EVIL_ID, ids_of, jpeg, make_recommendation
 
 from curator.report.html.page import MAX_BYTES, advice, render
@@ -76,23 +76,25 @@ def full(run: AuditRun, thumbnails: Thumbnails, recommendation: Recommendation, 
 def test_the_first_screen_answers(full: str) -> None:
     page = Page(full)
     start = " ".join(page.text.split("Findings\n")[0].split())
-    for said in ("3 shortcuts found", "95% [76, 99] of bunny have a green background", "What to do"):
+    for said in (
+        "3 shortcuts found",
+        "95% of bunny images have a green background, against 5% of the others.",
+        "What to do",
+    ):
         assert said in " ".join(page.text.split())
     assert "curator" in start
-    assert "Add bunny photographs on something other than green." in page.text
+    assert "Add bunny images on something other than green." in page.text
     assert page.text.index("CLIP could not be fetched") < page.text.index("Is it more than chance?")
 
 
 def test_of_a_rare_value_the_others_are_asked_for(run: AuditRun) -> None:
     """A fifth of the bunnies are on a lawn and nobody else is: more bunnies off lawns is what there is already."""
     first = run.audit.findings[0]
-    assert advice(run, replace(first, share_in_class=0.5)).startswith(
-        f"Add {first.class_name} photographs on something"
-    )
+    assert advice(run, replace(first, share_in_class=0.5)).startswith(f"Add {first.class_name} images on something")
     rare = replace(first, share_in_class=0.2)
-    assert advice(run, rare) == "Add photographs of the other classes that have a green background."
+    assert advice(run, rare) == "Add images of the other classes that have a green background."
     two = replace(run, dataset=replace(run.dataset, classes=(first.class_name, "hen"), labels=run.dataset.labels * 0))
-    assert advice(two, rare) == "Add hen photographs that have a green background."
+    assert advice(two, rare) == "Add hen images that have a green background."
 
 
 def test_the_verdict_counts_what_a_half_bears_out(run: AuditRun, thumbnails: Thumbnails) -> None:
@@ -193,7 +195,7 @@ def test_what_is_left_out_is_counted(full: str) -> None:
 def test_bars_are_as_long_as_the_shares(full: str) -> None:
     bars = re.findall(r'<rect class="fill[^"]*" x="0" y="\d+" width="([\d.]+)%"', full)
     assert bars[:4] == ["95.0", "5.0", "95.0", "5.0"]
-    assert "bunny: 95% [76, 99]; elsewhere: 5% [2, 14]. Whiskers are 95 % intervals." in full
+    assert "bunny: 95% [76, 99]; the others: 5% [2, 14]. Whiskers are 95 % intervals." in full
 
 
 def test_dots_stand_where_the_arms_do(full: str) -> None:
@@ -381,7 +383,7 @@ def test_every_rung_of_the_evidence_is_on_the_page(run: AuditRun, thumbnails: Th
 def test_the_proof_says_what_a_numbered_word_is_and_why_nothing_can_be_proved(
     run: AuditRun, probe: ProbeReport
 ) -> None:
-    word = Column("words.24", "flag", "context", "show grass|show no grass", "that show no grass")
+    word = Column("words.24", "flag", "context", "show grass|show no grass", "that show no grass", learnt=True)
     measures = Measures(run.measures.frame.assign(**{"words.24": True}), (*run.measures.columns, word))
     right = replace(probe.arms["before"], worst_group=replace(probe.arms["before"].worst_group, accuracy=1.0))
     done = replace(probe, attribute="words.24", value="yes", arms={**probe.arms, "before": right})
@@ -389,4 +391,4 @@ def test_the_proof_says_what_a_numbered_word_is_and_why_nothing_can_be_proved(
     assert "<p>words.24=yes: images that show grass.</p>" in page
     assert "so there is nothing to improve on" in page
     plain = render(run, lambda _: None, probe=probe)
-    assert "images that" not in plain[plain.index('id="proof"') : plain.index("<!-- /proof -->")]
+    assert "images that" not in plain[plain.index('id="proof"') : plain.index("<!-- forecast -->")]

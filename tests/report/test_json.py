@@ -6,37 +6,59 @@ import copy
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import contents
 import numpy as np
 import pytest
+from changed import replace
 from jsonschema import Draft202012Validator
 from report_example import EVIL_ID, make_probe, make_recommendation, make_run, make_splits
 
 from curator.report.json import (
     CSV_COLUMNS,
-    audit_json,
+    audit_document,
     dump,
     dumps,
-    recommend_json,
+    recommend_document,
     recommendation_csv,
-    run_json,
+    run_document,
     shopping_csv,
-    splits_json,
-    validation_json,
+    splits_document,
+    validation_document,
 )
 from curator.report.serialise import guarded, plain, unguarded
 from curator.types import AuditRun, ProbeReport, Recommendation, Removal, SplitPlan
 
+
+def of_audit(run: AuditRun) -> dict[str, Any]:
+    return contents.of(audit_document(run))
+
+
+def of_run(run: AuditRun, **more: Any) -> dict[str, Any]:
+    return contents.of(run_document(run, **more))
+
+
+def of_recommend(rec: Recommendation, root: str) -> dict[str, Any]:
+    return contents.of(recommend_document(rec, root))
+
+
+def of_validation(report: ProbeReport) -> dict[str, Any]:
+    return contents.of(validation_document(report))
+
+
+def of_splits(plan: SplitPlan) -> dict[str, Any]:
+    return contents.of(splits_document(plan))
+
+
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schema"
 MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
-    "audit": lambda: audit_json(make_run()),
-    "run": lambda: run_json(make_run(), started="2026-01-31T12:00:00+00:00", out="out", files=["audit.json"]),
-    "recommend": lambda: recommend_json(make_recommendation(), "/pool"),
-    "validation": lambda: validation_json(make_probe()),
-    "splits": lambda: splits_json(make_splits()),
+    "audit": lambda: of_audit(make_run()),
+    "run": lambda: of_run(make_run(), started="2026-01-31T12:00:00+00:00", out="out", files=["audit.json"]),
+    "recommend": lambda: of_recommend(make_recommendation(), "/pool"),
+    "validation": lambda: of_validation(make_probe()),
+    "splits": lambda: of_splits(make_splits()),
 }
 
 
@@ -92,7 +114,7 @@ def test_the_schema_sees_every_missing_and_every_mistyped_field(kind: str) -> No
 
 
 def test_the_keys_come_in_the_contracts_order(run: AuditRun) -> None:
-    made = audit_json(run)
+    made = of_audit(run)
     assert list(made)[:13] == [
         "schema",
         "dataset",
@@ -114,7 +136,7 @@ def test_the_keys_come_in_the_contracts_order(run: AuditRun) -> None:
 
 
 def test_the_values_are_those_of_the_audit(run: AuditRun) -> None:
-    made = json.loads(dumps(audit_json(run)))
+    made = of_audit(run)
     first = made["findings"][0]
     assert first["id"] == "bunny:background.colour=green"
     assert first["share_in_class_ci"] == [0.764, 0.991]
@@ -138,7 +160,7 @@ def test_the_values_are_those_of_the_audit(run: AuditRun) -> None:
 
 
 def test_a_clusters_examples_lie_nearest_to_its_centre(run: AuditRun) -> None:
-    cluster = audit_json(run)["clusters"][2]
+    cluster = of_audit(run)["clusters"][2]
     cosine = dict(zip(run.embeddings.ids.tolist(), run.embeddings.vectors @ run.clusters.centres[2], strict=True))
     members = [i for i, k in zip(run.embeddings.ids.tolist(), run.clusters.assignment, strict=True) if k == 2]
     assert cluster["n"] == len(members)
@@ -149,8 +171,8 @@ def test_a_clusters_examples_lie_nearest_to_its_centre(run: AuditRun) -> None:
 
 
 def test_the_audits_bytes_depend_on_the_data_alone(tmp_path: Path, run: AuditRun) -> None:
-    dump(audit_json(run), tmp_path / "deep" / "a.json")
-    dump(audit_json(replace(make_run(), seconds=99.0, n_new=0)), tmp_path / "b.json")
+    dump(of_audit(run), tmp_path / "deep" / "a.json")
+    dump(of_audit(replace(make_run(), seconds=99.0, n_new=0)), tmp_path / "b.json")
     first, second = (tmp_path / "deep" / "a.json").read_bytes(), (tmp_path / "b.json").read_bytes()
     assert first == second
     assert first.endswith(b"}\n")
@@ -226,7 +248,7 @@ def test_the_guard_can_be_taken_off(text: str) -> None:
 
 
 def test_the_plan_says_what_is_missing(recommendation: Recommendation) -> None:
-    made = recommend_json(recommendation, "/pool")
+    made = of_recommend(recommendation, "/pool")
     assert made["plan"][0] == {
         "class": "bunny",
         "attribute": "background.colour",
@@ -239,13 +261,14 @@ def test_the_plan_says_what_is_missing(recommendation: Recommendation) -> None:
         "attribute_value": "green",
         "available": None,
         "words": "bunny, not green",
+        "what": "",
     }
     assert made["expected_worst_group_gain"] == {"value": 0.21, "ci": [0.1, 0.33]}
-    assert recommend_json(replace(recommendation, expected_gain=None), "/p")["expected_worst_group_gain"] is None
+    assert of_recommend(replace(recommendation, expected_gain=None), "/p")["expected_worst_group_gain"] is None
 
 
 def test_the_arms_are_all_there(probe: ProbeReport) -> None:
-    made = json.loads(dumps(validation_json(probe)))
+    made = of_validation(probe)
     assert list(made["arms"]) == ["before", "recommended", "random", "reweighted"]
     assert made["arms"]["recommended"]["worst_group"] == {
         "value": 0.81,
@@ -259,20 +282,20 @@ def test_the_arms_are_all_there(probe: ProbeReport) -> None:
 
 
 def test_the_splits_count_what_was_got(splits: SplitPlan) -> None:
-    made = splits_json(splits)
+    made = of_splits(splits)
     assert made["splits"] == {"test": 1, "train": 2}
     assert made["cells"][1] == {
         "class": "bunny",
         "value": "not green",
-        "asked": {"train": 2.0, "test": 1},
+        "asked": {"train": 2.0, "test": 1.0},
         "got": {"train": 1, "test": 1},
     }
     assert list(made["assignment"])[1:] == ["a.jpg", "b.jpg"]
 
 
 def test_speed_is_of_this_run_only(run: AuditRun) -> None:
-    assert run_json(run)["images_per_second"] == 10.0
-    assert run_json(replace(run, n_new=0))["images_per_second"] is None
+    assert of_run(run)["images_per_second"] == 10.0
+    assert of_run(replace(run, n_new=0))["images_per_second"] is None
 
 
 def test_what_is_left_out_stands_last_and_the_shopping_list_is_a_table(
@@ -301,7 +324,7 @@ def test_a_large_set_lists_ten_thousand_of_each_and_counts_the_rest(monkeypatch)
     groups = tuple(DuplicateGroup("embedding", tuple(ids[k : k + 5])) for k in range(0, 20, 5))
     doubts = tuple(LabelError(i, "bunny", "hen", 0.9) for i in ids[:9])
     whole = replace(run, duplicates=groups, leaks=groups, label_errors=doubts)
-    out = audit_json(replace(whole, recall=Recall(2000, 40, 39)))
+    out = of_audit(replace(whole, recall=Recall(2000, 40, 39)))
     validator("audit").validate(out)
     assert [len(g["ids"]) for g in out["duplicates"]["groups"]] == [3, 3, 3]
     assert [e["id"] for e in out["label_errors"]] == ids[:3]
@@ -310,21 +333,21 @@ def test_a_large_set_lists_ten_thousand_of_each_and_counts_the_rest(monkeypatch)
     assert out["duplicates"]["search"] == {
         "method": "index", "n_sampled": 2000, "n_pairs": 40, "n_found": 39, "recall": 0.975,
     }  # fmt: skip
-    nothing = audit_json(replace(whole, recall=Recall(2000, 0, 0)))
+    nothing = of_audit(replace(whole, recall=Recall(2000, 0, 0)))
     assert nothing["duplicates"]["search"]["recall"] is None
     monkeypatch.setattr(files, "MOST_LISTED", 10_000)
-    assert {"left_out", "search"}.isdisjoint({*audit_json(whole), *audit_json(whole)["duplicates"]})
+    assert {"left_out", "search"}.isdisjoint({*of_audit(whole), *of_audit(whole)["duplicates"]})
 
 
 def test_examples_of_a_cluster_are_the_nearest_by_id_among_equals(monkeypatch):
     from curator.report import json as files
 
     run = make_run()
-    whole = files.clusters_json(run)
+    whole = files.cluster_summaries(run)
     monkeypatch.setattr(files, "_BLOCK", 3)
-    assert files.clusters_json(run) == whole
+    assert files.cluster_summaries(run) == whole
     for cluster in whole:
-        rows = np.flatnonzero(run.clusters.assignment == cluster["id"])
-        near = np.round(run.embeddings.vectors[rows] @ run.clusters.centres[cluster["id"]], 5)
+        rows = np.flatnonzero(run.clusters.assignment == cluster.id)
+        near = np.round(run.embeddings.vectors[rows] @ run.clusters.centres[cluster.id], 5)
         expected = sorted(zip((-near).tolist(), run.dataset.ids[rows].tolist(), strict=True))[:8]
-        assert cluster["example_ids"] == [i for _, i in expected]
+        assert cluster.example_ids == tuple(i for _, i in expected)

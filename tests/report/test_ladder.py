@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from changed import replace
 from report_example import BUNNY, FINDINGS
 
 from curator.report.html.ladder import borne_out, cost, rungs

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from report_example import BUNNY, FINDINGS, ids_of, jpeg, make_run
 
 from curator.report.html.map import NO_CLASS, SHAPES, Map, chosen, embedding_map, positions

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
-
+import contents
 import pytest
+from changed import replace
 from report_example import EVIL, make_run
 
-from curator.report.forecast import forecast_json
+from curator.io.documents import as_document
 from curator.report.html.curves import HEIGHT, LEFT, SPAN, TOP
-from curator.report.html.forecast_chart import outlook, read_forecast
+from curator.report.html.forecast_chart import outlook
 from curator.report.html.page import MAX_BYTES, render, with_forecast
-from curator.types.forecast import ClassForecast, Estimate, Forecast, Needed, PairForecast, Point, ZeroShot
+from curator.types.document import Estimate
+from curator.types.forecast import ClassForecast, Forecast, Needed, PairForecast, Point, ZeroShot
 
 RUN = make_run()
 FORECAST = Forecast(
@@ -39,9 +39,9 @@ FORECAST = Forecast(
 
 
 def test_what_is_written_is_what_is_read() -> None:
-    assert read_forecast(json.loads(json.dumps(forecast_json(FORECAST)))) == FORECAST
-    easy = replace(FORECAST, easiest_pair=FORECAST.confusable_pairs[0], zero_shot=None, fingerprint="")
-    assert read_forecast(json.loads(json.dumps(forecast_json(easy)))) == easy
+    assert as_document(contents.of(FORECAST), Forecast) == FORECAST
+    easy = replace(FORECAST, easiest_pair=FORECAST.confusable_pairs[0], zero_shot=None, fingerprint=None)
+    assert as_document(contents.of(easy), Forecast) == easy
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,9 @@ def test_what_is_written_is_what_is_read() -> None:
     ],
 )
 def test_what_is_damaged_is_no_forecast(damage: dict[str, object]) -> None:
-    assert read_forecast({**forecast_json(FORECAST), **damage}) is None
-    assert read_forecast({}) is None
+    for wrong in ({**contents.of(FORECAST), **damage}, {}):
+        with pytest.raises(ValueError, match=r"expected|missing|nvalid"):
+            as_document(wrong, Forecast)
 
 
 def test_the_points_stand_where_they_are() -> None:
@@ -97,7 +98,7 @@ def test_a_report_shows_the_forecast_it_is_given_and_takes_one_later() -> None:
 def test_a_forecast_of_other_data_is_not_taken() -> None:
     bare = render(RUN, lambda _: None)
     assert with_forecast(bare, replace(FORECAST, fingerprint="sha256:other")) is None
-    assert with_forecast(bare, replace(FORECAST, fingerprint="")) is None
+    assert with_forecast(bare, replace(FORECAST, fingerprint=None)) is None
     assert with_forecast("<html></html>", FORECAST) is None
     assert with_forecast(bare + " " * MAX_BYTES, FORECAST) is None
 

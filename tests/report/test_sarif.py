@@ -7,16 +7,21 @@ from copy import deepcopy
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
+import contents
 import pytest
 from jsonschema import Draft202012Validator
-from report_example import EVIL_ID, FINDINGS, make_run
+from report_example import EVIL_ID, FINDINGS
 
-from curator.report.ci.sarif import audit_sarif
-from curator.report.json import audit_json, dumps
+from curator.report.ci.sarif import audit_sarif as from_document
+from curator.report.json import dumps
 
 TEXT = {"type": "string"}
 COUNT = {"type": "integer", "minimum": 0}
 FREE = {"type": "object"}
+
+
+def audit_sarif(content: dict[str, Any], before: dict[str, Any] | None = None) -> dict[str, Any]:
+    return from_document(contents.audit(content), contents.audit(before))
 
 
 def closed(required: str, **properties: Any) -> dict[str, Any]:
@@ -74,7 +79,7 @@ LOG = closed("version runs", **{"$schema": TEXT, "version": {"const": "2.1.0"}, 
 
 @pytest.fixture
 def content() -> dict[str, Any]:
-    return audit_json(make_run())
+    return contents.example()
 
 
 def checked(content: dict[str, Any], before: dict[str, Any] | None = None) -> list[dict[str, Any]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 
 import pytest
+from changed import replace
 from report_example import BUNNY, EVIL, finding
 from rich.console import Console
 

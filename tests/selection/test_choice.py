@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from changed import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import exactly, flag, labels

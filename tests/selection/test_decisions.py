@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from click.testing import CliRunner
 from striped_tables import BIASED, NORTH, counts, table
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from app_kit import make_run
+from changed import replace
 from PIL import Image
 
 from curator.commands import Advice, Session, synthesize

@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import contents
 import jsonschema
 import numpy as np
 import pytest
+from changed import replace
 from report_example import make_run
 
 from curator import stats
-from curator.io.audits import ids_beside
+from curator.io.documents import ids_beside
 from curator.report import comparison as compared
 from curator.report.html.page import render
-from curator.report.json import audit_json
-from curator.shortcuts.comparison import compare, difference
+from curator.shortcuts.comparison import Circumstances, Comparison, difference
+from curator.shortcuts.comparison import compare as of_documents
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schema" / "comparison.json").read_text())
 
 
 @pytest.fixture
 def before() -> dict[str, Any]:
-    return audit_json(make_run())
+    return contents.example()
 
 
 @pytest.fixture
 def now(before: dict[str, Any]) -> dict[str, Any]:
     return deepcopy(before)
+
+
+def compare(before: dict[str, Any], now: dict[str, Any], *ids: list[str]) -> Comparison:
+    return of_documents(contents.audit(before), contents.audit(now), *ids)
 
 
 def moves(rng: np.random.Generator, was: float, is_: float, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -62,7 +67,7 @@ def test_nothing_changed(before: dict[str, Any], now: dict[str, Any]) -> None:
     same = compare(before, now, ["a"], ["a"])
     assert (same.new, same.gone, same.changed, len(same.kept)) == ((), (), (), 3)
     assert same.images.same_data
-    assert same.circumstances == ()
+    assert same.circumstances == Circumstances(None, (), None, ())
     assert compared.headline(same) == "No finding is new, gone or changed."
     assert compared.lines(same)[1] == "The same 80 images, byte for byte."
 
@@ -70,10 +75,11 @@ def test_nothing_changed(before: dict[str, Any], now: dict[str, Any]) -> None:
 def test_new_gone_and_changed(before: dict[str, Any], now: dict[str, Any]) -> None:
     now["findings"][0] |= {"effect": 0.2, "effect_ci": [0.05, 0.35], "severity": "low"}
     now["findings"][1] |= {"id": "new", "attribute": "light.contrast"}
-    now["untested"] = ["metadata.camera: no value is in more than 3 of 80 images"]
+    rare = {"attribute": "metadata.camera", "reason": "no value is common", "n": 3, "n_known": 80}
+    now["untested_attributes"] = [rare]
     found = compare(before, now)
-    assert [f["attribute"] for f in found.new] == ["light.contrast"]
-    assert [(g.was["attribute"], g.why) for g in found.gone] == [
+    assert [f.attribute for f in found.new] == ["light.contrast"]
+    assert [(g.was.attribute, compared.why(g)) for g in found.gone] == [
         ("metadata.camera", "not tested now: no value is in more than 3 of 80 images")
     ]
     (moved,) = found.changed
@@ -103,37 +109,29 @@ def test_a_finding_that_was_folded_into_another_is_not_gone(before: dict[str, An
 
 
 def test_visual_words_are_the_same_where_they_look_the_same(before: dict[str, Any], now: dict[str, Any]) -> None:
-    said = "{} of bunny show green, coarse texture, lower half (2), against {} elsewhere."
-    before["findings"][0] |= {
-        "attribute": "words.3",
-        "value": "yes",
-        "sentence": said.format("95% [76, 99]", "5% [2, 14]"),
-    }
-    now["findings"][0] |= {
-        "attribute": "words.9",
-        "value": "yes",
-        "sentence": said.format("90% [71, 98]", "4% [2, 13]"),
-    }
+    word = {"value": "yes", "learnt": True, "phrase": "show green, coarse texture, lower half"}
+    before["findings"][0] |= {**word, "attribute": "words.3", "nth": 2}
+    now["findings"][0] |= {**word, "attribute": "words.9"}
     assert (compare(before, now).new, compare(before, now).gone) == ((), ())
     # The same number in another data set is another word.
-    now["findings"][0] |= {"attribute": "words.3", "sentence": "95% [76, 99] of bunny show grey, smooth, against 5%."}
+    now["findings"][0] |= {"attribute": "words.3", "phrase": "show grey, smooth"}
     found = compare(before, now)
     assert (len(found.new), len(found.gone)) == (1, 1)
 
 
 def test_what_else_is_different_is_said(before: dict[str, Any], now: dict[str, Any]) -> None:
-    now["encoder"] |= {"name": "ViT-B-32", "fingerprint": "sha256:other"}
+    now["encoder"] |= {"name": "ViT-B-32", "fingerprint": "sha256:0e"}
     now["settings"]["model"] = "ViT-B-32"
     now["settings"]["audit"] = {"alpha": 0.1}
     now["seed"] = 5
     now["versions"]["numpy"] = "3.0"
-    said = compare(before, now).circumstances
-    assert said[0].startswith("The encoder is another: EfficientNet-Lite0 before, ViT-B-32 now.")
-    assert said[1:] == (
+    said = compared.circumstances(compare(before, now).circumstances)
+    assert said[0].startswith("The encoder changed: EfficientNet-Lite0 before, ViT-B-32 now.")
+    assert said[1:] == [
         "Settings differ: model auto before, ViT-B-32 now; audit.alpha not set before, 0.1 now.",
         "The seed was 0 and is 5.",
         "Versions differ: numpy 2.4.6 before, 3.0 now.",
-    )
+    ]
 
 
 def test_images_added_and_removed_are_named_where_they_are_known(before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -165,8 +163,8 @@ def test_what_describes_the_objects_is_left_out_unless_asked(before: dict[str, A
 def test_a_class_that_is_gone_takes_its_findings_along(before: dict[str, Any], now: dict[str, Any]) -> None:
     now["findings"], now["dataset"] = [], now["dataset"] | {"classes": {"hen": 20}}
     found = compare(before, now)
-    assert found.gone[0].why == "there is no class bunny any more"
-    assert found.gone[2].why == "not found now"
+    assert compared.why(found.gone[0]) == "there is no class bunny any more"
+    assert compared.why(found.gone[2]) == "not found now"
 
 
 def test_the_ids_lie_beside_the_audit(tmp_path: Path) -> None:
@@ -186,7 +184,7 @@ def test_the_json_is_what_its_schema_says_and_the_report_shows_it(before: dict[s
     now["duplicates"] = {"groups": [], "leaks": []}
     now["dataset"]["fingerprint"] = "sha256:2"
     found = compare(before, now, ["a<b>"], ["c"])
-    content = compared.comparison_json(found)
+    content = contents.of(compared.comparison_document(found))
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(content, SCHEMA, jsonschema.Draft202012Validator)
     page = render(make_run(), lambda _: None, comparison=found)

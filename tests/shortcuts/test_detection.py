@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from changed import replace
 from planted import drawn, exactly, flag, indicators, labels
 from scipy import stats as scipy_stats
 
 from curator.config import AuditSettings
+from curator.report.wording import percent
 from curator.shortcuts import detection
 from curator.shortcuts.detection import audit
 from curator.shortcuts.indicators import natural_cut
@@ -225,7 +226,7 @@ def test_one_class_alone_has_no_p_and_says_so():
     assert (found.n_tests, found.expected_false_findings) == (0, None)
     (only,) = found.findings
     assert [only.share_elsewhere, only.effect, only.effect_ci, only.p, only.q] == [None] * 5
-    assert only.sentence.startswith("4 of 4 bunny show grass")
+    assert (only.phrase, only.n_with, only.n_class) == ("show grass", 4, 4)
     assert only.share_in_class_ci[0] == pytest.approx(4 / (4 + 1.959964**2), abs=1e-4)
     assert found.shared_patterns["bunny"][0].share == 1
 
@@ -242,7 +243,7 @@ def test_the_pool_is_compared_with_and_never_reported(value):
     """A label equal to the number of classes marks the pool; what it has more of is not news about it."""
     classes = labels(30, 200)
     grass = exactly(classes, {0: 29, 1: 30}) == (value == "yes")
-    found = run(indicators({"grass": grass}), classes, names=("bunny",), where="in the pool")
+    found = run(indicators({"grass": grass}), classes, names=("bunny",), against="pool")
     assert [f.id for f in found.findings] == [f"bunny:grass={value}"]
     assert "in the pool." in found.findings[0].sentence
 
@@ -476,10 +477,10 @@ def test_an_empty_class_is_no_error():
 
 
 @pytest.mark.parametrize(
-    ("share", "said"), [(0, "0"), (0.001, "1"), (0.004, "1"), (0.5, "50"), (0.997, "99"), (1, "100")]
+    ("share", "said"), [(0, "0%"), (0.001, "1%"), (0.004, "1%"), (0.5, "50%"), (0.997, "99%"), (1, "100%")]
 )
 def test_percent_never_rounds_to_certainty(share, said):
-    assert detection.percent(share) == said
+    assert percent(share) == said
 
 
 def test_members_are_who_has_the_value_and_who_was_seen_without_it():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import CUTS, flag, indicators, measures

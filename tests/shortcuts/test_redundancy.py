@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
+from changed import replace
 from yardstick import times_the_fixed
 
-from curator import stats
+from curator import attributes, stats
 from curator.config import AuditSettings
 from curator.shortcuts import detection, indicators, redundancy
 from curator.shortcuts.association import count, exact_tests
@@ -17,6 +16,12 @@ from curator.shortcuts.redundancy import Ties
 from curator.types import Column, Measures
 
 SETTINGS = AuditSettings(n_permutations=0)
+
+
+def told(name: str) -> dict[str, object]:
+    """What the attribute of this name says of the order in which names are told, if there is one."""
+    known = {c.name: c for _, family in attributes.photo_families() for c in family.columns}
+    return {k: getattr(known[name], k) for k in ("rank", "told_late", "follows")} if name in known else {}
 
 
 def table(labels: np.ndarray, **columns: tuple[str, str, np.ndarray]) -> indicators.Indicators:
@@ -31,6 +36,7 @@ def table(labels: np.ndarray, **columns: tuple[str, str, np.ndarray]) -> indicat
             kind,
             "have {value}|have no {value}" if form == "flag" else "have {value}",
             "without {value}",
+            **told(n.replace("__", ".")),
         )  # type: ignore[arg-type]
         for n, (form, kind, _) in columns.items()
     )
@@ -152,8 +158,8 @@ def lawns(bias: float, prompt: np.ndarray) -> list:
     )
     columns = (
         Column("background.colour", "tags", "context", "have a {value} background", "on something else"),
-        Column("concept.grass", "flag", "context", "show grass|do not", "without", absence=False, bias=bias),
-        Column("words.3", "flag", "context", "show green|do not", "without", absence=False),
+        Column("concept.grass", "flag", "context", "show grass|do not", "without", absence=False, bias=bias, rank=-1),
+        Column("words.3", "flag", "context", "show green|do not", "without", absence=False, rank=1),
     )
     return audit(labels, indicators.build(Measures(frame, columns), SETTINGS.cuts))
 

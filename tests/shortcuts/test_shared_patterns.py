@@ -9,8 +9,17 @@ from curator.shortcuts.shared_patterns import LIFT, PER_SIDE, shared_patterns
 from curator.types import Column, SharedPattern
 
 
-def word(k: int, said: str, kind: str) -> Column:
-    return Column(f"words.{k}", "flag", kind, f"show {said}|do not show {said}", "", absence=False)  # type: ignore[arg-type]
+def word(k: int, said: str, kind: str, nth: int = 0) -> Column:
+    return Column(
+        f"words.{k}",
+        "flag",
+        kind,
+        f"show {said}|do not show {said}",
+        "",
+        absence=False,
+        learnt=True,
+        nth=nth,  # type: ignore[arg-type]
+    )
 
 
 def first(n: int, here: int, elsewhere: int, size: int = 100) -> np.ndarray:
@@ -72,7 +81,7 @@ def test_two_words_that_go_together_are_one_and_the_stronger_stands():
 
 
 def test_what_is_said_in_the_same_words_is_said_once():
-    described = [word(1, "green, smooth", "context"), word(2, "green, smooth (2)", "context")]
+    described = [word(1, "green, smooth", "context"), word(2, "green, smooth", "context", nth=2)]
     shared = found({"words.1": first(100, 70, 5), "words.2": first(100, 85, 5)}, described)
     (only,) = shared["bunny"]
     assert (only.attribute, only.name) == ("words.2", "show green, smooth")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from changed import replace
 from PIL import Image, ImageEnhance, ImageOps
 
 from curator.commands import Session

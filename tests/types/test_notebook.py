@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from changed import replace
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 from report_example import BUNNY, EVIL, make_run

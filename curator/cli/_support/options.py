@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from curator.commands.session import Session
     from curator.config import Settings
     from curator.types import AuditRun, Dataset
-    from curator.types.forecast import Forecast
 
 Command = Callable[..., Any]
 
@@ -221,86 +220,20 @@ def common(command: Command) -> Command:
     return wrapped
 
 
-def save(name: str, content: dict[str, Any], out: Path) -> Path:
-    """Write one JSON file of the contract."""
-    from curator.report.json import dump
-
-    dump(content, out / name)
-    return out / name
-
-
-def emit(content: dict[str, Any], common: Common) -> None:
+def emit(content: Any, common: Common) -> None:
     """Print the result alone on stdout, under --json."""
     if common.as_json:
-        from curator.report.json import dumps
+        from curator.report.serialise import dumps
 
         click.echo(dumps(content), nl=False)
 
 
-def write_report(run: AuditRun, out: Path, **more: Any) -> Path:
-    """Write report.html, with the forecast that lies beside it, and the plan and the proof of the one that is there, if they
-    are of the same data; `more` goes to `curator.report.html.page.render`.
-    """
-    from curator.commands._steps.finding_places import sights
-    from curator.io.decoding.images import thumbnail
-    from curator.report.html.page import MAP_SIDE, MAX_BYTES, render
-    from curator.report.html.previous import kept
-    from curator.report.serialise import write_text
+def draw_report(run: AuditRun, out: Path, common: Common, **more: Any) -> Path:
+    """Write report.html with progress to see, and say what had to be left out of it; `more`: see `results.write_report`."""
+    from curator.commands._steps.results import write_report
 
-    position = {str(i): k for k, i in enumerate(run.dataset.ids)}
-
-    def picture(id: str) -> bytes | None:
-        return thumbnail(run.dataset.path(position[id])) if id in position else None
-
-    def smaller(id: str) -> bytes | None:
-        return thumbnail(run.dataset.path(position[id]), MAP_SIDE) if id in position else None
-
-    with progress_bars(_is_quiet()) as progress:
-        progress("drawing the report", 0, 1)
-        page = render(
-            run,
-            picture,
-            map_thumbnails=smaller,
-            sights=sights(run, run.audit.findings),
-            forecast=_forecast_of(run, out),
-            **more,
-        )
-        page, said = kept(page, _text_of(out / "report.html"), MAX_BYTES)
-        write_text(page, out / "report.html")
-    if said and not _is_quiet():
+    with progress_bars(common.quiet) as progress:
+        path, said = write_report(run, out, progress=progress, **more)
+    if said and not common.quiet:
         click.echo(said, err=True)
-    return out / "report.html"
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""
-
-
-def _is_quiet() -> bool:
-    """Whether the command that is running was given -q."""
-    context = click.get_current_context(silent=True)
-    return context is None or bool(context.params.get("quiet"))
-
-
-def _forecast_of(run: AuditRun, out: Path) -> Forecast | None:
-    """What an earlier `curator forecast` wrote of the same data, if it did."""
-    from curator.io.jsonfile import read_json
-    from curator.report.html.forecast_chart import read_forecast
-
-    try:
-        content = read_json(out / "forecast.json")
-    except (OSError, ValueError):
-        return None
-    found = read_forecast(content) if isinstance(content, dict) else None
-    return found if found and found.fingerprint == run.fingerprint else None
-
-
-def pool_pictures(pool: Any) -> Callable[[str], bytes | None]:
-    """Thumbnails of a pool's images by id."""
-    from curator.io.decoding.images import thumbnail
-
-    position = {str(i): k for k, i in enumerate(pool.ids)}
-    return lambda id: thumbnail(pool.path(position[id])) if id in position else None
+    return path

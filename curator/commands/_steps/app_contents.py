@@ -184,9 +184,10 @@ def spots(run: AuditRun) -> dict[str, tuple[Spot, ...]]:
     views = {k: view(*sizes[str(ids[k])]) for k in boxed.tolist() if str(ids[k]) in sizes}
     out: dict[str, list[Spot]] = {}
     for pattern in wanted:
-        label = short_name(run.measures.column(pattern.attribute), pattern.value)
+        column = run.measures.column(pattern.attribute)
+        label = short_name(column, pattern.value)
         rows = np.array([k for k in views if _has(run, pattern, k)], np.intp)
-        weights = shown(pattern, rows, patches, spelt)
+        weights = shown(column, pattern.value, rows, patches, spelt)
         if weights is None:
             continue
         # A word of the object brings the rest of the object with it; what counts double is the word itself.
@@ -199,9 +200,7 @@ def spots(run: AuditRun) -> dict[str, tuple[Spot, ...]]:
 
 def _patterns(run: AuditRun) -> list[Finding | SharedPattern]:
     """Findings of a part of the picture, then the visual words that most images of a class share, each once."""
-    shared = [
-        p for patterns in run.audit.shared_patterns.values() for p in patterns if p.attribute.startswith("words.")
-    ]
+    shared = [p for patterns in run.audit.shared_patterns.values() for p in patterns if p.learnt]
     every: list[Finding | SharedPattern] = [*run.audit.findings[:MAX_FINDINGS], *shared]
     once = {
         (p.attribute, p.value): p

@@ -26,7 +26,6 @@ _MOST = 4000
 """Images that labels are learnt from, at most: each is decoded once more for a close-up."""
 _POOR = 0.5
 """Times the least of what the data set's own pictures have (but for one in a hundred) below which a picture is poor."""
-_QUALITIES = {"sharpness.detail": "blurred", "light.brightness": "dark", "light.contrast": "flat"}
 
 
 def candidates_of(
@@ -104,7 +103,7 @@ def _alone(embedded: Embedded, session: Session) -> Floats | None:
 def _caveats(pool: Measures, run: AuditRun, rows: NDArray[np.intp]) -> NDArray[np.str_]:
     """What is wrong with each pool picture (p,), "" where nothing is: far blurrier, darker or flatter than the data's own."""
     out = np.full(len(pool.frame), "", dtype="<U32")
-    for name, word in _QUALITIES.items():
+    for name, word in ((c.name, c.defect) for c in pool.columns if c.defect):
         if is_measured(pool, name) and is_measured(run.measures, name):
             ours = pd.to_numeric(run.measures.frame[name], errors="coerce").to_numpy(float)[rows]
             theirs = pd.to_numeric(pool.frame[name], errors="coerce").to_numpy(float)

@@ -42,7 +42,7 @@ def surest(
     doubt = np.zeros(len(labels))
     if not np.isnan(cut):
         beyond = measures.frame[finding.attribute].to_numpy(float, na_value=np.nan) - cut
-        doubt = -beyond if finding.value.startswith("below ") else beyond
+        doubt = -beyond if indicators.is_below(finding.value) else beyond
     elif finding.kind in ("context", "image"):
         v = table.index(finding.attribute, finding.value)
         doubt = _looks_like(around, table.values[:, v], table.known[:, v] & (labels >= 0), session)

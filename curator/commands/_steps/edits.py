@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,8 @@ from curator.attributes.light import contrast
 from curator.attributes.sharpness import detail
 from curator.io import editing
 from curator.io.editing import LUMA, Pixels
-from curator.types import Floats, Kind
+from curator.shortcuts.indicators import is_below
+from curator.types import Column, Floats
 
 Make = Callable[[Pixels, Floats, np.random.Generator], tuple[Pixels, Pixels]]
 """(picture, its closed places (g, g), rng) -> two versions of it as encoder inputs: edited, and edited as much without touching
@@ -50,56 +51,85 @@ class References:
 class Plan:
     """`plants`: pictures of other classes are given the attribute, since it cannot be taken from those that have it: no edit
     brings back lost detail. `exchanges`: surroundings of one kind against those of another. `whole`: made on the picture as
-    stored, not on the encoder's input. `words`: what is done."""
+    stored, not on the encoder's input. `needs_quality`: the JPEG quality of the others. `words`: what is done."""
 
     words: str
     build: Callable[[References], Make]
     plants: bool = False
     exchanges: bool = False
     whole: bool = False
+    needs_quality: bool = False
 
     @property
     def control(self) -> str:
         """What the edit is held against."""
-        return "the same in pictures of the other classes" if self.exchanges else "as large a change of something else"
+        return "the same in images of the other classes" if self.exchanges else "as large a change of something else"
 
 
-def plan(attribute: str, value: str, kind: Kind) -> Plan | str:
+def plan(column: Column, value: str) -> Plan | str:
     """The edit for an attribute's value, or why there is none."""
-    family = attribute.partition(".")[0]
-    less = value.startswith("below ")
-    if family in ("background", "concept", "words"):
-        if kind == "object":
-            return "it is a part of the object itself"
-        if kind != "context":
-            return "no edit of a picture changes it"
-        return Plan("exchanging the surroundings", _exchanged, exchanges=True)
-    if attribute == "colour.grey":
-        greyed = "taking the colour out of "
-        return Plan(
-            greyed + ("the other classes" if value == "yes" else "the pictures"), _drained, plants=value == "yes"
-        )
-    if attribute == "colour.saturation":
-        return Plan("matching the colourfulness of the rest", _matched(_saturation, editing.saturate))
-    if family == "colour":
-        return Plan("moving the colours to those of the rest", _recoloured)
-    if attribute == "light.highlights":
-        return Plan("matching the brightness of the rest", _relit)
-    if attribute == "light.contrast":
-        return Plan("matching the contrast of the rest", _matched(_contrast, editing.spread))
-    if family == "light":
-        return Plan("matching the brightness of the rest", _relit)
-    if family == "sharpness":
-        # Blur can be given, not taken away.
-        return Plan("blurring " + ("the other classes as much" if less else "to match the rest"), _blurred, plants=less)
-    if family == "border":
-        other = value == "none"
-        return Plan("cropping the frame" + (" of the other classes" if other else ""), _cropped, other, whole=True)
-    if attribute in ("file.jpeg_quality", "file.bytes_per_pixel"):
-        # What compression has lost stays lost, so a low quality is given to the others.
-        who = "the other classes at this class's" if less else "at the other classes'"
-        return Plan(f"saving {who} JPEG quality", _resaved, plants=less, whole=True)
-    return "no edit of a picture changes it"
+    if column.edit == "surroundings" and column.kind == "object":
+        return "it is a part of the object itself"
+    if column.edit not in _EDITS or (column.edit == "surroundings" and column.kind != "context"):
+        return "no edit of an image changes it"
+    return _EDITS[column.edit](value)
+
+
+def _surroundings(value: str) -> Plan:
+    return Plan("exchanging the surroundings", _exchanged, exchanges=True)
+
+
+def _grey(value: str) -> Plan:
+    whose = "the other classes" if value == "yes" else "the images"
+    return Plan(f"taking the colour out of {whose}", _drained, plants=value == "yes")
+
+
+def _colourfulness(value: str) -> Plan:
+    return Plan("matching the colourfulness of the rest", _matched(_saturation, editing.saturate))
+
+
+def _colour(value: str) -> Plan:
+    return Plan("moving the colours to those of the rest", _recoloured)
+
+
+def _brightness(value: str) -> Plan:
+    return Plan("matching the brightness of the rest", _relit)
+
+
+def _contrasts(value: str) -> Plan:
+    return Plan("matching the contrast of the rest", _matched(_contrast, editing.spread))
+
+
+def _blur(value: str) -> Plan:
+    # Blur can be given, not taken away.
+    less = is_below(value)
+    return Plan("blurring " + ("the other classes as much" if less else "to match the rest"), _blurred, plants=less)
+
+
+def _frame(value: str) -> Plan:
+    other = value == "none"
+    return Plan("cropping the frame" + (" of the other classes" if other else ""), _cropped, other, whole=True)
+
+
+def _quality(value: str) -> Plan:
+    # What compression has lost stays lost, so a low quality is given to the others.
+    less = is_below(value)
+    who = "the other classes at this class's" if less else "at the other classes'"
+    return Plan(f"saving {who} JPEG quality", _resaved, plants=less, whole=True, needs_quality=True)
+
+
+_EDITS: Mapping[str, Callable[[str], Plan]] = {
+    "surroundings": _surroundings,
+    "grey": _grey,
+    "colourfulness": _colourfulness,
+    "colour": _colour,
+    "brightness": _brightness,
+    "contrast": _contrasts,
+    "blur": _blur,
+    "frame": _frame,
+    "quality": _quality,
+}
+"""The plan for a value, by what `Column.edit` says."""
 
 
 def _exchanged(r: References) -> Make:

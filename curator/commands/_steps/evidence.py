@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from curator.commands._steps import conflicting_images, inspected_sample, interventions
@@ -100,7 +101,8 @@ def _with_gap(
     v = table.index(finding.attribute, finding.value)
     used = examined & table.known[:, v]
     rng = session.rng(f"reliance {finding.id}")
-    return replace(finding, reliance=reliance.gap(predicted[used], labels[used], class_idx, table.values[used, v], rng))
+    gap = reliance.gap(predicted[used], labels[used], class_idx, table.values[used, v], rng)
+    return structs.replace(finding, reliance=gap)
 
 
 def _with_edits(finding: Finding, part: Part, session: Session) -> Finding:
@@ -109,5 +111,7 @@ def _with_edits(finding: Finding, part: Part, session: Session) -> Finding:
         return finding
     v = part.table.index(finding.attribute, finding.value)
     values, known = part.table.values[:, v], part.table.known[:, v]
-    changed = interventions.by_editing(finding, part.embedded, part.labels, values, known, part.cross, session)
-    return replace(finding, reliance=changed)
+    changed = interventions.by_editing(
+        finding, part.table.columns[v], part.embedded, part.labels, values, known, part.cross, session
+    )
+    return structs.replace(finding, reliance=changed)

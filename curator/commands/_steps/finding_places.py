@@ -29,7 +29,7 @@ def sights(run: AuditRun, findings: Iterable[Finding]) -> dict[str, Sight]:
     if patches is None or not len(patches) or not wanted:
         return {}
     spelt = None
-    if any(f.attribute.startswith("words.") for f in wanted):
+    if any(f.learnt for f in wanted):
         whole = Embedded(run.dataset, run.embeddings, pd.DataFrame(), run.facts, 0, 0.0, patches)
         spelt = words.spelling(whole, whole)
     position = {str(i): k for k, i in enumerate(run.dataset.ids)}
@@ -41,23 +41,24 @@ def _sight(
     f: Finding, run: AuditRun, patches: Patches, spelt: NDArray[np.uint8] | None, position: dict[str, int]
 ) -> Sight | None:
     labels, classes = run.dataset.labels, run.dataset.classes
-    if f.class_name not in classes:
+    if f.class_name not in classes or f.attribute not in run.measures.frame:
         return None
+    column = run.measures.column(f.attribute)
     inside = labels == classes.index(f.class_name)
     own, other = (_spread(np.flatnonzero(m)) for m in (inside, (labels >= 0) & ~inside))
     # A word of the object brings the rest of the object with it; the word itself counts double.
-    least = 2 if f.kind == "object" and f.attribute.startswith("words.") else 1
+    least = 2 if f.kind == "object" and column.place == "word" else 1
     sizes = run.sizes()
     ids = [i for i in f.example_ids if i in position and i in sizes]
     rows = own, other, np.array([position[i] for i in ids], np.intp)
-    weights = [shown(f, r, patches, spelt) for r in rows]
+    weights = [shown(column, f.value, r, patches, spelt) for r in rows]
     mine, theirs, examples = (None if w is None else w >= least for w in weights)
     if mine is None or theirs is None or examples is None:
         return None
     grid, view = patches.grid, run.encoder.preprocessing.view
     nowhere = np.zeros((grid, grid), np.float32)
     return Sight(
-        exact=f.attribute.startswith("words.") or (f.attribute == "background.colour" and f.value in NAMES),
+        exact=column.place == "word" or (column.place == "colour" and f.value in NAMES),
         share=mine.mean(0, dtype=np.float32) if len(own) else nowhere,
         n=len(own),
         elsewhere=theirs.mean(0, dtype=np.float32) if len(other) else nowhere,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from curator.commands._steps.edits import Make, Plan, References, plan
@@ -18,7 +19,7 @@ from curator.io.editing import Pixels
 from curator.probe import reliance
 from curator.probe.linear import CrossFit
 from curator.probe.reliance import Intervention
-from curator.types import Embedded, Encoder, Finding, Floats, Ints, Mask, Reliance
+from curator.types import Column, Embedded, Encoder, Finding, Floats, Ints, Mask, Reliance
 
 MOST = 30
 """Pictures that are edited for one finding. At 30 the interval of a drop is about 0.1 wide each way; embedding them anew is
@@ -47,8 +48,8 @@ def intervene(
 
 
 def by_editing(
-    finding: Finding, embedded: Embedded, labels: Ints, has: Mask, known: Mask, cross: CrossFit, session: Session,
-    regions: Floats | None = None, n_most: int = MOST,
+    finding: Finding, column: Column, embedded: Embedded, labels: Ints, has: Mask, known: Mask, cross: CrossFit,
+    session: Session, regions: Floats | None = None, n_most: int = MOST,
 ) -> Reliance:  # fmt: skip
     """The finding's reliance with what editing its attribute costs, or with the reason why nothing was edited.
 
@@ -61,7 +62,7 @@ def by_editing(
     pictures, not the probe: one of 80 pictures leans a little on anything, so that an excess under 0.1 says nothing.
     """
     so_far = finding.reliance or Reliance(None, None, 0)
-    chosen = plan(finding.attribute, finding.value, finding.kind)
+    chosen = plan(column, finding.value)
     if isinstance(chosen, str):
         return replace(so_far, edit=chosen)
     if chosen.exchanges and embedded.patches is None:
@@ -73,7 +74,7 @@ def by_editing(
     try:
         found = _run(sample, chosen, embedded, labels, cross, session, regions)
     except DataError as error:  # a file that has changed or gone since it was embedded
-        return replace(so_far, edit=f"a picture could not be read again ({error})")
+        return replace(so_far, edit=f"an image could not be read again ({error})")
     return replace(
         so_far,
         intervention_drop=found.drop,
@@ -107,10 +108,10 @@ def _sample(
     others = (labels >= 0) & ~inside
     with_, without = np.flatnonzero(inside & has & usable), np.flatnonzero(others & ~has & usable)
     if min(len(with_), len(without)) < 2 * FEWEST:
-        return f"fewer than {2 * FEWEST} pictures of the class with it, or of the others without it"
+        return f"fewer than {2 * FEWEST} images of the class with it, or of the others without it"
     edited, away = (without, with_) if chosen.plants else (with_, without)
     same = control = with_[:0]
-    quality = _quality(embedded, edited, away) if finding.attribute.startswith("file.") else 0
+    quality = _quality(embedded, edited, away) if chosen.needs_quality else 0
     if isinstance(quality, str):
         return quality
     if chosen.exchanges:

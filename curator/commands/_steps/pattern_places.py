@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
@@ -13,7 +13,7 @@ from curator.attributes import words
 from curator.attributes.colour import NAMES, name_map
 from curator.shortcuts.indicators import Indicators
 from curator.similarity import clusters
-from curator.types import Box, Embedded, Finding, Ints, Mask, Patches, Preprocessing, SharedPattern
+from curator.types import Box, Column, Crop, Embedded, Ints, Mask, Patches, Preprocessing, SharedPattern
 
 N_EXAMPLES = 6
 WINDOW = 2 / 7
@@ -46,9 +46,7 @@ def illustrate(
     for name, patterns in shared.items():
         inside = labels == embedded.dataset.classes.index(name)
         out[name] = tuple(
-            _illustrated(
-                p, np.flatnonzero(inside & table.values[:, table.index(p.attribute, p.value)]), embedded, spelt
-            )
+            _illustrated(p, table.index(p.attribute, p.value), inside, table, embedded, spelt)
             for p in patterns
             if (p.attribute, p.value) in measured
         )
@@ -56,11 +54,14 @@ def illustrate(
 
 
 def _illustrated(
-    pattern: SharedPattern, rows: NDArray[np.intp], embedded: Embedded, spelt: NDArray[np.uint8] | None
-) -> SharedPattern:
-    weights = shown(pattern, rows, embedded.patches, spelt)
+    pattern: SharedPattern, v: int, inside: Mask, table: Indicators, embedded: Embedded,
+    spelt: NDArray[np.uint8] | None,
+) -> SharedPattern:  # fmt: skip
+    column, rows = table.columns[v], np.flatnonzero(inside & table.values[:, v])
+    is_word = column.place == "word"
+    weights = shown(column, pattern.value, rows, embedded.patches, spelt)
     if weights is not None:
-        amount = densest(weights)[0] if _is_word(pattern) else weights.sum((1, 2))
+        amount = densest(weights)[0] if is_word else weights.sum((1, 2))
         most = np.lexsort((embedded.dataset.ids[rows], -amount))
         good = np.sort(most[: max(N_EXAMPLES, round(_WELL * len(rows)))])
         rows, weights = rows[good], weights[good]
@@ -74,38 +75,34 @@ def _illustrated(
         elif weights is None:
             boxes.append((0, 0, *size))
         else:
-            found = densest(weights[k : k + 1])[1][0] if _is_word(pattern) else rectangle(weights[k] > 0)
+            found = densest(weights[k : k + 1])[1][0] if is_word else rectangle(weights[k] > 0)
             boxes.append(in_pixels(found, weights.shape[1], *size, seen))
     ids = tuple(map(str, embedded.dataset.ids[rows[chosen]]))
-    return replace(pattern, example_ids=ids, boxes=tuple(boxes))
-
-
-def _is_word(pattern: SharedPattern | Finding) -> bool:
-    return pattern.attribute.startswith("words.")
+    return replace(pattern, example_crops=tuple(Crop(id, box) for id, box in zip(ids, boxes, strict=True)))
 
 
 def shown(
-    pattern: SharedPattern | Finding, rows: NDArray[np.intp], patches: Patches | None, spelt: NDArray[np.uint8] | None
+    column: Column, value: str, rows: NDArray[np.intp], patches: Patches | None, spelt: NDArray[np.uint8] | None
 ) -> NDArray[np.int64] | None:
-    """How much each place (r, g, g) of these images shows of the pattern; None where it is of the whole picture.
+    """How much each place (r, g, g) of these images shows of the value; None where it is of the whole picture.
 
     `spelt` (n, g, g) are the words at the places of `patches`, see `attributes.words.spelling`.
     """
-    if patches is None or pattern.kind not in ("object", "context"):
+    if patches is None or column.kind not in ("object", "context"):
         return None
     likely = patches.on_object_of(rows)
-    if _is_word(pattern):
+    if column.place == "word":
         if spelt is None:
             return None
-        here = spelt[rows] == int(pattern.attribute.removeprefix("words."))
+        here = spelt[rows] == column.word
         # A word of the surroundings is counted where the object is not. One of the object may lie on its rim: what of the
         # object lies beside it is shown too.
-        out = 2 * here + (likely & here.any((1, 2), keepdims=True)) if pattern.kind == "object" else here & ~likely
-    elif pattern.kind == "object":
+        out = 2 * here + (likely & here.any((1, 2), keepdims=True)) if column.kind == "object" else here & ~likely
+    elif column.kind == "object":
         out = likely
-    elif pattern.attribute == "background.colour" and pattern.value in NAMES:
+    elif column.place == "colour" and value in NAMES:
         colour = name_map(patches.colour[rows].reshape(*likely.shape, 3))
-        out = ~likely & (colour == NAMES.index(pattern.value))
+        out = ~likely & (colour == NAMES.index(value))
     else:
         out = ~likely
     return np.asarray(out, np.int64)

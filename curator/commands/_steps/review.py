@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from curator.commands._steps.candidates import class_indices
 from curator.commands._steps.edited_tables import read_rows
 from curator.errors import InputError
+from curator.report import wording
 from curator.report.serialise import guarded, write_text
 from curator.selection.choice import Pool
 from curator.selection.decisions import ACCEPT, DECISIONS, REJECT, Review
@@ -164,7 +165,7 @@ def kept_first(
     plan = tuple(_counted(cell, int(more)) for cell, more in zip(rec.plan, n, strict=True))
     rows = reviewed.kept
     confirmed: list[Literal["confirmed"]] = ["confirmed" for _ in rows]
-    reasons = tuple("accepted in the review" + (f"; adds to {plan[c].photographs}" if c >= 0 else "") for c in filled)
+    reasons = tuple("accepted in the review" + (f"; adds to {wording.cell(plan[c])}" if c >= 0 else "") for c in filled)
     return replace(
         rec,
         ids=(*(str(i) for i in reviewed.pool.ids[rows]), *rec.ids),

@@ -24,8 +24,8 @@ from curator.io.fingerprint import fingerprint
 from curator.shortcuts import association, indicators
 from curator.shortcuts.association import Table
 from curator.shortcuts.indicators import Indicators
-from curator.types import Dataset, Embedded, Encoder, EncoderInfo, Floats, Ints
-from curator.types.results import Leak, Whole
+from curator.types import Dataset, Embedded, Encoder, EncoderInfo, Floats, Ints, Leak
+from curator.types.results import Whole
 
 PIECE = 4096
 """Images counted together, some 100 MB with places. For each piece the sample's thresholds are read anew, so a larger sample

@@ -52,9 +52,23 @@ def named(text: str, run: AuditRun) -> Finding:
     inside = run.dataset.labels == run.dataset.classes.index(class_name)
     n, k = int((inside & known).sum()), int((inside & has & known).sum())
     return Finding(
-        class_name, name, value, column.kind, n, k, k / max(n, 1), (0.0, 1.0), None, None, None, None, None, None, "low",
-        text,
-    )  # fmt: skip
+        class_name=class_name,
+        attribute=name,
+        value=value,
+        kind=column.kind,
+        severity="low",
+        sentence=text,
+        phrase=indicators.plain_phrase(column, value),
+        n_class=n,
+        n_with=k,
+        share_in_class=k / max(n, 1),
+        effect=None,
+        p=None,
+        q=None,
+        learnt=column.learnt,
+        nth=column.nth,
+        brought=column.brought,
+    )
 
 
 def readable(findings: Sequence[Finding], sets: Mapping[str, Measures]) -> tuple[list[Finding], list[str]]:
@@ -69,8 +83,8 @@ def readable(findings: Sequence[Finding], sets: Mapping[str, Measures]) -> tuple
         if not lacking:
             kept.append(finding)
             continue
-        family, _, column = finding.attribute.partition(".")
-        what = f"no column {column}" if family == "metadata" else f"no image with a measured {finding.attribute}"
+        column = finding.attribute.partition(".")[2]
+        what = f"no column {column}" if finding.brought else f"no image with a measured {finding.attribute}"
         notes.append(f"The {lacking[0]} has {what}, so {finding.id} is left out.")
     if findings and not kept:
         raise DataError(

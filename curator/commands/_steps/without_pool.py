@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from curator.commands._steps.gains import penalty
 from curator.commands._steps.targets import training
@@ -11,9 +12,7 @@ from curator.probe import linear, reweighting
 from curator.probe.groups import balanced_subset
 from curator.selection.plan import Target
 from curator.types import AuditRun, Finding
-from curator.types.without_pool import Unaided
-
-AS_IT_IS, SUBSET, WEIGHTS = "as it is", "subset", "weights"
+from curator.types.without_pool import RemedyName, Unaided
 
 
 def unaided(run: AuditRun, finding: Finding, target: Target, session: Session) -> Unaided | None:
@@ -29,7 +28,11 @@ def unaided(run: AuditRun, finding: Finding, target: Target, session: Session) -
     vectors = run.embeddings.vectors[rows]
     subset = balanced_subset(labels * 2 + has, session.rng("subset")) > 0
     weights = linear.group_weights(labels, has)
-    ways = {AS_IT_IS: np.ones(len(rows)), SUBSET: subset.astype(float), WEIGHTS: weights}
+    ways: dict[RemedyName, NDArray[np.float64]] = {
+        "as it is": np.ones(len(rows)),
+        "subset": subset.astype(float),
+        "weights": weights,
+    }
     c = penalty(vectors, labels, k, session)
     remedies = reweighting.examine(
         vectors, labels, has, ways, k, c, session.rng("unaided"), min_group=session.settings.validate.min_group

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from curator.io.store import merging, shards
 from curator.io.store.store import ABOUT, FORMAT
 
-KINDS = {"store": "vectors", "patches": "patches"}
+KINDS: dict[str, Literal["vectors", "patches"]] = {"store": "vectors", "patches": "patches"}
 """Folders of a cache that hold stores, and what these hold."""
 
 OLDER = "of an earlier version"
@@ -46,7 +47,7 @@ class Kept:
     """
 
     folder: Path
-    kind: str
+    kind: Literal["vectors", "patches"]
     encoder: str
     is_read: bool
     last_used: float
@@ -137,7 +138,7 @@ def _halves(folder: Path) -> list[Shard]:
     return found
 
 
-def _look(folder: Path, kind: str) -> Kept:
+def _look(folder: Path, kind: Literal["vectors", "patches"]) -> Kept:
     about = _about(folder)
     pattern = _NEW if about is not None else _OLD
     found = []

@@ -1,50 +1,53 @@
-"""What of an audit fails a build: the level of --fail-on, less what is accepted and what an earlier audit had."""
+"""Which part of an audit fails a build: the level of --fail-on, without what is accepted and what an earlier audit had."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from curator.types import Finding, Leak
+from curator.types.documents import AuditDocument
 
 LEVELS = ("low", "medium", "high")
 DEFAULT = "medium"
 """The level of files that say pass or fail, where no --fail-on was given."""
 
-Content = Mapping[str, Any]
 
-
-def is_shortcut(kind: str, settings: Content) -> bool:
+def is_shortcut(kind: str, counts_objects: bool) -> bool:
     """Whether a finding of this kind counts: a class's own looks do only where the user asked (`audit.objects`)."""
-    return kind != "object" or bool(settings.get("audit", {}).get("objects", False))
+    return kind != "object" or counts_objects
 
 
-def failing_findings(content: Content, level: str, before: Content) -> list[Content]:
-    """Findings of audit.json at `level` (low, medium, high, or any) or above.
+def failing_findings(audit: AuditDocument, level: str, before: AuditDocument | None) -> list[Finding]:
+    """Findings at `level` (low, medium, high, or any) or above.
 
     Left out: what is intended, what was not tested, what describes the object itself, and what `before` (an earlier
-    audit.json, or {}) has at that level already. What was accepted then and is no longer is new.
+    audit) has at that level already. What was accepted then and is no longer is new.
     """
     if level == "leak":
         return []
     lowest = 0 if level == "any" else LEVELS.index(level)
-    known = {f["id"]: f["severity"] for f in before.get("findings", []) if not f.get("intended")}
+    known = {f.id: f.severity for f in before.findings if not f.intended} if before else {}
     return [
         f
-        for f in content["findings"]
-        if is_shortcut(f["kind"], content["settings"])
-        and not f.get("intended") and f["effect"] is not None and f["p"] is not None
-        and LEVELS.index(f["severity"]) >= lowest
-        and (f["id"] not in known or LEVELS.index(known[f["id"]]) < lowest)
+        for f in audit.findings
+        if is_shortcut(f.kind, audit.counts_objects)
+        and not f.intended and f.effect is not None and f.p is not None
+        and LEVELS.index(f.severity) >= lowest
+        and (f.id not in known or LEVELS.index(known[f.id]) < lowest)
     ]  # fmt: skip
 
 
-def failing_leaks(content: Content, level: str, before: Content) -> list[Content]:
+def failing_leaks(audit: AuditDocument, level: str, before: AuditDocument | None) -> list[Leak]:
     """Groups of duplicates in more than one split that `before` does not have, if `level` is leak or any."""
     if level not in ("leak", "any"):
         return []
-    known = leaks_of(before)
-    return [leak for leak in content["duplicates"]["leaks"] if tuple(leak["ids"]) not in known]
+    known = leaks_of(before) if before else set()
+    return [leak for leak in audit.duplicates.leaks if leak.ids not in known]
 
 
-def leaks_of(content: Content) -> set[tuple[str, ...]]:
-    """The ids of each leak of an audit.json."""
-    return {tuple(leak["ids"]) for leak in content.get("duplicates", {}).get("leaks", [])}
+def is_met(audit: AuditDocument, level: str, before: AuditDocument | None) -> bool:
+    """Whether something as bad as `level` is there that `before` does not have at that severity already."""
+    return bool(failing_findings(audit, level, before) or failing_leaks(audit, level, before))
+
+
+def leaks_of(audit: AuditDocument) -> set[tuple[str, ...]]:
+    """The ids of each leak."""
+    return {leak.ids for leak in audit.duplicates.leaks}

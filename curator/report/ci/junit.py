@@ -7,12 +7,13 @@ skipped, as is what describes the object itself, and a class without any is a pa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from xml.etree import ElementTree as Xml
 
 from curator.report import wording
 from curator.report.ci import gate
+from curator.types import Finding, Leak
+from curator.types.documents import AuditDocument
 
 NAME = "audit.junit.xml"
 MOST_LINES = 50
@@ -20,18 +21,18 @@ MOST_LINES = 50
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def audit_junit(content: Mapping[str, Any], level: str | None = None, before: Mapping[str, Any] | None = None) -> str:
-    """The XML text for the content of an audit.json; the same text for the same content, level and baseline.
+def audit_junit(audit: AuditDocument, level: str | None = None, before: AuditDocument | None = None) -> str:
+    """The XML text for an audit; the same text for the same audit, level and baseline.
 
-    `level` is what --fail-on says, `before` the content of the baseline. There is a failure if, and only if, the command
+    `level` is what --fail-on says, `before` the baseline. There is a failure if, and only if, the command
     would end with 3 at that level. Names can neither leave their place nor move a terminal: what XML cannot hold, and
     what is not seen, is spelled out.
     """
-    level, before = level or gate.DEFAULT, before or {}
+    level = level or gate.DEFAULT
     root = Xml.Element("testsuites", name="curator audit")
-    _shortcuts(root, content, level, before)
-    _leaks(root, content, level, before)
-    _labels(root, content)
+    _shortcuts(root, audit, level, before)
+    _leaks(root, audit, level, before)
+    _labels(root, audit)
     for suite in [*root, root]:
         cases = list(suite.iter("testcase"))
         suite.set("tests", str(len(cases)))
@@ -43,61 +44,61 @@ def audit_junit(content: Mapping[str, Any], level: str | None = None, before: Ma
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
 
 
-def _shortcuts(root: Xml.Element, content: Mapping[str, Any], level: str, before: Mapping[str, Any]) -> None:
+def _shortcuts(root: Xml.Element, audit: AuditDocument, level: str, before: AuditDocument | None) -> None:
     suite = Xml.SubElement(root, "testsuite", name="curator.shortcuts")
-    failing = {f["id"] for f in gate.failing_findings(content, level, before)}
-    known = {f["id"] for f in before.get("findings", [])}
-    for finding in content["findings"]:
-        case = _case(suite, f"shortcuts.{finding['class']}", finding["id"])
-        said = f"{finding['severity']}: {finding['sentence']}"
-        if finding["id"] in failing:
-            _add(case, "failure", said, _about(finding), kind=finding["severity"])
-        elif not gate.is_shortcut(finding["kind"], content["settings"]):
-            _add(case, "skipped", f"about the object itself, no shortcut: {said}", _about(finding))
-        elif finding.get("intended"):
-            _add(case, "skipped", f"accepted: {finding['intended']}", [said, *_about(finding)])
+    failing = {f.id for f in gate.failing_findings(audit, level, before)}
+    known = {f.id for f in before.findings} if before else set()
+    for finding in audit.findings:
+        case = _case(suite, f"shortcuts.{finding.class_name}", finding.id)
+        said = f"{finding.severity}: {finding.sentence}"
+        if finding.id in failing:
+            _add(case, "failure", said, _about(finding), kind=finding.severity)
+        elif not gate.is_shortcut(finding.kind, audit.counts_objects):
+            _add(case, "skipped", f"about the object itself, not a shortcut: {said}", _about(finding))
+        elif finding.intended:
+            _add(case, "skipped", f"accepted: {finding.intended}", [said, *_about(finding)])
         else:
-            why = "in the baseline" if finding["id"] in known else "below the level that fails"
+            why = "in the baseline" if finding.id in known else "below the level that fails"
             _add(case, "skipped", f"{why}: {said}", _about(finding))
-    found = {f["class"] for f in content["findings"] if gate.is_shortcut(f["kind"], content["settings"])}
-    for name in content["dataset"]["classes"]:
+    found = {f.class_name for f in audit.findings if gate.is_shortcut(f.kind, audit.counts_objects)}
+    for name in audit.dataset.classes:
         if name in found:
             continue
         case = _case(suite, f"shortcuts.{name}", "no shortcut")
-        if content["verdict"] == "too few images to tell":
-            _add(case, "skipped", content["verdict"])
+        if audit.verdict == "too few images to tell":
+            _add(case, "skipped", audit.verdict)
 
 
-def _leaks(root: Xml.Element, content: Mapping[str, Any], level: str, before: Mapping[str, Any]) -> None:
+def _leaks(root: Xml.Element, audit: AuditDocument, level: str, before: AuditDocument | None) -> None:
     suite = Xml.SubElement(root, "testsuite", name="curator.duplicates")
-    case = _case(suite, "duplicates", "no picture in two splits")
-    leaks = content["duplicates"]["leaks"]
-    failing = gate.failing_leaks(content, level, before)
+    case = _case(suite, "duplicates", "no image in two splits")
+    leaks = audit.duplicates.leaks
+    failing = gate.failing_leaks(audit, level, before)
     if failing:
-        what = wording.count(len(failing), "picture lies", "pictures lie")
+        what = wording.count(len(failing), "image lies", "images lie")
         _add(case, "failure", f"{what} in more than one split", [_leak(leak) for leak in failing], kind="leak")
     elif leaks:
-        what = wording.count(len(leaks), "picture lies", "pictures lie")
+        what = wording.count(len(leaks), "image lies", "images lie")
         _add(case, "skipped", f"not asked to fail: {what} in more than one split", [_leak(leak) for leak in leaks])
 
 
-def _leak(leak: Mapping[str, Any]) -> str:
-    return f"{', '.join(leak['splits'])}: {'; '.join(leak['ids'])}"
+def _leak(leak: Leak) -> str:
+    return f"{', '.join(leak.splits)}: {'; '.join(leak.ids)}"
 
 
-def _labels(root: Xml.Element, content: Mapping[str, Any]) -> None:
+def _labels(root: Xml.Element, audit: AuditDocument) -> None:
     # A doubtful label is for a person to judge: it never fails a build.
     suite = Xml.SubElement(root, "testsuite", name="curator.labels")
     case = _case(suite, "labels", "no doubtful label")
-    errors = content["label_errors"]
+    errors = audit.label_errors
     if errors:
-        lines = [f"{e['id']}: {e['given']} or {e['suggested']}? ({e['score']:.2f})" for e in errors]
+        lines = [f"{e.id}: {e.given} or {e.suggested}? ({e.score:.2f})" for e in errors]
         _add(case, "skipped", f"to be looked at: {wording.count(len(errors), 'doubtful label')}", lines)
 
 
-def _about(finding: Mapping[str, Any]) -> list[str]:
-    lines = [f"also seen as: {', '.join(finding['same_as'])}"] if finding["same_as"] else []
-    return [*lines, *(f"breaks the rule: {id}" for id in finding["counterexample_ids"])]
+def _about(finding: Finding) -> list[str]:
+    lines = [f"also seen as: {', '.join(finding.same_as)}"] if finding.same_as else []
+    return [*lines, *(f"breaks the rule: {id}" for id in finding.counterexample_ids)]
 
 
 def _case(suite: Xml.Element, classname: str, name: str) -> Xml.Element:

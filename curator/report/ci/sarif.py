@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 from curator.report import wording
 from curator.report.ci import gate
+from curator.types import Finding, LabelError, Leak
+from curator.types.documents import AuditDocument
 
 NAME = "audit.sarif"
 HOME = "https://github.com/curator-audit/curator"
@@ -21,24 +23,20 @@ _BASE = "DATA"
 _LEVELS = {"high": "error", "medium": "warning", "low": "note"}
 _RULES = {
     "leak": (
-        "The same picture in two splits",
-        "Duplicates that lie in more than one split: the test asks what was taught.",
+        "The same image in two splits",
+        "Duplicates that lie in more than one split: the test set repeats what the training set shows.",
     ),
-    "label": ("Doubtful label", "A probe that never saw the image takes it for another class."),
+    "label": ("Doubtful label", "A probe that was not trained on the image assigns it to another class."),
 }
 
 
-def audit_sarif(content: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The SARIF log for the content of an audit.json; `before`, that of the baseline, adds what is new in it.
+def audit_sarif(audit: AuditDocument, before: AuditDocument | None = None) -> dict[str, Any]:
+    """The SARIF log for an audit; `before`, the baseline, adds what is new in it.
 
     One result per finding, leak and doubtful label. A finding lies at the first image that breaks the rule, or where
     none does at the first that follows it; the others are related. What is intended is suppressed, with its reason.
     """
-    raw = [
-        *[_finding(f, content["settings"]) for f in content["findings"]],
-        *[_leak(leak) for leak in content["duplicates"]["leaks"]],
-        *[_label(e) for e in content["label_errors"]],
-    ]
+    raw = _results(audit)
     ids = sorted({result["ruleId"] for result in raw})
     earlier = None if before is None else _earlier(before)
     results = []
@@ -49,53 +47,65 @@ def audit_sarif(content: Mapping[str, Any], before: Mapping[str, Any] | None = N
         results.append(result)
     driver = {
         "name": "curator",
-        "version": _said(content["versions"].get("curator-audit", "unknown")),
+        "version": _said(audit.versions.get("curator-audit", "unknown")),
         "informationUri": HOME,
         "rules": [_rule(id) for id in ids],
     }
     run = {
         "tool": {"driver": driver},
         "invocations": [{"executionSuccessful": True}],
-        "originalUriBaseIds": {_BASE: {"uri": _folder_uri(content["dataset"]["root"])}},
+        "originalUriBaseIds": {_BASE: {"uri": _folder_uri(audit.dataset.root)}},
         "results": results,
         "properties": {
-            "verdict": content["verdict"],
-            "nImages": content["dataset"]["n_images"],
-            "nTests": content["n_tests"],
-            "expectedFalseFindings": content["expected_false_findings"],
-            "encoder": content["encoder"]["name"],
-            "fingerprint": content["dataset"]["fingerprint"],
+            "verdict": audit.verdict,
+            "nImages": audit.dataset.n_images,
+            "nTests": audit.n_tests,
+            "expectedFalseFindings": audit.expected_false_findings,
+            "encoder": audit.encoder.name,
+            "fingerprint": audit.dataset.fingerprint,
         },
     }
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _finding(f: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    counts = gate.is_shortcut(f["kind"], settings)
-    breakers, followers = f["counterexample_ids"], f["example_ids"]
+def _results(audit: AuditDocument) -> list[dict[str, Any]]:
+    """A result for each finding, leak and doubtful label."""
+    return [
+        *[_finding(f, audit.counts_objects) for f in audit.findings],
+        *[_leak(leak) for leak in audit.duplicates.leaks],
+        *[_label(e) for e in audit.label_errors],
+    ]
+
+
+def _finding(f: Finding, counts_objects: bool) -> dict[str, Any]:
+    counts = gate.is_shortcut(f.kind, counts_objects)
+    breakers, followers = f.counterexample_ids, f.example_ids
     why = "breaks the rule" if breakers else "follows the rule"
-    accepted = {"kind": "external", "status": "accepted", "justification": _said(f.get("intended") or "")}
-    about = {key: f[key] for key in ("id", "class", "attribute", "value", "severity", "effect", "q")}
+    accepted = {"kind": "external", "status": "accepted", "justification": _said(f.intended)}
+    about = {
+        "id": f.id, "class": f.class_name, "attribute": f.attribute, "value": f.value, "severity": f.severity,
+        "effect": f.effect, "q": f.q,
+    }  # fmt: skip
     return _result(
-        f"{'shortcut' if counts else 'object'}/{_family(f['attribute'])}",
-        _LEVELS[f["severity"]] if counts else "note",
-        f["sentence"],
-        f["id"],
+        f"{'shortcut' if counts else 'object'}/{_family(f.attribute)}",
+        _LEVELS[f.severity] if counts else "note",
+        f.sentence,
+        f.id,
         [(id, why) for id in breakers or followers],
-        suppressions=[accepted] if f.get("intended") else [],
+        suppressions=[accepted] if f.intended else [],
         properties=about,
     )
 
 
-def _leak(leak: Mapping[str, Any]) -> dict[str, Any]:
-    ids, splits = leak["ids"], ", ".join(leak["splits"])
-    text = f"The same picture lies in {splits}: {wording.count(len(ids), 'image')}."
-    return _result("leak", "warning", text, "\n".join(["leak", *ids]), [(id, "the same picture") for id in ids])
+def _leak(leak: Leak) -> dict[str, Any]:
+    ids, splits = leak.ids, ", ".join(leak.splits)
+    text = f"The same image lies in {splits}: {wording.count(len(ids), 'copy', 'copies')}."
+    return _result("leak", "warning", text, "\n".join(["leak", *ids]), [(id, "the same image") for id in ids])
 
 
-def _label(e: Mapping[str, Any]) -> dict[str, Any]:
-    text = f"Labelled {e['given']}, looks like {e['suggested']} (score {e['score']:.2f})."
-    return _result("label", "note", text, f"label\n{e['id']}\n{e['suggested']}", [(e["id"], "the image")])
+def _label(e: LabelError) -> dict[str, Any]:
+    text = f"Labelled {e.given}, looks like {e.suggested} (score {e.score:.2f})."
+    return _result("label", "note", text, f"label\n{e.id}\n{e.suggested}", [(e.id, "the image")])
 
 
 def _result(
@@ -152,14 +162,9 @@ def _rule(id: str) -> dict[str, Any]:
     }
 
 
-def _earlier(before: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def _earlier(before: AuditDocument) -> dict[str, tuple[str, str]]:
     """Level and text of what the baseline had, by fingerprint."""
-    raw = [
-        *[_finding(f, before.get("settings", {})) for f in before.get("findings", [])],
-        *[_leak(leak) for leak in before.get("duplicates", {}).get("leaks", [])],
-        *[_label(e) for e in before.get("label_errors", [])],
-    ]
-    return {r["partialFingerprints"]["curatorId/v1"]: (r["level"], r["message"]["text"]) for r in raw}
+    return {r["partialFingerprints"]["curatorId/v1"]: (r["level"], r["message"]["text"]) for r in _results(before)}
 
 
 def _state(result: Mapping[str, Any], earlier: Mapping[str, tuple[str, str]]) -> str:

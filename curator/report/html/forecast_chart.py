@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import floor, log
-from typing import Any
 
 from curator.report import wording
 from curator.report.forecast import MOST_CLASSES, MOST_PAIRS, headline, short
 from curator.report.html.curves import HEIGHT, LEFT, SPAN, TOP, Line, Mark, Panel
-from curator.types.forecast import ClassForecast, Estimate, Forecast, Needed, PairForecast, Point, ZeroShot
+from curator.types.forecast import ClassForecast, Forecast, PairForecast
 
 _STEP = 0.1
 _LARGEST = 1e12
@@ -102,65 +100,3 @@ def _panel(f: Forecast) -> Panel:
         (y(f.target), f"target {wording.percent(f.target)}"),
         float(TOP + HEIGHT),
     )
-
-
-def read_forecast(content: Mapping[str, Any]) -> Forecast | None:
-    """What a forecast.json holds; None where it is none, or is damaged."""
-    try:
-        if content["schema"] != "curator.forecast/1":
-            return None
-        zero, easiest = content["zero_shot"], content["easiest_pair"]
-        return Forecast(
-            target=_float(content["target"]),
-            now=_point(content["now"]),
-            needed=_needed(content["needed"]),
-            plateau=Estimate(_float(content["plateau"]["value"]), _ci(content["plateau"]["ci"])),
-            curve=tuple(map(_point, content["curve"])),
-            expected=tuple(map(_point, content["expected"])),
-            per_class=tuple(
-                ClassForecast(
-                    str(c["class"]), _int(c["n_images"]), _float(c["accuracy"]), _ci(c["ci"]), _needed(c["needed"])
-                )
-                for c in content["per_class"]
-            ),
-            confusable_pairs=tuple(map(_pair, content["confusable_pairs"])),
-            easiest_pair=None if easiest is None else _pair(easiest),
-            zero_shot=None if zero is None else ZeroShot(_float(zero["accuracy"]), _ci(zero["ci"]), str(zero["means"])),
-            n_test=_int(content["n_test"]),
-            tested=str(content["tested"]),
-            encoder=str(content["encoder"]),
-            seed=_int(content["seed"]),
-            notes=tuple(map(str, content["notes"])),
-            fingerprint=str(content.get("fingerprint") or ""),
-        )
-    except (KeyError, TypeError, ValueError, IndexError):
-        return None
-
-
-def _float(value: Any) -> float:
-    number = float(value)
-    if not -_LARGEST < number < _LARGEST:
-        raise ValueError("no such number")
-    return number
-
-
-def _int(value: Any) -> int:
-    return int(_float(value))
-
-
-def _ci(pair: Any) -> tuple[float, float]:
-    low, high = pair
-    return _float(low), _float(high)
-
-
-def _point(p: Mapping[str, Any]) -> Point:
-    return Point(_int(p["n_per_class"]), _float(p["accuracy"]), _ci(p["ci"]))
-
-
-def _needed(n: Mapping[str, Any]) -> Needed:
-    low, high = (None if end is None else _int(end) for end in n["ci"])
-    return Needed(None if n["n_per_class"] is None else _int(n["n_per_class"]), (low, high))
-
-
-def _pair(p: Mapping[str, Any]) -> PairForecast:
-    return PairForecast(str(p["a"]), str(p["b"]), _float(p["accuracy"]), _ci(p["ci"]), _needed(p["needed"]))

@@ -25,7 +25,6 @@ from curator.report.html.pictures import Album, Thumbnails
 from curator.report.html.places import Sight
 from curator.report.html.views import Limits, verdict_words
 from curator.report.html.views import advice as advice
-from curator.shortcuts import indicators
 from curator.shortcuts.comparison import Comparison
 from curator.types import AuditRun, ProbeReport, Recommendation
 from curator.types.forecast import Forecast
@@ -110,7 +109,7 @@ def _found(
 ) -> dict[str, Any]:
     """What the templates say of the audit itself."""
     audit = run.audit
-    shortcuts = [f for f in audit.findings if gate.is_shortcut(f.kind, run.settings)]
+    shortcuts = [f for f in audit.findings if gate.is_shortcut(f.kind, run.counts_objects)]
     alpha = float(run.settings.get("audit", {}).get("alpha", FALSE_DISCOVERIES))
     return {
         "run": run,
@@ -123,7 +122,7 @@ def _found(
         "shortcuts": shortcuts,
         "other_findings": shortcuts[limits.findings : limits.findings + limits.rows],
         "n_unlisted": max(0, len(shortcuts) - limits.findings - limits.rows),
-        "objects": [f for f in audit.findings if not gate.is_shortcut(f.kind, run.settings)],
+        "objects": [f for f in audit.findings if not gate.is_shortcut(f.kind, run.counts_objects)],
         "verdict": verdict_words(run),
         "notes": list(dict.fromkeys(n for n in (run.encoder.note, *run.notes) if n))[: limits.groups],
         "counts": list(islice(run.dataset.class_counts().items(), limits.rows)),
@@ -141,10 +140,10 @@ def _found(
 
 
 def _examined(run: AuditRun, probe: ProbeReport) -> str:
-    """What is said of images with the value that the probe is about."""
+    """What a visual word that the probe is about means; "" where the attribute's name says it."""
     if probe.attribute not in run.measures.frame:
-        return probe.value
-    return indicators.phrase(run.measures.column(probe.attribute), probe.value)
+        return ""
+    return wording.spelt_out(run.measures.column(probe.attribute), probe.value)
 
 
 def _flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
@@ -189,8 +188,10 @@ def _environment() -> jinja2.Environment:
     env.filters |= {"quiet": _quiet, "breakable": _breakable}
     env.filters["n"] = lambda number: f"{number:,}"
     env.globals |= {"count": wording.count, "arm_words": wording.arm_words, "expected_gain": wording.expected_gain}
-    env.globals |= {"spelt_out": wording.spelt_out, "nothing_wrong": wording.nothing_wrong}
+    env.globals |= {"nothing_wrong": wording.nothing_wrong}
     env.globals |= {"borne_out": ladder.borne_out, "cost": ladder.cost, "compared": compared}
+    env.globals |= {"headline": wording.headline, "intervals": wording.intervals}
+    env.globals |= {"cell_words": wording.cell, "untested_words": wording.untested}
     for name in ("style.css", "map.js"):
         # Marked safe: ours, word for word, so that its hash in the policy is that of what stands in the page.
         text = files("curator.report.html").joinpath("templates", name).read_text("utf-8")

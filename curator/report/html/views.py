@@ -13,9 +13,10 @@ from curator.report.html import ladder
 from curator.report.html.ladder import Rung
 from curator.report.html.pictures import Album, Shot, Strip, Thumbnails
 from curator.report.html.places import Heat, Lit, Sight, heats, lit
-from curator.report.json import clusters_json
+from curator.report.json import cluster_summaries
 from curator.shortcuts.indicators import instead, phrase
 from curator.types import AuditRun, Finding, GroupAccuracy, Interval, ProbeReport, Recommendation, SharedPattern
+from curator.types.documents.audit import ClusterSummary
 
 CROPS = 4
 """Pictures shown of a pattern: one row of half a page."""
@@ -88,7 +89,9 @@ def verdict_words(run: AuditRun) -> str:
     "3 shortcuts found", "No shortcut found", "Too few images to tell".
     """
     if run.audit.verdict == "shortcuts found":
-        n = sum(not f.intended and f.borne_out and gate.is_shortcut(f.kind, run.settings) for f in run.audit.findings)
+        n = sum(
+            not f.intended and f.borne_out and gate.is_shortcut(f.kind, run.counts_objects) for f in run.audit.findings
+        )
         return f"{wording.count(n, 'shortcut')} found"
     return "No shortcut found" if run.audit.verdict == "none found" else "Too few images to tell"
 
@@ -106,7 +109,7 @@ def finding(
     """A finding with its pictures; `sight` is where in them it is seen, `alpha` the audit's false-discovery rate."""
     bars = [Bar(f.class_name, f.share_in_class, f.share_in_class_ci, True)]
     if f.share_elsewhere is not None:
-        bars.append(Bar("elsewhere", f.share_elsewhere, f.share_elsewhere_ci, False))
+        bars.append(Bar("the others", f.share_elsewhere, f.share_elsewhere_ci, False))
     examples = album.strip(f.example_ids, thumbnails, limits.strip, total=f.n_with)
     seen = [lit(sight, shot) for shot in examples.shots] if sight else []
     return FindingView(
@@ -124,18 +127,18 @@ def finding(
 
 
 def advice(run: AuditRun, f: Finding) -> str:
-    """What to add against the finding, as a sentence: "Add bunny photographs on something other than green.".
+    """What to add against the finding, as a sentence: "Add bunny images on something other than green.".
 
-    Where most of the class lack the value, it is the others that must show it: "Add cat photographs that show a lawn.".
+    Where most of the class lack the value, it is the others that must show it: "Add cat images that show a lawn.".
     """
     try:
         column = run.measures.column(f.attribute)
     except InputError:
-        return f"Add {f.class_name} photographs without {f.value}."
+        return f"Add {f.class_name} images without {f.value}."
     if f.share_elsewhere is None or f.share_in_class >= 0.5:
-        return f"Add {f.class_name} photographs {instead(column, f.value)}."
+        return f"Add {f.class_name} images {instead(column, f.value)}."
     others = [name for name in run.dataset.classes if name != f.class_name]
-    whose = f"{others[0]} photographs" if len(others) == 1 else "photographs of the other classes"
+    whose = f"{others[0]} images" if len(others) == 1 else "images of the other classes"
     return f"Add {whose} that {phrase(column, f.value)}."
 
 
@@ -177,9 +180,8 @@ def patterns(run: AuditRun, thumbnails: Thumbnails, album: Album, limits: Limits
     sizes = run.sizes()
 
     def view(pattern: SharedPattern) -> PatternView:
-        boxes = pattern.boxes or (None,) * len(pattern.example_ids)
-        pairs = list(zip(pattern.example_ids, boxes, strict=True))[:CROPS]
-        return PatternView(pattern, tuple(album.crop(i, thumbnails, box, sizes.get(i)) for i, box in pairs))
+        crops = pattern.example_crops[:CROPS]
+        return PatternView(pattern, tuple(album.crop(c.id, thumbnails, c.box, sizes.get(c.id)) for c in crops))
 
     out = []
     for name, patterns in islice(run.audit.shared_patterns.items(), limits.groups):
@@ -189,11 +191,7 @@ def patterns(run: AuditRun, thumbnails: Thumbnails, album: Album, limits: Limits
     return out
 
 
-def clusters(run: AuditRun, thumbnails: Thumbnails, album: Album, limits: Limits) -> list[tuple[dict[str, Any], Strip]]:
+def clusters(run: AuditRun, thumbnails: Thumbnails, album: Album, limits: Limits) -> list[tuple[ClusterSummary, Strip]]:
     """The largest clusters, as audit.json has them, each with pictures."""
-    largest = sorted(clusters_json(run), key=lambda c: (-c["n"], c["id"]))
-    out = []
-    for c in largest[: limits.groups]:
-        c["classes"] = sorted(c["classes"].items(), key=lambda item: -item[1])
-        out.append((c, album.strip(c["example_ids"][:5], thumbnails, limits.strip)))
-    return out
+    largest = sorted(cluster_summaries(run), key=lambda c: (-c.n, c.id))
+    return [(c, album.strip(c.example_ids[:5], thumbnails, limits.strip)) for c in largest[: limits.groups]]

@@ -1,23 +1,28 @@
-"""Nothing new? Then the results that are there are the results: like make, but by content."""
+"""Whether the results that are there are those that this run would give: like make, but by content."""
 
 from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from curator.io import remote
+from curator.io.documents import as_document
 from curator.io.jsonfile import read_json
+from curator.types.documents import AuditDocument, RunDocument
+from curator.types.documents.audit import Source
 
 if TYPE_CHECKING:
     from curator.commands.session import Session
     from curator.types import Dataset
 
 
-def fingerprint(session: Session, *data: Dataset, source: Mapping[str, Any]) -> str:
+def fingerprint(session: Session, *data: Dataset, source: Source) -> str:
     """Changes with every byte of an image, a label, a split, a metadata value, a setting, a version or curator itself.
 
     `source` is how DATA was read, which the results name.
@@ -67,30 +72,25 @@ def _code() -> str:
     return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
 
 
-def record(inputs: str, out: Path, names: tuple[str, ...], printed: str) -> dict[str, Any]:
-    """What run.json keeps so that `finished` can tell: what went in, what came out, what was printed."""
-    return {"inputs": inputs, "outputs": digests(out, names), "printed": printed}
-
-
 def digests(out: Path, names: Sequence[str]) -> dict[str, str]:
     """SHA-256 of what was written, by name."""
     return {name: _sha256(str(out / name)).hex() for name in names}
 
 
-def finished(inputs: str, out: Path, needs_text: bool) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """audit.json and run.json of an earlier run on the same `inputs`, if all it wrote is still as it was.
+def finished(inputs: str, out: Path) -> tuple[AuditDocument, RunDocument] | None:
+    """The audit and the run of an earlier call on the same `inputs`, if all that it wrote is still as it was.
 
-    The run comes back as this run would have been: nothing embedded.
+    The run comes back as this one would have been: no image embedded.
     """
     try:
-        run = read_json(out / "run.json")
-        if run["inputs"] != inputs or (needs_text and not run["printed"]):
+        run = as_document(read_json(out / "run.json"), RunDocument)
+        if run.inputs != inputs or not run.outputs:
             return None
-        if any(Path(name).name != name for name in run["outputs"]):
+        if any(Path(name).name != name for name in run.outputs):
             return None  # a run.json that sends us to /dev/zero, or anywhere else
-        if any(_sha256(str(out / name)).hex() != kept for name, kept in run["outputs"].items()):
+        if any(_sha256(str(out / name)).hex() != kept for name, kept in run.outputs.items()):
             return None
-        this = {"n_new": 0, "seconds": 0.0, "images_per_second": None, "reused": True}
-        return read_json(out / "audit.json"), {**run, **this}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        this = replace(run, n_new=0, seconds=0.0, images_per_second=None, reused=True)
+        return as_document(read_json(out / "audit.json"), AuditDocument), this
+    except (OSError, ValueError):
         return None  # no earlier run, or not one of this version's: audit

@@ -1,0 +1,135 @@
+"""What `curator audit` writes: the files of the contract, and nothing where nothing has changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec import structs
+
+from curator.commands._steps import up_to_date
+from curator.commands.session import Session, silent
+from curator.io.documents import ids_beside, read_audit
+from curator.report import comparison as compared
+from curator.report.ci import junit, sarif
+from curator.report.serialise import dump, write_text
+from curator.shortcuts.comparison import Comparison, compare
+from curator.types import AuditRun, Dataset
+from curator.types.documents import AuditDocument
+from curator.types.documents.audit import Source
+
+FILES = ("audit.json", "report.html", "measures.parquet", junit.NAME, sarif.NAME)
+"""What an audit writes beside run.json."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier audit, the ids of its images where they are known, and a digest of both."""
+
+    audit: AuditDocument
+    ids: list[str] | None
+    digest: str
+
+    @classmethod
+    def read(cls, path: Path) -> Earlier:
+        """Read it now: the results may be written over it. Raises InputError: it is no audit.json."""
+        (audit, _), ids = read_audit(path, "the earlier audit"), ids_beside(path)
+        digest = hashlib.sha256(path.read_bytes() + repr(ids).encode("utf-8", "surrogateescape"))
+        return cls(audit, ids, digest.hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """An audit and where its files are. `said` is a line for the user, "" for none; `reused`: nothing had changed."""
+
+    document: AuditDocument
+    out: Path
+    changes: Comparison | None
+    reused: bool = False
+    said: str = ""
+
+
+def audit_into(
+    data: str,
+    session: Session,
+    folder: Callable[[Dataset], Path],
+    source: Source,
+    *,
+    pool: str | None = None,
+    previous: Earlier | None = None,
+    fail_on: str | None = None,
+    before: AuditDocument | None = None,
+    notes: Sequence[str] = (),
+) -> Audited:
+    """Audit `data` and write the files of the contract, unless they are there and nothing has changed since.
+
+    `folder` says where the results of a data set go; `source` how DATA is read; `previous` is compared with; `fail_on` and
+    the baseline `before` decide what fails in audit.junit.xml; `notes` are added to those of the audit.
+    """
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    sources = [session.scan(place) for place in (data, pool) if place is not None]
+    inputs = up_to_date.fingerprint(session, *sources, source=source)
+    if previous is not None:
+        inputs = f"{inputs} compared with sha256:{previous.digest}"
+    out = folder(sources[0])
+    kept = up_to_date.finished(inputs, out)
+    if kept is not None:
+        document, run_document = kept
+        changes = _changes(previous, document, ids_beside(out / "audit.json"), out)
+        _for_ci(document, out, fail_on, before)
+        outputs = up_to_date.digests(out, FILES)
+        dump(structs.replace(run_document, started=started, outputs=outputs), out / "run.json")
+        return Audited(document, out, changes, reused=True)
+    # Not above: with nothing new, nothing waits for scikit-learn.
+    from curator.commands.audit import audit
+    from curator.report.json import audit_document
+    from curator.report.json import run_document as about_run
+
+    run = audit(data, session, pool=pool)
+    run = replace(run, notes=(*run.notes, *notes))
+    document = audit_document(run, source)
+    _for_ci(document, out, fail_on, before)
+    changes = _changes(previous, document, run.dataset.ids.tolist(), out)
+    said = _write(run, document, out, changes, session)
+    # What is compared is worked out anew each time, so run.json need not say what it was.
+    names = (*FILES, *([] if changes is None else [compared.NAME]), "run.json")
+    more = {"inputs": inputs, "outputs": up_to_date.digests(out, FILES)}
+    dump(about_run(run, command="audit", started=started, out=str(out), files=names, **more), out / "run.json")
+    return Audited(document, out, changes, said=said)
+
+
+def write_audit(run: AuditRun, document: AuditDocument, out: Path, session: Session | None = None) -> str:
+    """The files of an audit without run.json; returns a line for the user, "" for none."""
+    out.mkdir(parents=True, exist_ok=True)
+    _for_ci(document, out, None, None)
+    return _write(run, document, out, None, session)
+
+
+def _write(
+    run: AuditRun, document: AuditDocument, out: Path, changes: Comparison | None, session: Session | None
+) -> str:
+    from curator.commands._steps.results import save, write_report
+    from curator.io.atomic import write_whole
+
+    save("audit.json", document, out)
+    write_whole(out / "measures.parquet", run.measures.frame.to_parquet)
+    return write_report(run, out, comparison=changes, progress=session.progress if session else silent)[1]
+
+
+def _changes(previous: Earlier | None, now: AuditDocument, ids: Sequence[str] | None, out: Path) -> Comparison | None:
+    """What changed, saved as comparison.json; that of an earlier run would be taken for this one's, so it is removed."""
+    if previous is None:
+        (out / compared.NAME).unlink(missing_ok=True)
+        return None
+    found = compare(previous.audit, now, previous.ids, None if ids is None else [str(i) for i in ids])
+    dump(compared.comparison_document(found), out / compared.NAME)
+    return found
+
+
+def _for_ci(audit: AuditDocument, out: Path, fail_on: str | None, before: AuditDocument | None) -> None:
+    """What CI systems read: the audit once more, in their forms. Made anew each time, for the flags of this call."""
+    write_text(junit.audit_junit(audit, fail_on, before), out / junit.NAME)
+    dump(sarif.audit_sarif(audit, before), out / sarif.NAME)

@@ -1,0 +1,143 @@
+"""Results as files: the JSON files of the contract, and the report, with the plan and the proof that lie beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from curator.commands._steps.finding_places import sights
+from curator.commands.session import Progress, silent
+from curator.errors import CuratorError
+from curator.io.decoding.images import thumbnail
+from curator.io.documents import as_document
+from curator.io.jsonfile import read_json
+from curator.report.html.page import MAP_SIDE, render
+from curator.report.json import dump, probe_of, recommendation_of
+from curator.report.serialise import write_text
+from curator.shortcuts.comparison import Comparison
+from curator.types import AuditRun, Dataset, ProbeReport, Recommendation
+from curator.types.document import Document
+from curator.types.documents import Forecast, RecommendDocument, ValidationDocument
+
+REPORT, PLAN, PROOF = "report.html", "recommend.json", "validation.json"
+D = TypeVar("D", bound=Document)
+Pictures = Callable[[str], bytes | None]
+
+
+def save(name: str, document: Document, out: Path) -> Path:
+    """Write one JSON file of the contract."""
+    dump(document, out / name)
+    return out / name
+
+
+def beside(out: Path, name: str, kind: type[D]) -> D | None:
+    """A document that an earlier command left in the folder `out`; None where there is none, or it is damaged."""
+    try:
+        return as_document(read_json(out / name), kind)
+    except (OSError, ValueError):
+        return None
+
+
+def pictures(data: Dataset, side: int | None = None) -> Pictures:
+    """Thumbnails of a data set's images by id; None for an id that it does not have."""
+    position = {str(i): k for k, i in enumerate(data.ids)}
+
+    def picture(id: str) -> bytes | None:
+        if id not in position:
+            return None
+        path = data.path(position[id])
+        return thumbnail(path) if side is None else thumbnail(path, side)
+
+    return picture
+
+
+def write_report(
+    run: AuditRun,
+    out: Path,
+    *,
+    recommendation: Recommendation | None = None,
+    probe: ProbeReport | None = None,
+    pool: Dataset | None = None,
+    comparison: Comparison | None = None,
+    progress: Progress = silent,
+) -> tuple[Path, str]:
+    """Write report.html. Returns its path, and a line on an earlier plan or proof that had to be left out ("" for none).
+
+    `recommendation` and `probe` come with the `pool` that their images are of. What is not given is taken from
+    recommend.json and validation.json, as long as they are of the same data and the same encoder.
+    """
+    progress("drawing the report", 0, 1)
+    shown, said = Shown(recommendation, probe, None if pool is None else pictures(pool)), ""
+    if probe is None:
+        shown, said = _with_earlier(shown, run, out)
+    page = render(
+        run,
+        pictures(run.dataset),
+        map_thumbnails=pictures(run.dataset, MAP_SIDE),
+        sights=sights(run, run.audit.findings),
+        forecast=_forecast(run, out),
+        recommendation=shown.recommendation,
+        probe=shown.probe,
+        pool_thumbnails=shown.pictures,
+        comparison=comparison,
+    )
+    write_text(page, out / REPORT)
+    return out / REPORT, said
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a report shows of other commands: a plan, a proof, and thumbnails of the images of the plan."""
+
+    recommendation: Recommendation | None
+    probe: ProbeReport | None
+    pictures: Pictures | None
+
+
+def digest_beside(out: Path) -> str | None:
+    """What recommend.json is known by; None where there is none. A proof keeps it, so that a later plan is noticed."""
+    try:
+        return hashlib.sha256((out / PLAN).read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def _with_earlier(shown: Shown, run: AuditRun, out: Path) -> tuple[Shown, str]:
+    """The plan and the proof of earlier commands where the report has none of its own, and why one is left out."""
+    plan = beside(out, PLAN, RecommendDocument) if shown.recommendation is None else None
+    proof = beside(out, PROOF, ValidationDocument)
+    for one in (plan, proof):
+        if one is not None and (one.fingerprint, one.encoder_fingerprint) != (run.fingerprint, run.encoder.fingerprint):
+            why = "of other data" if one.fingerprint != run.fingerprint else "by another encoder"
+            said = f"The plan or proof in report.html was {why} and is left out; run recommend and validate again."
+            return shown, said
+    if proof is not None and proof.beside == digest_beside(out):
+        known = plan if proof.recommendation is None else proof.recommendation
+        made = shown.recommendation or (None if known is None else recommendation_of(known))
+        return Shown(made, probe_of(proof), shown.pictures or _pictures_of(known)), ""
+    said = "The proof in report.html was of an earlier plan and is left out; run validate again." if proof else ""
+    if plan is not None:
+        shown = Shown(recommendation_of(plan), None, _pictures_of(plan))
+    return shown, said
+
+
+def _pictures_of(plan: RecommendDocument | None) -> Pictures:
+    """Thumbnails of the images of a plan, while they are where it says."""
+    paths = {image.id: image.path for image in plan.images} if plan else {}
+
+    def picture(id: str) -> bytes | None:
+        try:
+            return thumbnail(paths[id]) if id in paths else None
+        except CuratorError:  # the pool has moved since
+            return None
+
+    return picture
+
+
+def _forecast(run: AuditRun, out: Path) -> Forecast | None:
+    """What an earlier `curator forecast` wrote of the same data, if it did."""
+    found = beside(out, "forecast.json", Forecast)
+    return found if found and found.fingerprint == run.fingerprint else None

@@ -1,0 +1,106 @@
+"""comparison.json: what changed since an earlier audit."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from curator.types.arrays import Interval, Severity
+from curator.types.document import Document
+from curator.types.findings import Count, Difference
+
+
+class Verdicts(Struct, frozen=True, kw_only=True):
+    was: str
+    now: str
+
+
+class Severities(Struct, frozen=True, kw_only=True):
+    was: Severity
+    now: Severity
+
+
+class Effects(Struct, frozen=True, kw_only=True):
+    was: Difference | None
+    now: Difference | None
+
+
+class Acceptances(Struct, frozen=True, kw_only=True):
+    """Why the finding was accepted; empty where it was not."""
+
+    was: str
+    now: str
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    was: Count
+    now: Count
+
+
+class Turnover(Struct, frozen=True, kw_only=True):
+    new: Count
+    gone: Count
+
+
+class NewFinding(Struct, frozen=True, kw_only=True):
+    id: str
+    severity: Severity
+    sentence: str
+
+
+class GoneFinding(Struct, frozen=True, kw_only=True):
+    """A finding of the earlier audit alone, and why it may not be there."""
+
+    id: str
+    severity: Severity
+    sentence: str
+    why: str
+
+
+class MovedFinding(Struct, frozen=True, kw_only=True):
+    """A finding of both audits that changed."""
+
+    id: str
+    id_before: Annotated[str, Meta(description="Another id where it was folded or, for a visual word, learnt anew.")]
+    sentence: str
+    severity: Severities
+    effect: Effects
+    difference: Annotated[float | None, Meta(description="Of the effects: now minus before.")]
+    difference_ci: Interval | None
+    beyond_chance: Annotated[bool, Meta(description="The interval leaves out 0.")]
+    intended: Acceptances
+
+
+class FindingChanges(Struct, frozen=True, kw_only=True):
+    new: tuple[NewFinding, ...]
+    gone: tuple[GoneFinding, ...]
+    changed: Annotated[
+        tuple[MovedFinding, ...],
+        Meta(description="In effect by more than chance, in severity, or in whether it is accepted."),
+    ]
+    unchanged: tuple[str, ...]
+
+
+class ImageChanges(Struct, frozen=True, kw_only=True):
+    """`added` and `removed` are null where the earlier audit has no measures.parquet beside it."""
+
+    was: Count
+    now: Count
+    classes: dict[str, Counts]
+    added: tuple[str, ...] | None
+    removed: tuple[str, ...] | None
+    same_data: Annotated[bool, Meta(description="The fingerprints agree: every byte, label and column.")]
+
+
+class ComparisonDocument(Document, frozen=True, kw_only=True, tag="curator.comparison/1"):
+    """What changed since an earlier audit."""
+
+    verdict: Verdicts
+    findings: FindingChanges
+    images: ImageChanges
+    leaks: Turnover
+    label_errors: Turnover
+    circumstances: Annotated[
+        tuple[str, ...], Meta(description="What else is different: encoder, settings, seed, versions.")
+    ]

@@ -1,0 +1,235 @@
+"""recommend.json, validation.json and splits.json."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from curator.types.arrays import Interval
+from curator.types.document import ABSENT, Document, Estimate, Optional
+from curator.types.findings import Count, Difference, Name, Share
+
+CLASS = {"class_name": "class"}
+
+
+class RecommendedImage(Struct, frozen=True, kw_only=True, rename=CLASS):
+    """An image to add: one row of recommendation.csv."""
+
+    rank: Annotated[int, Meta(ge=1)]
+    id: Name
+    path: Name
+    label: str
+    label_source: Literal["given", "predicted", "confirmed"]
+    class_name: str
+    attribute: str
+    value: str
+    reason: str
+    last_resort: Annotated[str, Meta(description="Why it was taken last; empty where nothing is wrong with it.")] = ""
+
+
+class PlannedCell(Struct, frozen=True, kw_only=True, rename=CLASS):
+    """A class x value cell: images there are, wanted, chosen and missing."""
+
+    class_name: str
+    attribute: Name
+    value: Annotated[Name, Meta(description='"green", or "not green" for images that must not have it.')]
+    have: Count
+    want: Count
+    got: Count
+    missing: Count
+    has_value: bool
+    attribute_value: str
+    available: Annotated[
+        Count | None, Meta(description="Images of the pool that could fill the cell; null where nobody has looked.")
+    ]
+    words: Annotated[Name, Meta(description="What to look for, in words.")]
+    what: Annotated[str, Meta(description="The same without the class.")] = ""
+
+
+class ExpectedGain(Struct, frozen=True, kw_only=True):
+    """The worst group's accuracy to expect after the first `n_added` images, and its gain over none."""
+
+    n_added: Count
+    worst_group: Share
+    gain: Difference
+    ci: Interval
+
+
+class RemovedImage(Struct, frozen=True, kw_only=True, rename=CLASS):
+    """An image of the data to leave out."""
+
+    rank: Annotated[int, Meta(ge=1)]
+    id: Name
+    class_name: str
+    attribute: str
+    value: str
+    reason: str
+
+
+class ReviewSummary(Struct, frozen=True, kw_only=True):
+    """Decisions of a person that the list follows: where they came from, and how many there were."""
+
+    source: Name
+    accepted: Count
+    rejected: Count
+
+
+class RemedyFile(Struct, frozen=True, kw_only=True):
+    """A file that changes how the images there are get used."""
+
+    file: Name
+    n: Count
+    use: Name
+
+
+class Group(Struct, frozen=True, kw_only=True, rename=CLASS):
+    """A class x value group of test images and the accuracy (`value`) on it; null where it has no test images."""
+
+    value: Share | None
+    ci: Interval | None
+    class_name: str
+    value_of_attribute: str
+    n: Count
+
+
+class RemedyProbe(Struct, frozen=True, kw_only=True):
+    """A probe trained on all images as they are, on the subset or with the weights, cross-validated."""
+
+    name: Literal["as it is", "subset", "weights"]
+    n: Count
+    worst_group: Group
+    gain: Estimate
+
+
+class WithoutNewImages(Struct, frozen=True, kw_only=True, rename=CLASS):
+    """Without a pool: a group-balanced subset and sample weights of the training images, and what a probe gains by either."""
+
+    class_name: str
+    attribute: Name
+    value: str
+    subset: RemedyFile
+    weights: RemedyFile
+    probe: Annotated[tuple[RemedyProbe, ...], Meta(description="Empty where the groups are too small to tell.")]
+
+
+class SyntheticImages(Struct, frozen=True, kw_only=True):
+    """Counter-examples put together from the data itself (--synthesize)."""
+
+    folder: Name
+    manifest: Name
+    n: Annotated[int, Meta(ge=1)]
+
+
+class RecommendDocument(Document, frozen=True, kw_only=True, tag="curator.recommend/1"):
+    """Which images to add, and what the pool lacks."""
+
+    pool: str
+    seed: int | None
+    fingerprint: Annotated[str | None, Meta(description="Of the data, as in audit.json.")] = None
+    encoder_fingerprint: Annotated[str | None, Meta(description="Of the encoder, as in audit.json.")] = None
+    images: tuple[RecommendedImage, ...]
+    plan: tuple[PlannedCell, ...]
+    shopping_list: Annotated[tuple[Name, ...], Meta(description="What the pool lacks, in words.")]
+    expected_worst_group_gain: Estimate | None
+    expected_curve: tuple[ExpectedGain, ...]
+    enough: Annotated[
+        Count | None, Meta(description="After this many images the rest should add under three points; null: unknown.")
+    ]
+    removals: tuple[RemovedImage, ...]
+    review: ReviewSummary | Optional = ABSENT
+    notes: Annotated[tuple[str, ...], Meta(description="What the user must know.")] = ()
+    without_new_images: WithoutNewImages | Optional = ABSENT
+    synthetic: SyntheticImages | Optional = ABSENT
+
+
+class ArmResult(Struct, frozen=True, kw_only=True):
+    """One way of training the probe, and how it did."""
+
+    n_train: Count
+    accuracy: Share
+    average_accuracy: Annotated[Share | None, Meta(description="Over images made up like the training set.")]
+    balanced_accuracy: Share
+    worst_group: Group
+    groups: tuple[Group, ...]
+    accuracy_ci: Interval
+
+
+class CurveControl(Struct, frozen=True, kw_only=True):
+    """The worst group and the reliance after `n_added` images."""
+
+    n_added: Count
+    worst_group: Share
+    ci: Interval
+    reliance: Annotated[
+        Difference | None, Meta(description="Accuracy where the shortcut holds minus accuracy where it does not.")
+    ]
+    reliance_ci: Interval | None
+    average_accuracy: Share | None
+
+
+class CurvePointResult(CurveControl, frozen=True, kw_only=True):
+    """The same, beside as many random images of the pool; null where none are added."""
+
+    random: CurveControl | None
+
+
+class ValidationDocument(Document, frozen=True, kw_only=True, tag="curator.validation/1"):
+    """The linear probe before and after, with its controls."""
+
+    fingerprint: Annotated[str | None, Meta(description="Of the data, as in audit.json.")] = None
+    encoder_fingerprint: Annotated[str | None, Meta(description="Of the encoder, as in audit.json.")] = None
+    recommendation: Annotated[RecommendDocument | None, Meta(description="The plan that was proved.")] = None
+    beside: Annotated[
+        str | None, Meta(description="SHA-256 of the recommend.json in the same folder; null where there was none.")
+    ] = None
+    arms: Annotated[
+        dict[str, ArmResult], Meta(description="before, recommended, random, reweighted and, where asked, oracle.")
+    ]
+    gain_over_random: Annotated[
+        Estimate | None,
+        Meta(description="Of the group that was worst before: recommended minus the mean of random sets."),
+    ]
+    average_change: Annotated[
+        Estimate | None, Meta(description="What the recommended images add to the average accuracy.")
+    ]
+    curve: tuple[CurvePointResult, ...]
+    verdict: Literal["fixed", "improved", "no evidence of improvement"]
+    c: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="Inverse regularisation of the probe, the same in every arm."),
+    ]
+    attribute: str
+    value: str
+    notes: tuple[str, ...]
+
+
+class SplitCell(Struct, frozen=True, kw_only=True, rename=CLASS):
+    """Images of a class x value cell by split: asked for and got."""
+
+    class_name: str
+    value: str
+    asked: dict[str, float | None]
+    got: dict[str, Count]
+
+
+class SplitsDocument(Document, frozen=True, kw_only=True, tag="curator.splits/1"):
+    """The split of each image."""
+
+    n_images: Count
+    splits: dict[str, Count]
+    cells: tuple[SplitCell, ...]
+    assignment: dict[str, Name]
+    left_out: Annotated[
+        tuple[str, ...] | Optional, Meta(description="Images left out to balance the training split.")
+    ] = ABSENT
+    weights: Annotated[
+        dict[str, Annotated[float, Meta(gt=0)]] | Optional,
+        Meta(description="Weights of the images of the training split; all others weigh 1."),
+    ] = ABSENT
+    shopping_list: Annotated[
+        tuple[str, ...] | Optional, Meta(description="Images to add for a balanced training split.")
+    ] = ABSENT
+    notes: Annotated[tuple[str, ...] | Optional, Meta(description="What differs from what was asked, and why.")] = (
+        ABSENT
+    )

@@ -1,0 +1,230 @@
+"""What an audit finds, one typed definition each: audit.json, its schema and its reader follow from these classes.
+
+A field that is added here is written, described and read back without another line of code.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
+
+from curator.types.arrays import Box, Interval, Kind, Severity
+
+Name = Annotated[str, Meta(min_length=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Difference = Annotated[float, Meta(ge=-1, le=1)]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+Reason = Literal["few differ", "no value is common"]
+Against = Literal["others", "pool"]
+Verdict = Literal["shortcuts found", "none found", "too few images to tell"]
+
+
+class DuplicateGroup(Struct, frozen=True):
+    """Images that show the same picture, and what says so."""
+
+    kind: Literal["exact", "perceptual", "embedding"]
+    ids: tuple[Name, ...]
+
+
+class Leak(Struct, frozen=True):
+    """Images that show the same picture and lie in more than one split."""
+
+    ids: tuple[Name, ...]
+    splits: tuple[str, ...]
+
+
+class LabelError(Struct, frozen=True):
+    """An image whose label the probe doubts."""
+
+    id: Name
+    given: str
+    suggested: str
+    score: Annotated[float, Meta(ge=0, le=1, description="Higher: more doubtful.")]
+
+
+class Reliance(Struct, frozen=True):
+    """How far a probe leans on the attribute.
+
+    `gap` is the cross-validated accuracy on images that follow the shortcut minus the accuracy on images that break it.
+    `intervention_drop` is how much of the probability of the right class is lost when the attribute is edited out of
+    `n_edited` images (or into them), `control_drop` how much the control edit costs, `excess_ci` the interval of the first
+    minus the second.
+    """
+
+    gap: Annotated[
+        Difference | None,
+        Meta(description="Accuracy of a probe on images that follow the shortcut minus that on images that break it."),
+    ]
+    gap_ci: Interval | None
+    n_conflicting: Annotated[Count, Meta(description="Images that break the shortcut.")]
+    intervention_drop: Annotated[
+        Difference | None,
+        Meta(description="Fall of the mean probability of the right class when the attribute is edited."),
+    ] = None
+    control_drop: Annotated[Difference | None, Meta(description="The same for the control edit.")] = None
+    intervention_ci: Interval | None = None
+    control_ci: Interval | None = None
+    excess_ci: Annotated[
+        Interval | None, Meta(description="Interval of intervention_drop minus control_drop, paired by image.")
+    ] = None
+    n_edited: Annotated[Count, Meta(description="Images that were edited.")] = 0
+    edit: Annotated[
+        str, Meta(description="What was done to the images; without a drop, why nothing was; empty if not tried.")
+    ] = ""
+    control_edit: Annotated[str, Meta(description="What the control edit was.")] = ""
+
+
+class Confirmation(Struct, frozen=True):
+    """How a finding does on images that had no part in finding it.
+
+    The same audit found it in `discovered` of `n_splits` random halves; in `confirmed` of these the other half shows it
+    too. `effect` and its interval come from the other half: half the images, free of the choice.
+    """
+
+    n_splits: Annotated[int, Meta(ge=1, description="Random halves that were searched.")]
+    discovered: Annotated[Count, Meta(description="Halves in which the same audit found it.")]
+    confirmed: Annotated[Count, Meta(description="Of these, halves whose other half shows it too.")]
+    effect: Annotated[Difference | None, Meta(description="Difference of shares in the other half.")]
+    effect_ci: Interval | None
+
+
+class Adjusted(Struct, frozen=True):
+    """What is left of a finding with the values `held` ("attribute=value", other findings of its class) held still.
+
+    None where they and the finding cannot be told apart: no images of the class and of the rest share a stratum.
+    """
+
+    held: tuple[str, ...]
+    effect: float | None
+    effect_ci: Interval | None
+    p: float | None
+
+
+class Coverage(Struct, frozen=True):
+    """For how many images of the class and of the rest the attribute is known at all."""
+
+    known: Count
+    size: Count
+    known_elsewhere: Count
+    size_elsewhere: Count
+
+    @property
+    def is_whole(self) -> bool:
+        return self.known == self.size and self.known_elsewhere == self.size_elsewhere
+
+
+class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"}):
+    """One shortcut: `share_in_class` of the images of `class_name` have the value, against `share_elsewhere` of the others.
+
+    Shares and `effect` (their difference) are fractions with 95 % intervals; the statistics that need another class are
+    None when there is none. `phrase` says what the images have: "have a green background". `same_as` names the attributes
+    folded into this one. `intended` is why the user accepts it, "" where it is not accepted. `bias` is the effect that the
+    measure's own error may cause (see `Column`). `learnt`: the value is a visual word, whose number means something else in
+    another data set. `against` says which images the class is compared with.
+    """
+
+    id: str = ""
+    class_name: str
+    attribute: Name
+    value: str
+    kind: Kind
+    share_in_class: Share = 0.0
+    share_in_class_ci: Interval = (0.0, 1.0)
+    share_elsewhere: Share | None = None
+    share_elsewhere_ci: Interval | None = None
+    effect: Annotated[Difference | None, Meta(description="share_in_class minus share_elsewhere.")]
+    effect_ci: Interval | None = None
+    p: Probability | None
+    q: Annotated[Probability | None, Meta(description="p after Benjamini-Hochberg over all tests.")]
+    reliance: Reliance | None = None
+    severity: Severity
+    same_as: Annotated[tuple[Name, ...], Meta(description="Attributes folded into this finding.")] = ()
+    sentence: Annotated[str, Meta(description="The finding in words, with its intervals.")] = ""
+    example_ids: Annotated[tuple[Name, ...], Meta(description="Images of the class that have the value.")] = ()
+    counterexample_ids: Annotated[tuple[Name, ...], Meta(description="Images of the class that lack it.")] = ()
+    n_class: Count = 0
+    n_with: Count = 0
+    confirmation: Annotated[
+        Confirmation | None, Meta(description="How it does on images that had no part in finding it; null: not asked.")
+    ] = None
+    adjusted_for: Annotated[
+        tuple[Name, ...], Meta(description="Other findings of the class that it travels with, held still below.")
+    ] = ()
+    adjusted_effect: Annotated[
+        Difference | None,
+        Meta(description="Mantel-Haenszel risk difference with them held still; null: cannot be told."),
+    ] = None
+    adjusted_ci: Interval | None = None
+    adjusted_p: Annotated[Probability | None, Meta(description="Cochran-Mantel-Haenszel, one-sided.")] = None
+    intended: Annotated[str, Meta(description="Why the user accepts it; empty where it is not accepted.")] = ""
+    phrase: Annotated[str, Meta(description='What the images have: "have a green background".')] = ""
+    nth: Annotated[
+        Count, Meta(description="Tells values with the same phrase apart; 0 where the phrase is unique.")
+    ] = 0
+    against: Against = "others"
+    coverage: Annotated[
+        Coverage | None, Meta(description="How many images the attribute is known for; null where for all.")
+    ] = None
+    bias: Share = 0.0
+    learnt: Annotated[bool, Meta(description="A visual word: its number is of this data set alone.")] = False
+    brought: Annotated[bool, Meta(description="A column that the user brought.")] = False
+    needs_text: Annotated[bool, Meta(description="Only an encoder that reads prompts can measure it.")] = False
+
+    def __post_init__(self) -> None:
+        # Always, so that a changed copy is never called by the name of what it was copied from.
+        force_setattr(self, "id", f"{self.class_name}:{self.attribute}={self.value}")
+
+    @property
+    def adjusted(self) -> Adjusted | None:
+        """What is left of it with other findings held still; None where nothing travels with it."""
+        if not self.adjusted_for:
+            return None
+        return Adjusted(self.adjusted_for, self.adjusted_effect, self.adjusted_ci, self.adjusted_p)
+
+    @property
+    def borne_out(self) -> bool:
+        """Whether it counts for the verdict: medium or high, or confirmed in the other half by at least one random half."""
+        return self.severity != "low" or self.confirmation is None or self.confirmation.confirmed > 0
+
+
+class Crop(Struct, frozen=True):
+    """An image, and where in it something is seen: left, top, right, bottom in pixels of the image as it is shown.
+
+    `box` is after EXIF rotation; None where the size of the image is unknown.
+    """
+
+    id: Name
+    box: Box | None
+
+
+class SharedPattern(Struct, frozen=True, kw_only=True):
+    """Something most images of a class have in common; `share_elsewhere` is None with no other class to compare with."""
+
+    name: Name
+    kind: Kind
+    share: Share
+    share_elsewhere: Annotated[Share | None, Meta(description="In all other images; null with no other class.")] = None
+    attribute: Name
+    value: str
+    learnt: Annotated[bool, Meta(description="A visual word.")] = False
+    example_crops: tuple[Crop, ...] = ()
+
+    @property
+    def example_ids(self) -> tuple[str, ...]:
+        return tuple(crop.id for crop in self.example_crops)
+
+
+class Untested(Struct, frozen=True, kw_only=True):
+    """An attribute of which no value could have come out, though the images differ in it.
+
+    "few differ": all but `n` of `n_known` images have the same value. "no value is common": no value is in more than `n`.
+    """
+
+    attribute: Name
+    reason: Reason
+    n: Count
+    n_known: Count
+    brought: Annotated[bool, Meta(description="A column that the user brought.")] = False
