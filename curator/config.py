@@ -1,4 +1,4 @@
-"""Settings: one frozen dataclass per stage, read from TOML, overruled by flags. An unknown key is an InputError."""
+"""Settings: one frozen dataclass per stage, read from TOML and overridden by flags. An unknown key is an InputError."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from curator.intended import Intended
 
 _LEAST_SAMPLE = 100
 _LARGEST = 1e15
-"""No count or fraction is larger; above it, floats no longer tell whole numbers apart."""
+"""Maximum size of a count or fraction. Above it, floats no longer distinguish whole numbers."""
 S = TypeVar(
     "S",
     bound="AuditSettings | DuplicateSettings | RecommendSettings | ValidateSettings | SplitSettings | AppSettings",
@@ -24,16 +24,17 @@ S = TypeVar(
 
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
-    """When an association is a finding, and how severe.
+    """When an association is a finding, and how severe it is.
 
     `alpha`: false-discovery rate over all tests. `min_effect`: the interval of the effect must lie above it.
-    `medium`, `high`: severity by the lower end of that interval. `min_support`: fewer images than this with a value are
-    not tested. `cuts`: quantiles at which a number is cut in two. `n_permutations`: label shuffles behind
-    `expected_false_findings`. `n_splits`: random halves behind each finding's confirmation. `n_edited`: findings, worst first,
-    whose attribute is edited in the pictures to see what a probe makes of it. `leans`: a probe's reliance from which a
-    finding weighs more, and below which it weighs less. `clusters`: how many, 0 = by the size of the set. `objects`: what
-    describes the object itself counts like anything else. `sample`: learn from that many images, drawn at random, what is
-    then counted in all of them; 0 = look at all closely. `intended`: what the user accepts.
+    `medium`, `high`: severity by the lower end of that interval. `min_support`: values in fewer images than this are not
+    tested. `cuts`: quantiles at which a number is cut in two. `n_permutations`: number of label shuffles for
+    `expected_false_findings`. `n_splits`: number of random halves for each finding's confirmation. `n_edited`: number of
+    findings, the most severe first, that are tested by editing the attribute in images and asking a probe. `leans`: reliance
+    of a probe above which severity rises, and below which it falls. `clusters`: their number, 0 = by the size of the set.
+    `n_examples`: number of examples. `concepts`: path of the user's own vocabulary of prompts. `objects`: findings about the
+    object itself count like all others. `sample`: attributes are learnt from a random sample of this many images and counted
+    in all images; 0 = use all. `intended`: findings that the user accepts.
     """
 
     alpha: float = 0.05
@@ -56,9 +57,14 @@ class AuditSettings:
     def __post_init__(self) -> None:
         _fraction("alpha", self.alpha)
         if not 0 <= self.min_effect <= self.medium <= self.high <= 1:
-            raise InputError("settings: 0 <= min_effect <= medium <= high <= 1 is needed.")
+            raise InputError(
+                f"settings: found min_effect {self.min_effect:g}, medium {self.medium:g} and high {self.high:g}; "
+                "0 <= min_effect <= medium <= high <= 1 is needed; change one of them."
+            )
         if any(not 0 < c < 1 for c in self.cuts):
-            raise InputError(f"settings: cuts are quantiles between 0 and 1; found {list(self.cuts)}.")
+            raise InputError(
+                f"settings: cuts = {list(self.cuts)}; quantiles between 0 and 1 are needed, such as [0.25, 0.5, 0.75]."
+            )
         _at_least(
             0,
             min_support=self.min_support,
@@ -69,13 +75,15 @@ class AuditSettings:
             sample=self.sample,
         )
         if 0 < self.sample < _LEAST_SAMPLE:
-            raise InputError(f"settings: sample is at least {_LEAST_SAMPLE}, or 0 for all images; found {self.sample}.")
+            raise InputError(
+                f"settings: sample = {self.sample}; at least {_LEAST_SAMPLE} is needed, or 0 for all images."
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateSettings:
-    """`hamming`: differing bits of 64 up to which two perceptual hashes agree. `cosine`: when two embeddings do.
-    `confirm`: a perceptual match counts only where the embeddings agree this far too."""
+    """`hamming`: maximum number of differing bits (of 64) of two alike perceptual hashes. `cosine`: minimum cosine of two alike
+    embeddings. `confirm`: minimum cosine that a perceptual match needs as well."""
 
     hamming: int = 6
     cosine: float = 0.98
@@ -84,9 +92,9 @@ class DuplicateSettings:
 
 @dataclass(frozen=True, slots=True)
 class RecommendSettings:
-    """`strategy`: a name from the recommenders. `confidence`: a predicted label below it is not trusted with a place.
-    `doubtful`: one below it is taken last. `c`: inverse regularisation of the probes that predict labels (chosen on composed
-    photographs, seeds 101 to 103)."""
+    """`budget`: number of images to recommend. `strategy`: name of a recommender. `confidence`: predicted labels below it are
+    not used. `doubtful`: predicted labels below it are used last. `c`: inverse regularisation of the probes that predict labels
+    (chosen on composed photographs, seeds 101 to 103). `max_findings`: number of findings that the plan works against."""
 
     budget: int = 30
     strategy: str = "counterexample"
@@ -98,9 +106,10 @@ class RecommendSettings:
 
 @dataclass(frozen=True, slots=True)
 class ValidateSettings:
-    """The probe: `c_grid` inverse regularisations to choose from, `n_random` draws of the random arm, `n_bootstrap`
-    resamples of the test set and `n_seeds` of the training set behind every interval, `min_group` images for a group to
-    count. Under 19 random draws nothing can be called an improvement: see `validation.compare`."""
+    """Settings of the probe. `c_grid`: inverse regularisations to choose from. `n_random`: draws of the random arm.
+    `n_bootstrap` and `n_seeds`: resamples of the test set and of the training set for every interval. `min_group`: minimum
+    number of test images of a group. `test_frac`: share held out if there is no test set. With fewer than 19 random draws the
+    verdict cannot be an improvement: see `validation.compare`."""
 
     c_grid: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)
     n_random: int = 40
@@ -115,25 +124,31 @@ class ValidateSettings:
             1, n_random=self.n_random, n_bootstrap=self.n_bootstrap, n_seeds=self.n_seeds, min_group=self.min_group
         )
         if not self.c_grid or not all(0 < c < float("inf") for c in self.c_grid):
-            raise InputError(f"settings: c_grid holds numbers above 0; found {list(self.c_grid)}.")
+            raise InputError(
+                f"settings: c_grid = {list(self.c_grid)}; numbers above 0 are needed, such as [0.01, 0.1, 1]."
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class SplitSettings:
-    """Fractions of the splits, by name; they sum to 1."""
+    """Fractions of the splits by name. They must sum to 1."""
 
     fractions: Mapping[str, float] = field(default_factory=lambda: {"train": 0.7, "val": 0.15, "test": 0.15})
 
     def __post_init__(self) -> None:
         if not self.fractions or any(f <= 0 for f in self.fractions.values()):
-            raise InputError("settings: every split needs a fraction above 0.")
+            raise InputError(
+                f"settings: split fractions are {dict(self.fractions)}; at least one split is needed, each above 0."
+            )
         if abs(sum(self.fractions.values()) - 1) > 1e-6:
-            raise InputError(f"settings: split fractions sum to {sum(self.fractions.values()):g}; 1 is needed.")
+            raise InputError(
+                f"settings: split fractions sum to {sum(self.fractions.values()):g}; a sum of 1 is needed; change them."
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class AppSettings:
-    """`most_images`: of more, the FiftyOne App shows every image that is flagged and a sample of the others."""
+    """`most_images`: of larger sets, the FiftyOne App shows all flagged images and a sample of the others."""
 
     most_images: int = 100_000
 
@@ -143,7 +158,7 @@ class AppSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All stages together."""
+    """The settings of all stages."""
 
     audit: AuditSettings = field(default_factory=AuditSettings)
     duplicates: DuplicateSettings = field(default_factory=DuplicateSettings)
@@ -153,17 +168,17 @@ class Settings:
     app: AppSettings = field(default_factory=AppSettings)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for the JSON files; `settings_of` reads them back."""
+        """Plain values for the JSON files. `settings_of` reads them back."""
         values = asdict(self)
         values["audit"]["intended"] = [entry.as_dict() for entry in self.audit.intended]
         return values
 
 
 def read_settings(path: Path | None) -> Settings:
-    """The settings of a TOML file with one table per stage; the defaults where `path` is None.
+    """Read the settings from a TOML file with one table per stage. If `path` is None, return the defaults.
 
     Raises:
-        InputError: no such file, not TOML, an unknown table or key, or a value of the wrong type.
+        InputError: the file does not exist or is not TOML, a table or key is unknown, or a value has the wrong type.
     """
     if path is None:
         return Settings()
@@ -177,23 +192,23 @@ def read_settings(path: Path | None) -> Settings:
 
 
 def settings_of(tables: Mapping[str, Any], where: str) -> Settings:
-    """The settings of one mapping per stage, the defaults where one is silent; `where` is named in errors.
+    """The settings from a mapping per stage, with defaults for missing keys. `where` is named in errors.
 
     Raises:
-        InputError: an unknown table or key, or a value of the wrong type.
+        InputError: a table or key is unknown, or a value has the wrong type.
     """
     defaults = Settings()
     stages = {f.name: getattr(defaults, f.name) for f in fields(Settings)}
     chosen: dict[str, Any] = {}
     for table, values in tables.items():
         if table not in stages or not isinstance(values, dict):
-            raise InputError(f"{where}: [{table}] is no table of settings; {_meant(table, list(stages))}")
+            raise InputError(f"{where}: [{table}] is not a table of settings; {_meant(table, list(stages))}")
         chosen[table] = updated(stages[table], values, f"{where}: [{table}]")
     return replace(defaults, **chosen)
 
 
 def updated(settings: S, values: Mapping[str, Any], where: str) -> S:
-    """`settings` with `values` in place; each key must exist and keep its type (an int may stand for a float)."""
+    """`settings` with `values` replaced. Each key must exist and keep its type (an int may replace a float)."""
     known = {f.name: getattr(settings, f.name) for f in fields(settings)}
     readers = {f.name: f.metadata["read"] for f in fields(settings) if "read" in f.metadata}
     clean: dict[str, Any] = {}
@@ -201,18 +216,22 @@ def updated(settings: S, values: Mapping[str, Any], where: str) -> S:
         if key not in known:
             raise InputError(f"{where} has no setting {key!r}; {_meant(key, list(known))}")
         default = known[key]
-        if key in readers:  # more than numbers: the setting's own module knows its form
+        if key in readers:  # not plain numbers: the setting's own module reads them
             clean[key] = readers[key](value, f"{where} {key}")
             continue
         if not all(_is_of_use(item) for item in (value, *_items(value))):
-            raise InputError(f"{where} {key} is no number of any use; {_plain(default)!r} is one.")
+            raise InputError(
+                f"{where} {key} has a value that is infinite, NaN or above {_LARGEST:g}; "
+                f"a finite number is needed, such as {_plain(default)!r}."
+            )
         if isinstance(default, tuple) and isinstance(value, list):
             value = tuple(value)
         elif isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         expected = Mapping if isinstance(default, Mapping) else type(default)
         if not isinstance(value, expected) or (isinstance(value, bool) and not isinstance(default, bool)):
-            raise InputError(f"{where} {key} = {value!r}; a {type(default).__name__} such as {default!r} is needed.")
+            kind = type(default).__name__
+            raise InputError(f"{where} {key} = {value!r}; a value of type {kind} is needed, such as {default!r}.")
         if not all(_is_number(item) for item in _items(value)):
             raise InputError(f"{where} {key} = {value!r}; numbers are needed, such as {_plain(default)!r}.")
         clean[key] = value
@@ -220,7 +239,7 @@ def updated(settings: S, values: Mapping[str, Any], where: str) -> S:
 
 
 def _items(value: Any) -> list[Any]:
-    """What a list or a table of settings holds; all of these hold numbers."""
+    """The items of a list or table of settings, which must all be numbers."""
     return list(value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple | list) else ())
 
 
@@ -229,7 +248,7 @@ def _is_number(item: Any) -> bool:
 
 
 def _is_of_use(item: Any) -> bool:
-    """Not infinite, no NaN, and not so large that arithmetic on it fails; what is no number at all is none of its business."""
+    """Whether an item is finite and small enough for arithmetic. Other items pass; they are checked elsewhere."""
     return not isinstance(item, int | float) or -_LARGEST <= item <= _LARGEST
 
 
@@ -239,15 +258,15 @@ def _plain(default: Any) -> Any:
 
 def _meant(word: str, known: list[str]) -> str:
     near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}."
+    return f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(known)}."
 
 
 def _at_least(lowest: int, **values: int) -> None:
     for name, value in values.items():
         if value < lowest:
-            raise InputError(f"settings: {name} is at least {lowest}; found {value}.")
+            raise InputError(f"settings: {name} = {value}; at least {lowest} is needed.")
 
 
 def _fraction(name: str, value: float) -> None:
     if not 0 < value < 1:
-        raise InputError(f"settings: {name} lies between 0 and 1; found {value:g}.")
+        raise InputError(f"settings: {name} = {value:g}; a number between 0 and 1 is needed.")

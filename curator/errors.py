@@ -1,4 +1,4 @@
-"""The errors curator raises on purpose. Anything else that escapes is a bug and keeps its traceback."""
+"""The errors that curator raises on purpose. Any other exception is a bug and keeps its traceback."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Iterable
 
 _LONGEST, _KEPT = 1500, 700
-"""Characters of a message, and of either end of one that is cut: a cell of a table or a list of names can be a megabyte."""
+"""Maximum length of a message, and the length kept of each end of a longer one. A table cell or a list can be a megabyte."""
 
 
 class CuratorError(Exception):
-    """An error the user can act on: one line that says what was found, what is needed and what to do.
+    """An error that the user can act on: one line with what was found, what is needed and what to do.
 
     >>> len(str(CuratorError("x" * 1_000_000)))
     1403
@@ -21,19 +21,19 @@ class CuratorError(Exception):
 
 
 class InputError(CuratorError):
-    """A setting, a flag or a file handed to curator is not of the form it needs."""
+    """A setting, a flag or a file does not have the required form."""
 
 
 class DataError(CuratorError):
-    """The images or the table cannot carry the question asked of them."""
+    """The images or the table are not sufficient for the requested step."""
 
 
 class MissingExtraError(CuratorError):
-    """A library, weights or a server that this step needs is not here."""
+    """A required library, weights file or server is missing."""
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
-    """The end of a message about a name that is not known: the nearest one that is, or else what there is, `otherwise`.
+    """The end of a message about an unknown name: the nearest known name, or else `otherwise`, which lists the names.
 
     >>> did_you_mean("colur", ["colour", "light"], "there are: colour, light.")
     "did you mean 'colour'?"

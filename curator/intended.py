@@ -1,4 +1,4 @@
-"""What the user knows of a data set and accepts, each with a reason: such findings stay in the report and fail nothing."""
+"""Findings that the user knows and accepts, each with a reason. They stay in the report and never fail a run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _EXAMPLE = '{finding = "bunny:background.colour=green", reason = "shot in one ga
 
 @dataclass(frozen=True, slots=True)
 class Intended:
-    """One thing that is accepted, and why.
+    """One accepted finding or group of findings, and the reason.
 
-    Either `finding`, the id of a finding as audit.json has it, or any of class, attribute and value; one that is left
-    out is `*`. In all of them `*` stands for any text, and nothing else is special.
+    Either `finding` is given, the id of a finding in audit.json, or any of class, attribute and value. A missing one matches
+    everything. `*` stands for any text; no other character is special.
 
     Raises:
-        InputError: no reason, or nothing that says which finding is meant.
+        InputError: the reason is missing, or the entry does not say which finding is meant.
     """
 
     reason: str
@@ -35,22 +35,22 @@ class Intended:
     def __post_init__(self) -> None:
         parts = (self.class_name, self.attribute, self.value)
         if not self.reason.strip():
-            raise InputError(f"settings: intended {self.name!r} has no reason; say why it is accepted: {_EXAMPLE}.")
+            raise InputError(f"settings: intended {self.name!r} has no reason; a reason is needed, such as {_EXAMPLE}.")
         if bool(self.finding) == any(parts):
             raise InputError(
-                "settings: an entry of intended has either `finding`, or any of `class`, `attribute` and `value`, such as "
+                "settings: an entry of intended needs either `finding`, or any of `class`, `attribute` and `value`, such as "
                 f"{_EXAMPLE}."
             )
 
     @property
     def name(self) -> str:
-        """What the entry says, in the form of an id."""
+        """The entry in the form of an id."""
         return self.finding or f"{self.class_name or '*'}:{self.attribute or '*'}={self.value or '*'}"
 
     def matches(self, finding: Finding) -> bool:
-        """Whether this is the finding that is meant.
+        """Whether the entry means this finding.
 
-        Parts are compared with parts: the class `bunny` is not the class `bunny:x`, whose ids begin alike.
+        Parts are compared separately, because ids of the class `bunny:x` begin like ids of the class `bunny`.
         """
         if self.finding:
             return _fits(self.finding, finding.id)
@@ -60,25 +60,25 @@ class Intended:
         return all(not pattern or _fits(pattern, text) for pattern, text in pairs)
 
     def folded_into(self, finding: Finding) -> bool:
-        """Whether it is, to the letter, one of the things of the same class that the finding stands for (`same_as`)."""
-        # Another class's part of the same shortcut does not count: who accepts that one has not seen this one.
+        """Whether the entry equals one of the finding's `same_as` entries of the same class, without `*`."""
+        # `same_as` entries of another class do not count: a user who accepted those has not seen this finding.
         return self.name in {f"{finding.class_name}:{same}" for same in finding.same_as}
 
     def as_dict(self) -> dict[str, str]:
-        """As in the settings file; empty keys are left out."""
+        """The entry as in the settings file, without empty keys."""
         values = (self.finding, self.class_name, self.attribute, self.value, self.reason)
         return {key: value for key, value in zip(_KEYS, values, strict=True) if value}
 
 
 def _fits(pattern: str, text: str) -> bool:
-    """Whether the text is what the pattern says.
+    """Whether the text matches the pattern.
 
     >>> _fits("* or above", "0.14 or above"), _fits("[a]?", "a1"), _fits("*", "")
     (True, False, True)
     >>> _fits("a*b*c", "abbc"), _fits("a*a", "a"), _fits("a*bc*c", "abc"), _fits("*" * 99 + "b", "a" * 9999)
     (True, False, False, False)
     """
-    # No regular expression: one of many stars takes for ever on a long name, and an audit.json may bring it along.
+    # Not a regular expression: many stars could take forever on a long name, and the names may come from an audit.json.
     first, *rest = pattern.split("*")
     if not rest:
         return text == pattern
@@ -96,32 +96,32 @@ def _fits(pattern: str, text: str) -> bool:
 
 
 def read(value: Any, where: str) -> tuple[Intended, ...]:
-    """The entries of a settings file: a list of tables of text.
+    """Read the entries of a settings file: a list of tables of text.
 
     Raises:
-        InputError: it is anything else, with a key that is unknown, or an entry says too little.
+        InputError: the value has another form, a key is unknown, or an entry is incomplete.
     """
     if isinstance(value, tuple) and all(isinstance(v, Intended) for v in value):
         return value
     if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(v, Mapping) for v in value):
-        raise InputError(f"{where} is a list of tables, such as [{_EXAMPLE}]; found {value!r}.")
+        raise InputError(f"{where} = {value!r}; a list of tables is needed, such as [{_EXAMPLE}].")
     out = []
     for entry in value:
         for key, text in entry.items():
             if key not in _KEYS:
-                raise InputError(f"{where} has an entry with the key {key!r}; there are: {', '.join(_KEYS)}.")
+                raise InputError(f"{where} has an entry with the unknown key {key!r}; use one of: {', '.join(_KEYS)}.")
             if not isinstance(text, str):
-                raise InputError(f"{where} has {key} = {text!r}; a text between quotes is needed.")
+                raise InputError(f"{where} has {key} = {text!r}; a text is needed; put it in quotes.")
         names = {key: entry.get(key, "") for key in _KEYS}
         out.append(Intended(class_name=names.pop("class"), **names))
     return tuple(out)
 
 
 def accept(audit: Audit, entries: Sequence[Intended]) -> tuple[Audit, tuple[str, ...]]:
-    """The audit with the findings that are intended marked with their reason, after all others; and what to say of it.
+    """Mark the accepted findings with their reasons and put them after all others. Also returns notes for the user.
 
-    An entry is looked for among the ids first; only where it is none of them, among what the findings of its class stand
-    for. The first entry that matches gives the reason. The verdict is of the findings that are left.
+    Each entry is first looked for among the ids of the findings. If no id matches, it is looked for in `same_as` within the
+    class. The first matching entry gives the reason. The verdict is about the remaining findings.
     """
     reasons: dict[str, str] = {}
     notes = []
@@ -129,9 +129,11 @@ def accept(audit: Audit, entries: Sequence[Intended]) -> tuple[Audit, tuple[str,
         found = [f for f in audit.findings if entry.matches(f)]
         if not found:
             found = [f for f in audit.findings if entry.folded_into(f)]
-            notes += [f"Intended {entry.name!r} is now part of {f.id!r}, which is accepted with it." for f in found]
+            notes += [
+                f"Intended {entry.name!r} is now part of the finding {f.id!r}, which is accepted too." for f in found
+            ]
         if not found:
-            notes.append(f"Intended {entry.name!r} matches no finding any more: remove it from the settings.")
+            notes.append(f"Intended {entry.name!r} no longer matches a finding; remove it from the settings.")
         for finding in found:
             reasons.setdefault(finding.id, entry.reason)
     marked = [structs.replace(f, intended=reasons.get(f.id, "")) for f in audit.findings]
@@ -141,8 +143,8 @@ def accept(audit: Audit, entries: Sequence[Intended]) -> tuple[Audit, tuple[str,
     if accepted:
         notes.insert(
             0,
-            f"Accepted by the settings (intended), so not counted in the verdict: {len(accepted)} of "
-            f"{len(marked)} findings.",
+            f"{len(accepted)} of {len(marked)} findings are accepted by the settings (intended) "
+            "and do not count in the verdict.",
         )
         if not any(f.kind != "object" and f.borne_out for f in left) and verdict == "shortcuts found":
             verdict = "none found"

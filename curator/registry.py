@@ -1,4 +1,4 @@
-"""Plug-ins by name: every module of a package that exports one object of the right kind, and entry points."""
+"""Plug-ins by name: the modules of a package that export the right attribute, and entry points."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ T = TypeVar("T")
 class Registry(Generic[T]):
     """The plug-ins of one kind.
 
-    A module under `package` joins by defining `attribute` (say `FAMILY`); an installed distribution joins by an entry
-    point in the group `package`. A module that fails to import is an error, never silence.
+    A module under `package` joins by defining `attribute` (such as `FAMILY`). An installed distribution joins by an entry
+    point in the group `package`. A module that fails to import raises an error and is never skipped.
     """
 
     def __init__(self, package: str, attribute: str, noun: str) -> None:
@@ -44,7 +44,7 @@ class Registry(Generic[T]):
         """The plug-in called `name`.
 
         Raises:
-            InputError: no such name; the message lists what there is and what was probably meant.
+            InputError: the name is unknown. The message names the most similar plug-in or lists all.
         """
         found = self._discover()
         if name in found:

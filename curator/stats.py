@@ -1,4 +1,4 @@
-"""The statistics an audit rests on: intervals, exact tests, multiplicity, stratified differences. Arrays in, arrays out."""
+"""Statistics of the audit: intervals, exact tests, multiplicity, stratified differences. Arrays in, arrays out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.special import gammaln
 Array = NDArray[np.float64]
 
 LEVEL = 0.95
-"""Coverage of every interval curator prints."""
+"""Coverage of every interval that curator prints."""
 
 
 def z_value(level: float = LEVEL) -> float:
@@ -21,9 +21,9 @@ def z_value(level: float = LEVEL) -> float:
 
 
 def wilson(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Array, Array]:
-    """Score interval of the share k / n; (0, 1) where n is 0.
+    """Score interval of the share k / n; (0, 1) if n is 0.
 
-    Error: coverage near `level` on average from n = 5 on, never outside [0, 1]; single points dip to about 0.88.
+    Error: coverage near `level` on average from n = 5 on, never outside [0, 1]; single points fall to about 0.88.
     Source: Wilson (1927); Brown, Cai and DasGupta (2001), eq. 4.
 
     >>> low, high = wilson(9, 10)
@@ -36,7 +36,7 @@ def wilson(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Array, Arr
     share = successes / safe
     centre = (share + z2 / (2 * safe)) / (1 + z2 / safe)
     half = np.sqrt(z2) / (1 + z2 / safe) * np.sqrt(share * (1 - share) / safe + z2 / (4 * safe**2))
-    # At 0 and n the bound is exactly 0 and 1; rounding in the formula leaves it a hair inside.
+    # At 0 and n the bound is exactly 0 and 1, but rounding in the formula leaves it slightly inside.
     low = np.where(successes <= 0, 0.0, np.clip(centre - half, 0, 1))
     high = np.where(successes >= trials, 1.0, np.clip(centre + half, 0, 1))
     return np.where(trials > 0, low, 0.0), np.where(trials > 0, high, 1.0)
@@ -45,7 +45,7 @@ def wilson(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Array, Arr
 def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, level: float = LEVEL) -> tuple[Array, Array]:
     """Interval of the difference of two independent shares, k1 / n1 - k2 / n2.
 
-    Error: mean coverage 0.95 to 0.96 from 5 images a side on; conservative for smaller.
+    Error: mean coverage 0.95 to 0.96 from 5 images a side on; conservative for fewer.
     Source: Newcombe (1998), method 10 (square-and-add of two Wilson intervals).
 
     >>> low, high = newcombe(56, 70, 48, 80)
@@ -64,9 +64,9 @@ def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, level: 
 def exact_greater(k_in: ArrayLike, n_in: ArrayLike, k_all: ArrayLike, n_all: ArrayLike, up_to: float = 1.0) -> Array:
     """One-sided Fisher p: the chance of `k_in` or more of the `k_all` marked images among the `n_in` of a class.
 
-    Right under any class imbalance, and at any n, because it conditions on both margins. Conservative (discrete). All
-    tests are summed side by side, outwards from `k_in`, each term from the one before it. A p above `up_to` is only said to
-    be above: its sum stops there, which is most of the work where nearly nothing is significant.
+    It conditions on both margins, so it is exact under any class imbalance and at any n. It is conservative (discrete). All
+    tests are summed together, outwards from `k_in`, with each term from the one before it. A p above `up_to` is only known to
+    be above it: its sum stops there, which saves most of the work if few tests are significant.
     Error: relative 1e-9 from the logarithms of factorials; 0 under 1e-300.
     Source: Fisher (1935); the upper tail of the hypergeometric distribution.
 
@@ -78,7 +78,7 @@ def exact_greater(k_in: ArrayLike, n_in: ArrayLike, k_all: ArrayLike, n_all: Arr
     lowest, highest = np.maximum(0, n + marked - total), np.minimum(n, marked)
     out = np.where(k <= lowest, 1.0, 0.0)
     inside = (k > lowest) & (k <= highest)
-    # From above the mode the tail itself is summed, from below it what is missing to 1: terms fall either way.
+    # Above the mode the tail itself is summed, below it the complement, so that the terms decrease either way.
     above = inside & (k > np.floor((n + 1) * (marked + 1) / (total + 2)))
     for rows, upwards in ((np.flatnonzero(above), True), (np.flatnonzero(inside & ~above), False)):
         if len(rows):
@@ -95,9 +95,9 @@ def exact_greater(k_in: ArrayLike, n_in: ArrayLike, k_all: ArrayLike, n_all: Arr
 
 
 def most_extreme(n_in: ArrayLike, k_all: ArrayLike, n_all: ArrayLike) -> Array:
-    """The smallest p that `exact_greater` can give with these margins: all marked images in the class that fit.
+    """The smallest p that `exact_greater` can give with these margins: as many marked images as possible in the class.
 
-    What is above the significance level here cannot come out, whatever the images, and need not be tested.
+    If this p is above the significance level, the test cannot be significant for any images and need not be done.
     Source: Tarone (1990).
 
     >>> round(float(most_extreme(4, 4, 8)), 4), round(float(most_extreme(10, 1, 40)), 4)
@@ -117,17 +117,17 @@ def _log_point(k: Array, n: Array, marked: Array, total: Array) -> Array:
 
 
 _BURST = 8
-"""Terms between two looks at which sums are done."""
+"""Number of terms between two checks whether a sum is complete."""
 
 
 def _terms(k: Array, n: Array, marked: Array, total: Array, enough: Array, *, upwards: bool) -> Array:
-    """The sum of all points from k outwards, in units of the point at k; a sum above `enough` may stop there.
+    """The sum of all points from k outwards, in units of the point at k. A sum above `enough` may stop there.
 
-    Each term is the one before times a ratio below 1.
+    Each term is the previous one times a ratio below 1.
     """
     out = np.ones(len(k))
     active = np.arange(len(k))
-    # k(j) and the three other cells of the two by two table.
+    # k(j) and the three other cells of the two-by-two table.
     cells = np.stack([k, n - k, marked - k, total - marked - n + k])
     term, sums, step = np.ones(len(k)), np.ones(len(k)), 1.0 if upwards else -1.0
     signs = np.array([[step], [-step], [-step], [step]])
@@ -147,7 +147,7 @@ def _terms(k: Array, n: Array, marked: Array, total: Array, enough: Array, *, up
 
 
 def benjamini_hochberg(p: ArrayLike) -> Array:
-    """False-discovery-rate adjusted p ("q") over everything tested, in the order given.
+    """False-discovery-rate adjusted p ("q") over all tests, in the given order.
 
     Assumes independent or positively dependent tests. Source: Benjamini and Hochberg (1995), step-up procedure.
 
@@ -163,9 +163,9 @@ def benjamini_hochberg(p: ArrayLike) -> Array:
 def stratified_difference(
     k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, level: float = LEVEL
 ) -> tuple[float, float, float]:
-    """Mantel-Haenszel pooled difference of shares over strata: estimate, low, high. (nan, -1, 1) if no stratum has both.
+    """Mantel-Haenszel pooled difference of shares over strata: estimate, low, high. (nan, -1, 1) if no stratum has both groups.
 
-    Answers "is there a difference left once the other attribute is held still?".
+    Answers "does a difference remain with the other attribute held constant?".
     Error: the interval is asymptotic (Sato's variance); good from about 5 images a side in the largest stratum.
     Source: Greenland and Robins (1985), eq. 4; Sato (1989).
 
@@ -189,10 +189,10 @@ def stratified_difference(
 
 
 def cochran_mantel_haenszel(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike) -> float:
-    """One-sided p of "more of the first than of the second", with the stratum held still. 1 where no stratum has both.
+    """One-sided p of "more of the first than of the second", with the stratum held constant. 1 if no stratum has both groups.
 
-    Under the null each stratum's k1 is hypergeometric given its margins; their sum less its mean, over its standard
-    deviation, with a continuity correction of a half.
+    Under the null each stratum's k1 is hypergeometric given its margins. The statistic is their sum minus its mean, divided by
+    its standard deviation, with a continuity correction of a half.
     Error: normal approximation; good from about 5 expected images a cell summed over the strata; conservative below.
     Source: Cochran (1954); Mantel and Haenszel (1959), eq. 1, whose chi-squared is this z squared.
 
@@ -213,9 +213,9 @@ def cochran_mantel_haenszel(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: Arr
 
 
 def association_within(x: ArrayLike, y: ArrayLike, groups: NDArray[Any]) -> float:
-    """Correlation of two yes/no columns after removing each group's own mean: -1..1, 0 where either is constant.
+    """Correlation of two yes/no columns after removing each group's own mean: -1..1, 0 if either is constant.
 
-    Two attributes that both follow the class look alike; this asks whether they are alike inside each class.
+    Two attributes that both follow the class look alike. This measures whether they are alike inside each class.
 
     >>> g = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     >>> round(association_within([1, 1, 0, 0, 1, 1, 1, 0], [1, 1, 0, 0, 0, 0, 0, 1], g), 3)
@@ -231,7 +231,7 @@ def association_within(x: ArrayLike, y: ArrayLike, groups: NDArray[Any]) -> floa
 
 
 def percentile_interval(draws: ArrayLike, level: float = LEVEL) -> tuple[float, float]:
-    """The middle `level` of bootstrap draws. Source: Efron (1979), percentile method.
+    """The central `level` interval of bootstrap draws. Source: Efron (1979), percentile method.
 
     >>> percentile_interval(range(101), level=0.5)
     (25.0, 75.0)

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 
 from curator.io.fiftyone import load_fiftyone
 from curator.io.mongodb import find_database
+from curator.report import wording
 from curator.types import (
     Audit,
     AuditRun,
@@ -197,11 +198,13 @@ def make_run(folder: Path, n_per_class: int = 12) -> AuditRun:
     ids = dataset.ids.tolist()
 
     def finding(class_name: str, attribute: str, value: str) -> Finding:
-        return Finding(
-            class_name, attribute, value, measures.column(attribute).kind, n_per_class, n_per_class * 3 // 4,
-            0.75, (0.5, 0.9), 0.17, (0.05, 0.4), 0.58, (0.3, 0.8), 0.001, 0.01, "high",
-            f"75% [50, 90] of {class_name} have {value}, against 17% [5, 40] elsewhere.",
+        made = Finding(
+            class_name=class_name, attribute=attribute, value=value, kind=measures.column(attribute).kind,
+            n_class=n_per_class, n_with=n_per_class * 3 // 4, share_in_class=0.75, share_in_class_ci=(0.5, 0.9),
+            share_elsewhere=0.17, share_elsewhere_ci=(0.05, 0.4), effect=0.58, effect_ci=(0.3, 0.8), p=0.001, q=0.01,
+            severity="high", phrase=f"have {value}",
         )  # fmt: skip
+        return wording.worded((made,))[0]
 
     twins = DuplicateGroup("perceptual", (ids[0], ids[1]))
     return AuditRun(
@@ -255,6 +258,6 @@ def make_pool(folder: Path) -> tuple[Dataset, Measures, Recommendation]:
         cells=(0, 0),
         reasons=("bunny on something other than green",) * 2,
         plan=(Cell("bunny", "background.colour", "green", False, 3, 8, 2),),
-        shopping_list=("3 bunny photographs on something other than green",),
+        shopping_list=("3 bunny images on something other than green",),
     )
     return pool, measures, recommendation

@@ -54,29 +54,29 @@ def test_every_default_survives_being_written_and_read(tmp_path):
     [
         ("[audit]\nalhpa = 0.1", "has no setting 'alhpa'; did you mean 'alpha'?"),
         ("[adit]\nalpha = 0.1", "did you mean 'audit'?"),
-        ("alpha = 0.1", "[alpha] is no table of settings"),
+        ("alpha = 0.1", "[alpha] is not a table of settings"),
         ("[audit]\nalpha = ", "is not valid TOML"),
-        ("[audit]\nalpha = true", "alpha = True; a float such as 0.05 is needed"),
-        ("[audit]\nalpha = '5 %'", "a float such as 0.05 is needed"),
-        ("[audit]\nmin_support = 2.5", "a int such as 3 is needed"),
-        ("[audit]\nalpha = 0", "alpha lies between 0 and 1; found 0"),
-        ("[audit]\nalpha = nan", "alpha is no number of any use"),
-        ("[audit]\nleans = inf", "leans is no number of any use"),
-        ("[audit]\nmin_effect = 1" + "0" * 400, "min_effect is no number of any use"),
+        ("[audit]\nalpha = true", "alpha = True; a value of type float is needed, such as 0.05"),
+        ("[audit]\nalpha = '5 %'", "a value of type float is needed, such as 0.05"),
+        ("[audit]\nmin_support = 2.5", "a value of type int is needed, such as 3"),
+        ("[audit]\nalpha = 0", "alpha = 0; a number between 0 and 1"),
+        ("[audit]\nalpha = nan", "alpha has a value that is infinite, NaN or above 1e+15"),
+        ("[audit]\nleans = inf", "leans has a value that is infinite, NaN or above 1e+15"),
+        ("[audit]\nmin_effect = 1" + "0" * 400, "min_effect has a value that is infinite, NaN or above 1e+15"),
         ("[audit]\nn_splits = 1" + "0" * 5000, "is not valid TOML"),
-        ("[split.fractions]\ntrain = 1" + "0" * 400, "fractions is no number of any use"),
+        ("[split.fractions]\ntrain = 1" + "0" * 400, "fractions has a value that is infinite, NaN or above 1e+15"),
         ("[audit]\nmedium = 0.9", "0 <= min_effect <= medium <= high <= 1"),
         ("[audit]\ncuts = [0.5, 1.0]", "quantiles between 0 and 1"),
         ("[audit]\ncuts = ['half']", "numbers are needed, such as [0.1, 0.25, 0.5, 0.75, 0.9]"),
-        ("[audit]\nn_permutations = -1", "n_permutations is at least 0; found -1"),
-        ("[validate]\nc_grid = []", "c_grid holds numbers above 0; found []"),
-        ("[validate]\nc_grid = [0]", "c_grid holds numbers above 0; found [0]"),
-        ("[validate]\ntest_frac = 1.5", "test_frac lies between 0 and 1"),
-        ("[validate]\nn_bootstrap = 0", "n_bootstrap is at least 1"),
-        ("[split.fractions]\ntrain = 0.7\ntest = 0.2", "split fractions sum to 0.9; 1 is needed"),
-        ("[split.fractions]\ntrain = 1.2\ntest = -0.2", "a fraction above 0"),
+        ("[audit]\nn_permutations = -1", "n_permutations = -1; at least 0 is needed"),
+        ("[validate]\nc_grid = []", "c_grid = []; numbers above 0"),
+        ("[validate]\nc_grid = [0]", "c_grid = [0]; numbers above 0"),
+        ("[validate]\ntest_frac = 1.5", "test_frac = 1.5; a number between 0 and 1"),
+        ("[validate]\nn_bootstrap = 0", "n_bootstrap = 0; at least 1"),
+        ("[split.fractions]\ntrain = 0.7\ntest = 0.2", "split fractions sum to 0.9; a sum of 1 is needed"),
+        ("[split.fractions]\ntrain = 1.2\ntest = -0.2", "at least one split is needed, each above 0"),
         ("[split.fractions]\ntrain = 'most'", "numbers are needed"),
-        ("[split]\nfractions = {}", "a fraction above 0"),
+        ("[split]\nfractions = {}", "at least one split is needed, each above 0"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path, text, said):
@@ -101,5 +101,5 @@ def test_flags_overrule_and_are_checked_alike():
 def test_settings_made_in_code_are_checked_too():
     with pytest.raises(InputError, match=r"sum to 0\.5"):
         SplitSettings({"train": 0.5})
-    with pytest.raises(InputError, match="n_random is at least 1"):
+    with pytest.raises(InputError, match="n_random = 0; at least 1"):
         ValidateSettings(n_random=0)

@@ -29,7 +29,7 @@ from curator.cli.main import COMMANDS, cli
 from curator.config import AuditSettings, Settings, read_settings
 from curator.encoders.pixels import PREPROCESSING
 from curator.io.decoding.images import decode
-from curator.readers.folder import scan
+from curator.readers import scan
 from curator.selection.choice import Candidates
 from curator.shortcuts.detection import audit
 from curator.similarity.vectors import unit

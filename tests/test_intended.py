@@ -43,7 +43,7 @@ def test_what_is_accepted_comes_last_with_its_reason_and_the_rest_is_judged():
     assert [f.intended for f in found.findings] == ["", "", "one garden"]
     assert replace(found.findings[2], intended="") == BUNNY
     assert found.verdict == "shortcuts found"
-    assert notes == ("Accepted by the settings (intended), so not counted in the verdict: 1 of 3 findings.",)
+    assert notes == ("1 of 3 findings are accepted by the settings (intended) and do not count in the verdict.",)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_an_entry_that_matches_nothing_is_said_so():
     found, notes = accept(AUDIT, [Intended("gone", "cow:x=y"), Intended("gone", class_name="cow", value="y")])
     assert found == AUDIT
     assert notes == (
-        "Intended 'cow:x=y' matches no finding any more: remove it from the settings.",
-        "Intended 'cow:*=y' matches no finding any more: remove it from the settings.",
+        "Intended 'cow:x=y' no longer matches a finding; remove it from the settings.",
+        "Intended 'cow:*=y' no longer matches a finding; remove it from the settings.",
     )
 
 
@@ -78,7 +78,7 @@ def test_what_a_finding_stands_for_is_looked_at_second_to_the_letter_and_within_
 
     entry = Intended("known", "bunny:colour.dominant=green")
     assert accepted(entry, folded) == (
-        [GREEN], f"Intended 'bunny:colour.dominant=green' is now part of {GREEN!r}, which is accepted with it."
+        [GREEN], f"Intended 'bunny:colour.dominant=green' is now part of the finding {GREEN!r}, which is accepted too."
     )  # fmt: skip
     assert accepted(Intended("known", "", "bunny", "colour.dominant", "green"), folded)[0] == [GREEN]
     assert accepted(entry, folded, other)[0] == [other.id]
@@ -101,14 +101,14 @@ def test_settings_with_entries_are_read_and_written_back(tmp_path):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("bunny", "is a list of tables"),
-        (["bunny"], "is a list of tables"),
+        ("bunny", "a list of tables is needed"),
+        (["bunny"], "a list of tables is needed"),
         ([{"finding": GREEN}], "'bunny:background.colour=green' has no reason"),
         ([{"finding": GREEN, "reason": " \t"}], "has no reason"),
         ([{"reason": "x"}], "either `finding`, or any of"),
         ([{"finding": GREEN, "class": "bunny", "reason": "x"}], "either `finding`, or any of"),
-        ([{"id": GREEN, "reason": "x"}], "the key 'id'; there are: finding, class, attribute, value, reason"),
-        ([{"class": 3, "reason": "x"}], "class = 3; a text between quotes"),
+        ([{"id": GREEN, "reason": "x"}], "the unknown key 'id'; use one of: finding, class, attribute, value, reason"),
+        ([{"class": 3, "reason": "x"}], "class = 3; a text is needed"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(value, said):

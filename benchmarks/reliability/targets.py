@@ -84,7 +84,7 @@ def table(folder: Path) -> Run:
     """DATA that is a table: .csv, .jsonl and .parquet."""
     import pandas as pd
 
-    from curator.readers.folder import scan
+    from curator.readers import scan
 
     (folder / "cat").mkdir()
     for name in ("cat/1.jpg", "cat/2.jpg"):

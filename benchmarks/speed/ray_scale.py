@@ -33,7 +33,7 @@ from curator.commands.session import Crew  # noqa: E402
 from curator.engines import local  # noqa: E402
 from curator.engines import ray as engine  # noqa: E402
 from curator.io.store.store import Store  # noqa: E402
-from curator.readers.folder import scan  # noqa: E402
+from curator.readers import scan  # noqa: E402
 
 RESULT = HOME / "benchmarks" / "results" / "speed_ray.json"
 WARM = 0.2

@@ -1,7 +1,7 @@
-"""What can be measured of an image. One file per family; a module joins by defining `FAMILY`.
+"""The attributes of an image, one module per family. A module joins by defining `FAMILY`.
 
-A `PhotoFamily` looks at one decoded photo and runs beside the encoder, on the same decode. A `SetFamily` needs the whole
-data set (its metadata, its embeddings) and runs afterwards.
+A `PhotoFamily` measures one decoded image and runs beside the encoder, on the same decoded image. A `SetFamily` needs the
+whole data set (its metadata, its embeddings) and runs afterwards.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Value = str | float | int | bool | None
 
 @dataclass(frozen=True, slots=True)
 class PhotoFamily:
-    """Columns measured on one photo. `version` goes up when the numbers change, so that stored ones are not reused."""
+    """Columns measured on one image. Increase `version` when the numbers change, so that stored ones are not reused."""
 
     columns: tuple[Column, ...]
     measure: Callable[[Photo], Mapping[str, Value]]
@@ -30,10 +30,10 @@ class PhotoFamily:
 
 @dataclass(frozen=True, slots=True)
 class SetFamily:
-    """Columns derived from the whole data set; no columns where there is nothing to derive them from.
+    """Columns derived from the whole data set. There are no columns if the data set lacks what they are derived from.
 
-    `derive(embedded, encoder, settings, reference)`: thresholds come from `reference`, so that a pool or a test set is
-    read by the same ones as the data set it is compared with.
+    `derive(embedded, encoder, settings, reference)`: thresholds come from `reference`, so that a pool or a test set is read
+    with the thresholds of the data set it is compared with.
     """
 
     derive: Callable[[Embedded, Encoder, Settings, Embedded], Measures]
@@ -48,7 +48,7 @@ def photo_families() -> list[tuple[str, PhotoFamily]]:
 
 
 def measure(photo: Photo) -> dict[str, Value]:
-    """Every per-photo attribute of one photo."""
+    """Measure every per-image attribute of one image."""
     row: dict[str, Value] = {}
     for _, family in photo_families():
         row.update(family.measure(photo))
@@ -56,14 +56,14 @@ def measure(photo: Photo) -> dict[str, Value]:
 
 
 def fingerprint() -> str:
-    """Changes when a per-photo family is added, dropped or gets a new version."""
+    """A hash that changes when a per-image family is added, removed or gets a new version."""
     names = [f"{name}:{family.version}:{[c.name for c in family.columns]}" for name, family in photo_families()]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def measures(embedded: Embedded, encoder: Encoder, settings: Settings, reference: Embedded | None = None) -> Measures:
-    """All attributes of a data set: the per-photo ones from its rows, then the derived ones (see `SetFamily`)."""
-    # Of embeddings that came without pictures nothing was measured on them.
+    """All attributes of a data set: per-image ones from its rows, then derived ones (see `SetFamily`)."""
+    # Embeddings that were given without images have no per-image measurements.
     columns = tuple(c for _, family in photo_families() for c in family.columns if len(embedded.rows.columns))
     frame = embedded.rows.reindex(columns=[c.name for c in columns])
     out = Measures(frame if len(columns) else pd.DataFrame(index=embedded.rows.index), columns)

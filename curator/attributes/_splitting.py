@@ -1,4 +1,4 @@
-"""Does a score split the images in two? A mixture of two Gaussians against one, and the cut between them."""
+"""Tests whether a score splits the images in two: compares a mixture of two Gaussians with one, and finds the cut."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from scipy import stats
 
 Scores = NDArray[np.float64]
 FEWEST_FRAC, FEWEST = 0.03, 5
-"""The smaller side must hold that share of the images, and that many."""
+"""Minimum share of the images, and minimum number of images, on the smaller side."""
 LEAST_DISTANCE = 2.5
-"""Distance of the two means in standard deviations: from here on at most one image in ten is read wrong; a cut that reads
-worse would blur every effect. Ashman, Bird & Zepf (1994) call 2 the least at which two sides are told apart at all."""
+"""Minimum distance of the two means in standard deviations. From here on at most one image in ten is misread; more errors would
+weaken every effect. Ashman, Bird & Zepf (1994) give 2 as the least distance at which two sides can be distinguished."""
 LEAST_GAIN = 9.0
-"""Twice the log-likelihood. One Gaussian in a hundred comes out above, at 20 to 2000 images (80 to 200 samples each); the usual
-chi-square does not hold for mixtures (Hartigan 1985)."""
+"""Minimum gain: twice the log-likelihood ratio. One Gaussian in a hundred exceeds it, at 20 to 2000 images (80 to 200 samples
+each). The usual chi-square does not hold for mixtures (Hartigan 1985)."""
 _STARTS = (0.04, 0.12, 0.3, 0.5, 0.7, 0.88, 0.96)
 _SHAPES = tuple(np.arange(-1.0, 3.01, 0.25).tolist())
 _FREEDOMS = (3.0, 5.0, 9.0)
 _STEPS = 60
 _LARGEST = 2000
-"""Images a mixture is fitted on; more would move the cut by less than its own error bar."""
+"""Maximum number of images that a mixture is fitted on. More would move the cut by less than its own standard error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One fitted score. `gain` is twice the log-likelihood of two components over that of one, which may be skewed.
+    """One fitted score. `gain` is twice the log-likelihood of two components minus that of one, which may be skewed.
 
-    `cut` is the score where both sides are equally likely, `share` (0..1) the weight of the upper side, `distance` that of
-    the means in standard deviations of a side.
+    `cut` is the score at which both sides are equally likely. `share` (0..1) is the weight of the upper side. `distance` is
+    the distance of the means in standard deviations of a side.
     """
 
     cut: float
@@ -39,18 +39,18 @@ class Split:
     gain: float
 
     def read(self, scores: Scores) -> NDArray[np.bool_]:
-        """(n,) scores, of any images -> whether each lies on the upper side."""
+        """Whether each of the scores (n,), of any images, lies on the upper side."""
         return np.asarray(scores >= self.cut)
 
     def separates(self, n: int) -> bool:
-        """Whether the n images it was fitted on fall in two: see `LEAST_GAIN`, `LEAST_DISTANCE`, `FEWEST`."""
+        """Whether the n images of the fit split in two: see `LEAST_GAIN`, `LEAST_DISTANCE`, `FEWEST`."""
         smaller = min(self.share, 1 - self.share)
         return self.gain > LEAST_GAIN and self.distance >= LEAST_DISTANCE and smaller >= max(FEWEST_FRAC, FEWEST / n)
 
     def again(self, scores: Scores, rows: NDArray[np.intp]) -> Split:
-        """Fitted anew to those rows of another wording's scores, started at the same share above the cut.
+        """Refit the split to those rows of another wording's scores, starting from the same share above the cut.
 
-        Where these have no two sides, the cut is the one that keeps the share.
+        If these scores do not have two sides, the cut is placed so that it keeps the share.
         """
         x = np.sort(scores[rows])
         kept = float(np.quantile(x, 1 - self.share))
@@ -64,11 +64,11 @@ class Split:
 
 
 def split(scores: Scores) -> Split | None:
-    """The best split of (n,) scores; None when they are all alike or fewer than ten.
+    """The best split of scores (n,), or None if all are equal or there are fewer than ten.
 
-    Two Gaussians of one variance, by EM (Dempster et al. 1977) from seven starts, against one Gaussian after the power
-    transform that suits it best (Yeo & Johnson 2000), or one Student t: a score that is merely skewed, or has a few far
-    values, is not taken for two sides.
+    Two Gaussians of equal variance are fitted by EM (Dempster et al. 1977) from seven starts. They are compared with one
+    Gaussian after the best power transform (Yeo & Johnson 2000) and with one Student t, so that a score that is only skewed,
+    or has a few far values, is not split.
     """
     x = np.asarray(scores, np.float64)
     if len(x) > _LARGEST:
@@ -85,7 +85,7 @@ def split(scores: Scores) -> Split | None:
 
 
 def _student(z: Scores, freedom: float) -> float:
-    """The log-likelihood of one Student t with so many degrees of freedom, place and scale by EM (Lange et al. 1989)."""
+    """The log-likelihood of one Student t with `freedom` degrees of freedom; place and scale by EM (Lange et al. 1989)."""
     place, var = float(np.median(z)), 1.0
     for _ in range(15):
         weight = (freedom + 1) / (freedom + (z - place) ** 2 / var)

@@ -1,4 +1,4 @@
-"""Which pixels lie around the object."""
+"""Finds the pixels around the object."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from curator.types import Mask, Photo
 
 BAND = 0.2
-"""Width of the outer band as a fraction of each side, taken for surround where nothing has told object from surround."""
+"""Width of the outer band as a fraction of each side. The band counts as surroundings if the object is not located."""
 LEAST = 0.05
-"""Fraction of the picture that a surround must have to be measured; an object that fills more leaves only the band."""
+"""Minimum fraction of the image that the surroundings must cover. If an object leaves less, only the outer band is used."""
 _last = threading.local()
 
 
 def band(height: int, width: int) -> Mask:
-    """The mask (height, width) of the outer band, where the object seldom is.
+    """The mask (height, width) of the outer band, which seldom contains the object.
 
     >>> band(5, 5).sum()
     np.int64(16)
@@ -29,9 +29,10 @@ def band(height: int, width: int) -> Mask:
 
 
 def surround(photo: Photo) -> tuple[Mask, NDArray[np.uint8]]:
-    """The pixels of the analysis picture that show no object: a white sheep does not make a bright photograph.
+    """The pixels of the analysis image outside the object, so that a white sheep does not count as a bright image.
 
-    The mask (h, w), and the pixels (n, 3) under it. Several families ask for the same photo in turn: the last is kept.
+    Returns the mask (h, w) and the pixels (n, 3) under it. The last result is cached, because several families need it for the
+    same image.
     """
     if getattr(_last, "photo", None) is not photo:
         mask = _mask(photo)

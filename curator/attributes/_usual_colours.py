@@ -1,4 +1,4 @@
-"""What language knows of colour: dirt is brown, snow is white. A second reading of prompts, for a weak text tower."""
+"""Usual colours of things, from language: dirt is brown, snow is white. They improve prompts if the text tower is weak."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from curator.types import Floats, Patches
 
 TABLE = Path(__file__).with_name("usual_colours.txt")
 SHARPNESS = 0.05
-"""A word of the table counts e times less for each 0.05 of cosine that it lies further from the prompt."""
+"""A word of the table gets e times less weight for each 0.05 of cosine that it is further from the prompt."""
 KNOWN = 0.7
-"""The cosine at which what the table says of a word counts as much as knowing nothing."""
+"""Cosine at which a word's colours and the mean colours of the table have equal weight."""
 
-CHUNK = 4096  # images at once; the names of one take about 10 kB on the way
+CHUNK = 4096  # images at a time; each needs about 10 kB for its colour names
 
 
 @cache
 def table() -> tuple[tuple[str, ...], Floats]:
-    """The words of the table and the shares (k, 11) of `colour.NAMES` that are expected; the k-th colour counts 1/k."""
+    """The words of the table and their expected shares (k, 11) of `colour.NAMES`. The k-th colour of a word has weight 1/k."""
     words, rows = [], []
     for line in TABLE.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
@@ -36,12 +36,13 @@ def table() -> tuple[tuple[str, ...], Floats]:
 
 
 def expected(prompts: Floats, words: Floats, shares: Floats) -> Floats:
-    """The colours that prompts speak of: unit vectors (m, 11), the roots of shares.
+    """The colours that prompts imply: unit vectors (m, 11), the square roots of shares.
 
-    `prompts` (m, d) and `words` (k, d) are unit text vectors, `shares` (k, 11) what the table says of the words. A mean over
-    the words by nearness (Nadaraya 1964, Watson 1964), drawn towards the mean of the table for prompts far from all of them.
+    `prompts` (m, d) and `words` (k, d) are unit text vectors. `shares` (k, 11) are the table's colours of the words. The
+    result is a mean over the words weighted by nearness (Nadaraya 1964, Watson 1964). Prompts far from all words are drawn
+    towards the mean of the table.
 
-    Error: a prompt that the table does not know gets no colour, or that of a word which is merely near.
+    Error: a prompt that is not in the table gets the mean colours, or the colours of a word that is only near.
     """
     near = np.exp((prompts @ words.T - 1) / SHARPNESS)
     nothing = np.exp((KNOWN - 1) / SHARPNESS)
@@ -50,17 +51,17 @@ def expected(prompts: Floats, words: Floats, shares: Floats) -> Floats:
 
 
 def seen(patches: Patches) -> Floats:
-    """The colours of the places off the object: unit vectors (n, 11), the roots of shares.
+    """The colours of the places off the object: unit vectors (n, 11), the square roots of shares.
 
-    The product of two such roots is the Bhattacharyya coefficient: 1 for the colours expected, 0 for none of them.
+    The product of two such vectors is the Bhattacharyya coefficient: 1 for equal colours, 0 if they share none.
     """
     found = np.concatenate([_areas(patches, k) for k in range(0, max(len(patches), 1), CHUNK)])
     return np.asarray(np.sqrt(found / found.sum(1, keepdims=True)), np.float32)
 
 
 def _areas(patches: Patches, start: int) -> Floats:
-    """How much (b, 11) of what is not the object has each colour, in `CHUNK` images from the one at `start` on."""
+    """The area (b, 11) of each colour outside the object, for `CHUNK` images from `start` on."""
     names = name_map(patches.colour[start : start + CHUNK])
-    # A picture that is all object has nothing else to show; then its places count alike.
+    # The small offset makes all places count equally in an image that is all object.
     free = 1.001 - patches.foreground[start : start + CHUNK].astype(np.float32) / 255
     return np.stack([(free * (names == colour)).sum((1, 2)) for colour in range(len(NAMES))], axis=1)

@@ -1,5 +1,5 @@
-"""Values too many to test one by one: rare names pooled, dates binned. Always by what the reference holds, so that other
-images are read the same way."""
+"""Reduces columns with too many values to test: pools rare names and bins dates. The rules come from the reference, so that
+other images are read in the same way."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from curator.types import Dataset
 
 _REMEMBERED = 1 << 14
 _DATE = re.compile(r"\d{4}[-:/]\d{2}([-:/]\d{2}([ T]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?)?)?")
-"""ISO 8601, and the colons that EXIF writes in dates."""
+"""ISO 8601, and dates with the colons of EXIF."""
 _EPOCH = re.compile(r"date|time|stamp|taken|created|captured|epoch", re.IGNORECASE)
-"""A column of large whole numbers is seconds (or milliseconds) since 1970 only where its name says so."""
+"""A column of large whole numbers counts as seconds (or milliseconds) since 1970 only if its name suggests a time."""
 _SECONDS = (631_152_000, 2_208_988_800)
-"""1990 to 2040."""
+"""The years 1990 to 2040."""
 _MOSTLY = 0.95
-"""Share of the values that must read as dates for the column to be one."""
+"""Minimum share of values that must read as dates for a column to count as dates."""
 _HALF = 0.5
-"""A binning is fine enough where half of the images are in bins that could tell something."""
+"""A binning is fine enough if at least this share of the images is in bins that are large enough to test."""
 _CALENDAR = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
 _DAYS = 14
-"""Under two weeks the day says what the weekday would."""
+"""Over less than two weeks, the day and the weekday say the same."""
 
 
 def mapped(values: pd.Series, work: Callable[[object], object]) -> pd.Series:
-    """`work` of every value, None where there is none; each different value is worked out once, and held once: a column of a
-    million images has few."""
+    """Apply `work` to every value; missing values give None. Each distinct value is computed and stored only once, because a
+    column of a million images has few distinct values."""
     if values.dtype == object:
-        # 1, 1.0 and True are equal, and are not the same name.
+        # `typed`, because 1, 1.0 and True are equal but have different names.
         known = lru_cache(maxsize=_REMEMBERED, typed=True)(work)
 
         def ask(value: object) -> object:
             try:
                 return known(value)
-            except TypeError:  # a list cannot be looked up
+            except TypeError:  # a list cannot be cached
                 return work(value)
 
         out = values.map(ask, na_action="ignore").astype(object)
         return out.where(out.notna(), None)
     code, different = pd.factorize(values)
-    # The last is for those that are missing, whose code is -1.
+    # The last entry is for missing values, which have the code -1.
     said = np.empty(len(different) + 1, dtype=object)
     for k, value in enumerate(different.tolist()):
         said[k] = work(value)
@@ -55,14 +55,14 @@ def mapped(values: pd.Series, work: Callable[[object], object]) -> pd.Series:
 
 
 def support(dataset: Dataset, settings: AuditSettings) -> int:
-    """Images that must have a value for it to tell anything in this data set (`association.least_support`)."""
+    """The minimum number of images that must have a value for a test in this data set (`association.least_support`)."""
     return least_support(dataset.train_labels(), settings)
 
 
 def pooled(values: pd.Series, reference: pd.Series, least: int) -> pd.Series:
-    """Names that fewer than `least` images of the reference have become one: "other (40 rare values)".
+    """Merge the names that fewer than `least` images of the reference have into one: "other (40 rare values)".
 
-    As they are where at most one is rare, or where all are: then nothing of the column can be told, and no name for that.
+    Nothing is merged if at most one name is rare, or if all are: then the column cannot be tested under any name.
     """
     counts = reference.value_counts()
     common = set(counts.index[counts >= least])
@@ -74,7 +74,7 @@ def pooled(values: pd.Series, reference: pd.Series, least: int) -> pd.Series:
 
 
 def moments(values: pd.Series, name: str = "") -> pd.Series | None:
-    """The column as points in time, as the camera's clock showed them; None where it is no column of dates."""
+    """The column as points in time in the camera's local time, or None if it is not a column of dates."""
     known = values.dropna()
     if not len(known) or pd.api.types.is_bool_dtype(values):
         return None
@@ -84,20 +84,20 @@ def moments(values: pd.Series, name: str = "") -> pd.Series | None:
         if not _EPOCH.search(name):
             return None
         return since_1970(values, values) if _scale(known) else None
-    # Not astype(str): it decodes bytes, and a column may hold bytes that are no text.
+    # Not astype(str), because it decodes bytes, and a column may hold bytes that are not text.
     if mapped(known, _is_date).astype(bool).mean() < _MOSTLY:
         return None
     return read_dates(values)
 
 
 def since_1970(values: pd.Series, reference: pd.Series) -> pd.Series:
-    """Seconds, or milliseconds where those of the reference are, as points in time; NaT where they are out of all bounds."""
+    """Seconds (or milliseconds, if the reference has them) as points in time; NaT outside the years 1990 to 2040."""
     seconds = values.astype(float) / (_scale(reference.dropna()) or 1)
     return pd.to_datetime(seconds.where(seconds.between(*_SECONDS)), unit="s")
 
 
 def _scale(known: pd.Series) -> int | None:
-    """How many of its units make a second, None where the numbers are no time since 1970."""
+    """The number of units per second, or None if the numbers are not times since 1970."""
     return next((k for k in (1, 1000) if known.between(_SECONDS[0] * k, _SECONDS[1] * k).all()), None)
 
 
@@ -106,7 +106,7 @@ def _is_date(value: object) -> bool:
 
 
 def read_dates(values: pd.Series) -> pd.Series:
-    """Texts as points in time, without their time zone; NaT where one is no date."""
+    """Texts as points in time without their time zone; NaT for texts that are not dates."""
     text = values.map(lambda v: _plain(str(v)), na_action="ignore")
     return pd.to_datetime(text.astype(object), format="ISO8601", errors="coerce")
 
@@ -118,7 +118,7 @@ def _plain(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """One way to bin dates. `said` goes before the value: "in" 2024-03, "on a" Saturday, "" between 06:00 and 12:00."""
+    """One way to bin dates. `said` precedes the value: "in" 2024-03, "on a" Saturday, "" between 06:00 and 12:00."""
 
     name: str
     said: str
@@ -126,8 +126,8 @@ class Bins:
 
 
 def binned(when: pd.Series, reference: pd.Series, least: int) -> list[Bins]:
-    """At most two ways to bin dates: the finest of day, month and year whose bins hold enough images, and the time of day
-    or else the weekday, where enough images are in more than one of them."""
+    """At most two ways to bin dates. The first is the finest of day, month and year whose bins hold enough images. The second
+    is the time of day, or else the weekday, if at least two of its bins hold enough images."""
     out = [_calendar(when, reference, least)]
     known = reference.dropna()
     if not len(known):

@@ -1,4 +1,4 @@
-"""The surround of the object: its colours, brightness and texture."""
+"""The surroundings of the object: their colours, brightness and texture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from curator.attributes.colour import NAMES, names_around, shares
 from curator.types import Column, Photo
 
 ENOUGH = 0.3
-"""A colour is said of a background when it covers this fraction of the surround, so at most three are."""
+"""A background has a colour if the colour covers this fraction of it, so a background has at most three colours."""
 
 
 def _measure(photo: Photo) -> dict[str, Value]:
@@ -33,7 +33,7 @@ FAMILY = PhotoFamily(
             "context",
             "have a {value} background",
             "on something other than {value}",
-            # In the dark all colours are grey: where the light says as much, it is the light.
+            # Everything is grey in the dark. If the light predicts the class as well, the light names the finding.
             told_late=("grey", "black"),
             place="colour",
             edit="surroundings",

@@ -9,7 +9,7 @@ from curator.attributes.colour import NAMES, name_map
 from curator.types import Column, Photo
 
 _FLAT = 6.0
-"""Standard deviation, in levels of 255, up to which an edge counts as one colour (JPEG leaves 2 to 4)."""
+"""Maximum standard deviation of an edge of one colour, in levels of 255 (JPEG leaves 2 to 4)."""
 
 
 def _measure(photo: Photo) -> dict[str, Value]:
@@ -19,7 +19,7 @@ def _measure(photo: Photo) -> dict[str, Value]:
     edge = max(1, round(0.015 * min(pixels.shape[:2])))
     edges = pixels[:edge], pixels[-edge:], pixels[:, :edge], pixels[:, -edge:]
     ring = np.concatenate([side.reshape(-1, 3) for side in edges])
-    # Per channel: the three channels of one strong colour differ by more than any edge does.
+    # Per channel, because the channels of one strong colour differ from each other by more than this limit.
     if ring.std(0).max() > _FLAT or pixels.std((0, 1)).max() <= _FLAT:
         return {"border.frame": "none"}
     colour = np.median(ring, axis=0).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Colour names, and what colour the picture is, its object aside."""
+"""Colour names, and the colours of an image without its object."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _HUES = (
     (345, "pink"),
     (361, "red"),
 )
-"""Upper ends of the hue ranges, in degrees. Grass under a camera lies at 60-110, its yellowest tufts at 57."""
+"""Upper ends of the hue ranges, in degrees. Photographed grass has a hue of 60 to 110, its yellowest tufts 57."""
 _INDEX = {name: k for k, name in enumerate(NAMES)}
 _OF_HUE = np.array([_INDEX[name] for _, name in _HUES], np.uint8)
 _NORM = 12
-"""Minkowski norm of the light's colour: the bright parts of a scene say more of the light than its lawn does."""
+"""Minkowski norm for the colour of the light. A high norm weights the bright parts, which show the light better than a lawn."""
 _POWERS = (np.arange(256, dtype=np.float32) / 255 + 1 / 255) ** _NORM
-"""Each of the 256 levels to that power: looked up, since raising every pixel costs as much as decoding the picture."""
+"""Each of the 256 levels to that power, as a table, because raising every pixel costs as much as decoding the image."""
 
 
 _last = threading.local()
@@ -37,14 +37,14 @@ _last = threading.local()
 def name_map(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The basic colour name of each pixel, as an index into `NAMES`: (h, w, 3) uint8 RGB -> (h, w).
 
-    Eleven basic terms (Berlin and Kay 1969) by ranges of hue, saturation and value. Pale or dim pixels are grey; dim or
+    The eleven basic terms (Berlin and Kay 1969), by ranges of hue, saturation and value. Pale or dim pixels are grey. Dim or
     pale orange, red and yellow are brown, as people call them.
-    Error: people themselves disagree on about one pixel in five near the borders; use shares, not single pixels.
+    Error: people disagree on about one pixel in five near the borders. Use shares, not single pixels.
 
     >>> [NAMES[k] for k in name_map(np.array([[[60, 120, 40], [250, 250, 250], [120, 80, 50]]], np.uint8))[0]]
     ['green', 'white', 'brown']
     """
-    # Channel by channel and by comparisons: the same numbers as `%`, searchsorted and isin give, in an eighth of the time.
+    # Computed per channel with comparisons: the same results as `%`, searchsorted and isin, in an eighth of the time.
     r, g, b = (np.ascontiguousarray(pixels[..., k]).astype(np.float32) / 255 for k in range(3))
     value = np.maximum(np.maximum(r, g), b)
     chroma = value - np.minimum(np.minimum(r, g), b)
@@ -68,7 +68,7 @@ def name_map(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def names_around(photo: Photo) -> NDArray[np.uint8]:
-    """`name_map` of the pixels around the object (n,). Two families ask for it in turn: the last is kept."""
+    """`name_map` of the pixels around the object (n,). The last result is cached, because two families need it."""
     if getattr(_last, "photo", None) is not photo:
         _last.photo, _last.names = photo, name_map(surround(photo)[1])
     names: NDArray[np.uint8] = _last.names
@@ -83,17 +83,18 @@ def shares(names: NDArray[np.uint8]) -> NDArray[np.float64]:
 def _warmth(pixels: NDArray[np.uint8]) -> float:
     """log2 of red over blue in the light that fell on the pixels (n, 3), by shades of grey.
 
-    On six development sets of photographs the AUC of a colour cast is 0.96, that of the pixels' median colour 0.81: it tells
-    a lawn. Cut in two, it agrees with the cast as 0.90 (phi); with p = 6 as 0.72.
-    Source: Finlayson and Trezzi (2004), with p = 12 for their 6.
+    On six development sets of photographs it detects a colour cast with AUC 0.96. The median colour of the pixels reaches
+    0.81, because it responds to a lawn. Cut in two, it agrees with the cast with phi 0.90 (with p = 6: 0.72).
+    Source: Finlayson and Trezzi (2004), with p = 12 instead of their 6.
     """
-    # Added up in the order of the pixels, as `mean(0)` does, in a quarter of its time.
+    # Added up in pixel order, as `mean(0)` does, in a quarter of its time.
     light = [np.add.accumulate(_POWERS[pixels[:, k]])[-1] / np.float32(len(pixels)) for k in range(3)]
     return float(np.log2(light[0] / light[2]) / _NORM)
 
 
 def saturation(rgb: NDArray[np.float32]) -> float:
-    """The spread of the channels over the brightest: 0..1, of pixels (..., 3). Over it, or every dark picture would be pale.
+    """The spread of the channels divided by the brightest channel: 0..1, of pixels (..., 3). The division keeps a dark image
+    from counting as pale.
 
     >>> saturation(np.array([[200, 100, 100], [100, 100, 100]], np.float32)).__round__(2)
     0.33
@@ -104,7 +105,7 @@ def saturation(rgb: NDArray[np.float32]) -> float:
 
 
 def _grey(spread: NDArray[np.uint8]) -> bool:
-    """Whether the quantile of 0.99 is at most 8; the values are only put in order where counting does not tell."""
+    """Whether the 0.99 quantile is at most 8. The values are sorted only if counting does not decide."""
     n, last = int(np.count_nonzero(spread <= 8)), 0.99 * (spread.size - 1)
     if n > last + 1:
         return True
@@ -120,7 +121,7 @@ def _measure(photo: Photo) -> dict[str, Value]:
         "colour.dominant": NAMES[int(share.argmax())],
         "colour.saturation": saturation(around.astype(np.float32)),
         "colour.warmth": _warmth(around),
-        # JPEG chroma noise leaves a true grey picture with a spread of a few levels.
+        # JPEG chroma noise leaves a spread of a few levels in a truly grey image.
         "colour.grey": _grey(spread),
     }
 

@@ -1,4 +1,4 @@
-"""What the picture shows in words, where the encoder has a text tower: prompts from an editable vocabulary."""
+"""What an image shows in words, if the encoder has a text tower: prompts from an editable vocabulary."""
 
 from __future__ import annotations
 
@@ -21,34 +21,36 @@ from curator.types import Column, Embedded, Encoder, Floats, Kind, Mask, Measure
 
 VOCABULARY = Path(__file__).with_name("concepts.txt")
 TEMPLATES = ("a photo of {}.", "a photo with {} in it.", "{}.", "a picture that shows {}.", "there is {} here.")
-"""Averaged per prompt, and read one by one for the error: wording alone moves CLIP's answers by tens of points."""
+"""Averaged per prompt. For the error each is read alone, because wording alone changes CLIP's answers by tens of points."""
 DRAWS = 2
-"""Draws of the cut per template. Ten readings in all tell their spread to about a quarter."""
+"""Draws of the cut per template. The ten readings in total give their spread to about a quarter."""
 GAP = 0.5
-"""A prompt says something of these images when its own score lies at least this far apart on its two sides, as a fraction of
-the widest prompt's. Where there are few kinds of scene, every direction falls in two; only the gap tells "sand" from "an
-aquarium". The spread would not do: it is smaller the rarer the scene is."""
+"""A prompt is kept if its own score differs between its two sides by at least this fraction of the largest difference of any
+prompt. If a data set has few kinds of scene, every direction splits in two, and only this gap separates "sand" from "an
+aquarium". The spread is not used instead, because it is smaller for rarer scenes."""
 ALIKE = 0.95
-"""Two prompts that agree on this fraction of the images are one."""
+"""Two prompts that agree on this fraction of the images count as the same."""
 BORROWED_BIAS = 0.4
-"""The text tower of `embedded` is a map from sentences to an ImageNet classifier, not CLIP, and at times its word is wrong.
-Only prompts that the user wrote are asked of it, and alone they are no finding of weight."""
+"""Bias of prompts of the encoder `embedded`. Its text tower maps sentences to an ImageNet classifier and is sometimes wrong.
+It reads only prompts that the user wrote, and such a finding alone gets low weight."""
 COLOUR_WEIGHT = 0.25
-"""What colours that fit count beside a vector that fits, both as products of unit vectors. Between 0.2 and 0.4, which did best
-of 0.1 to 0.8 on development photographs and hardly differ. Only the text tower of `embedded` needs their help."""
+"""Weight of matching colours relative to a matching vector, both as products of unit vectors. Of 0.1 to 0.8, the weights from
+0.2 to 0.4 did best on development photographs and hardly differ. Only the text tower of `embedded` needs colours."""
 _KINDS: dict[str, Kind] = {"objects": "object", "people": "object", "media": "image", "viewpoints": "image"}
 
 
 def read_vocabulary(path: Path) -> list[tuple[str, Kind]]:
-    """The prompts of a vocabulary file and their kinds, in order; `[group]` lines set the kind, `#` lines are skipped.
+    """The prompts of a vocabulary file and their kinds, in order. `[group]` lines set the kind; `#` lines are skipped.
 
     Raises:
-        InputError: no such file, or no prompt in it.
+        InputError: the file does not exist or has no prompts.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as e:
-        raise InputError(f"cannot read the vocabulary {path} ({e}); one prompt a line is needed.") from e
+        raise InputError(
+            f"cannot read the vocabulary {path} ({e}); a text file with one prompt per line is needed; check the path."
+        ) from e
     group, prompts = "", dict[str, Kind]()
     for line in (raw.strip() for raw in lines):
         if line.startswith("[") and line.endswith("]"):
@@ -56,7 +58,7 @@ def read_vocabulary(path: Path) -> list[tuple[str, Kind]]:
         elif line and not line.startswith("#"):
             prompts.setdefault(line, _KINDS.get(group, "context"))
     if not prompts:
-        raise InputError(f"the vocabulary {path} holds no prompt; write one a line.")
+        raise InputError(f"the vocabulary {path} has no prompts; write one prompt per line.")
     return list(prompts.items())
 
 
@@ -76,14 +78,14 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
 
 
 def agreement(prompts: tuple[str, ...], encoder: Encoder, reference: Embedded) -> Scores:
-    """(n, m) how well the reference's images fit prompts of their surroundings, as an audit scores them before any cut."""
+    """(n, m): how well the reference's images fit prompts about their surroundings, as scored by an audit before any cut."""
     own: list[tuple[str, Kind]] = [(prompt, "context") for prompt in prompts]
     around = _learn(_Key(encoder, reference, tuple(dict.fromkeys([*own, *read_vocabulary(VOCABULARY)])), len(own)))[0]
     return around.known[:, [around.asked.index(prompt) for prompt in own]]
 
 
 def kept(encoder: Encoder, settings: Settings, reference: Embedded) -> list[tuple[str, bool, Scores]]:
-    """The prompts that say something of the reference's images: words, whether they are of objects, scores (n,)."""
+    """The prompts that are kept for the reference's images: words, whether they name objects, scores (n,)."""
     return [
         (side.asked[column][0], not side.around, side.known[:, column])
         for side in _sides(encoder, settings, reference)
@@ -93,10 +95,10 @@ def kept(encoder: Encoder, settings: Settings, reference: Embedded) -> list[tupl
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """The prompts asked of whole pictures, or of what is `around` the object.
+    """The prompts for whole images, or for what is `around` the object.
 
-    `towers` (m, t, d) are their vectors by template, `colours` (m, 11) the colours they speak of where these are asked too,
-    `known` (n, m) their scores of the reference's images, and `fits` the cuts of those that say something of these.
+    `towers` (m, t, d) are their vectors by template. `colours` (m, 11) are their implied colours, if colours are used.
+    `known` (n, m) are their scores on the reference's images. `fits` are the cuts of the prompts that are kept.
     """
 
     around: bool
@@ -111,7 +113,7 @@ def _sides(encoder: Encoder, settings: Settings, reference: Embedded) -> tuple[_
     if not encoder.info.text or not len(reference.embeddings):
         return ()
     if bias(encoder) and not settings.audit.concepts:
-        # Nobody asked, and of the names it gives to what it finds one in two is wrong: a cat is "a bed sheet".
+        # The user gave no prompts, and half of the names that this encoder gives are wrong: a cat is "a bed sheet".
         return ()
     usual = read_vocabulary(VOCABULARY)
     prompts = read_vocabulary(Path(settings.audit.concepts)) if settings.audit.concepts else usual
@@ -119,7 +121,7 @@ def _sides(encoder: Encoder, settings: Settings, reference: Embedded) -> tuple[_
 
 
 class _Key:
-    """An encoder, images by what is known of them, and prompts, of which only the first `n_own` may be kept."""
+    """Cache key: an encoder, images by their content, and prompts, of which only the first `n_own` may be kept."""
 
     def __init__(self, encoder: Encoder, reference: Embedded, every: tuple[tuple[str, Kind], ...], n_own: int) -> None:
         self.encoder, self.reference, self.every, self.n_own = encoder, reference, every, n_own
@@ -169,10 +171,11 @@ def _learn(key: _Key) -> tuple[_Side, ...]:
 
 
 def _distinct(fits: dict[int, Split], own: set[int], known: Scores, plain: Scores) -> dict[int, Split]:
-    """Those that part the images by something that is there; of several that part them alike, the one that means it most.
+    """The prompts that split the images by something visible. Of several prompts with the same split, the one with the largest
+    gap is kept.
 
-    `plain` (n, m) are the prompts' own scores. "A lawn" and "a meadow" part the images alike, and one name is enough. The
-    gap is held against that of every prompt, so that a short list of one's own is not its own yardstick.
+    `plain` (n, m) are the prompts' own scores. "A lawn" and "a meadow" split the images alike, and one name is enough. A gap
+    is compared with those of all prompts, so that a short list of the user's own prompts is not compared only with itself.
     """
     flags = {k: fitted.read(known[:, k]) for k, fitted in fits.items()}
     gap = {k: float(plain[flag, k].mean() - plain[~flag, k].mean()) for k, flag in flags.items()}
@@ -191,7 +194,7 @@ def _colours(towers: Floats, encoder: Encoder) -> Floats:
 
 
 def bias(encoder: Encoder) -> float:
-    """The effect (0..1) that may come of how this encoder misreads prompts; 0 for CLIP."""
+    """The effect (0..1) that misread prompts of this encoder may cause; 0 for CLIP."""
     return BORROWED_BIAS if encoder.info.kind == "embedded" else 0.0
 
 
@@ -212,8 +215,8 @@ def _column(attribute: str, prompt: str, kind: Kind, encoder: Encoder) -> Column
 
 
 def _readings(fitted: Split, prompt: str, towers: Floats, j: int, judge: _Judge) -> Mask:
-    """(n, t) readings of one flag: each template by itself, its cut fitted to images drawn anew, `DRAWS` times."""
-    # The draws belong to the prompt, not to the run: a pool is read by the very cuts of the data set.
+    """(n, t) readings of one flag: each template separately, with its cut fitted to resampled images, `DRAWS` times."""
+    # Seeded by the prompt, not by the run, so that a pool is read with the same cuts as the data set.
     rng = np.random.default_rng(list(prompt.encode()))
     out = []
     for k in range(len(TEMPLATES)):
@@ -224,11 +227,11 @@ def _readings(fitted: Split, prompt: str, towers: Floats, j: int, judge: _Judge)
 
 
 class _Judge:
-    """How well prompts fit images. `around`: all but prompts of objects are asked of the picture without its object.
+    """Scores how well prompts fit images. `around`: prompts are compared with the image without its object.
 
-    There, the prompt is first multiplied by the covariance of the data set's surrounds: of what a prompt means, the part
-    along which these pictures differ counts, and the rest is noise. Where the prompts' `colours` (m, 11) are given, those of
-    the places off the object are asked too. `every` (m, d) are the prompts among which one is read.
+    The prompt is then multiplied by the covariance of the data set's surroundings. This keeps the part of its meaning in which
+    these images differ; the rest is noise. If the prompts' `colours` (m, 11) are given, they are compared with the colours off
+    the object. `every` (m, d) are all prompts, whose mean is subtracted.
     """
 
     def __init__(
@@ -242,14 +245,14 @@ class _Judge:
             seen = [usual_colours.seen(e.patches).astype(np.float64) for e in (embedded, reference) if e.patches]
             fits = [COLOUR_WEIGHT * (s - seen[1].mean(0)) @ (colours - colours.mean(0)).T for s in seen]
             self.tints = fits[0], fits[1]
-            # The covariance shrinks all scores, and colours must shrink with them to count as much as before.
+            # The covariance shrinks all scores, so the colours are scaled down to keep their weight.
             plain = self.usual @ self._directions(every, every)
             self.shrinks = float(self._seen(every, every)[1].std() / max(plain.std(), 1e-12))
 
     def scores(self, towers: Floats, every: Floats, column: int | None = None) -> tuple[Scores, Scores]:
-        """(n, m) agreement of the images, and of the reference's, with `towers` (m, d), less their mean over `every`.
+        """(n, m) agreement of the images, and of the reference's images, with `towers` (m, d) minus their mean over `every`.
 
-        `column` is that of a single prompt; the colours of all are read otherwise.
+        `column` is the position of a single prompt; by default the colours of all prompts are used.
         """
         found = self._seen(towers, every)
         if self.tints is None:
@@ -259,7 +262,7 @@ class _Judge:
         return mine, usual
 
     def plain(self, towers: Floats) -> Scores:
-        """(n, m) agreement of the reference's images with the prompts as they are."""
+        """(n, m) agreement of the reference's images with the prompts, without the covariance."""
         found = np.asarray(self.usual @ self._directions(towers, towers))
         return found if self.tints is None else found + self.tints[1]
 

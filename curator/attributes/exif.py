@@ -11,7 +11,7 @@ from curator.types import Column, Embedded, Encoder, Measures
 
 
 def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference: Embedded) -> Measures:
-    """Cameras, the rare ones together; dates by day, month or year and by weekday, as fine as the reference allows."""
+    """Cameras, with rare ones merged, and dates by day, month or year and by weekday, as fine as the reference allows."""
     camera, date = _written(embedded)
     usual_camera, usual_date = _written(reference)
     least = support(reference.dataset, settings.audit)
@@ -54,7 +54,7 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
 
 
 def _written(embedded: Embedded) -> tuple[pd.Series, pd.Series]:
-    """Camera and date of each image, None where the file says nothing."""
+    """The camera and date of each image, None if the file does not contain them."""
     facts = embedded.facts.reindex(columns=["camera", "date"]).set_axis(embedded.rows.index).astype(object)
     known = facts.notna() & (facts != "")
     facts = facts.where(known, None)

@@ -1,4 +1,4 @@
-"""How the file was written."""
+"""File properties: format, mode, JPEG quality and bytes per pixel."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ FAMILY = PhotoFamily(
             "have bytes per pixel {value}",
             "with bytes per pixel not {value}",
             "bytes",
-            bias=0.1,  # a smooth animal is stored in less: with nothing planted, 1 of 12 ten-class sets reached this
+            bias=0.1,  # smooth animals need fewer bytes: without a planted shortcut 1 of 12 ten-class sets reached this
             marked="below",
             follows=True,
             edit="quality",

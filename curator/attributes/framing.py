@@ -1,4 +1,4 @@
-"""How the object is framed: how far it spans the picture."""
+"""How large the object is in the frame."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from curator.attributes import PhotoFamily, Value
 from curator.types import Column, Photo
 
 BIAS = 0.2
-"""Animals differ in how much of a frame they span, however they are framed: insects are smaller by their true masks, too. On
+"""Animals span different parts of a frame however they are photographed: insects are smaller by their true masks, too. On
 ten-class development sets without a shortcut the lower limit of some class's effect reached 0.17 in 5 % and 0.27 in 1 %."""
 
 
 def _measure(photo: Photo) -> dict[str, Value]:
     if photo.foreground is None:
         return {"framing.object_span": None}
-    # The largest piece: a twig in the corner is not the bird. Its longer extent, not its area: a snake fills little.
+    # The largest piece, because a twig in the corner is not the bird. Its longer extent, because a snake has little area.
     pieces, n = label(photo.foreground >= 0.5)
     if not n:
         return {"framing.object_span": 0.0}
@@ -37,7 +37,7 @@ FAMILY = PhotoFamily(
             "fraction of the longer or the shorter side, 0..1, with the rim that only touches the object",
             bias=BIAS,
             marked="above",
-            # Close up against far off is two sizes. Quantiles inside one of them part animals by small differences of build.
+            # Close-ups and distant shots are two sizes. Quantiles within one of them only separate animals by their build.
             quantiles=False,
         ),
     ),

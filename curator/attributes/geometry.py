@@ -1,4 +1,4 @@
-"""Size and shape of the picture as stored."""
+"""Size and shape of the stored image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from curator.attributes import PhotoFamily, Value
 from curator.types import Column, Photo
 
 _SQUARE = 1.05
-"""Sides that differ by less than 5 % are called square."""
+"""Images whose sides differ by less than 5 % count as square."""
 
 
 def _measure(photo: Photo) -> dict[str, Value]:

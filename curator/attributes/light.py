@@ -1,4 +1,4 @@
-"""Brightness and contrast of the picture, its object aside."""
+"""Brightness and contrast of an image without its object."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def contrast(luma: NDArray[np.float32]) -> float:
-    """Standard deviation of luma (any shape, 0..1) over its mean: over the mean, or every dark picture would have little.
+    """Standard deviation of luma (any shape, 0..1) divided by its mean. Without the division every dark image would have little
+    contrast.
 
     >>> contrast(np.array([0.25, 0.75], np.float32))
     0.5
@@ -47,9 +48,9 @@ FAMILY = PhotoFamily(
             edit="brightness",
             defect="dark",
         ),
-        # An asphalt road is dark; only an underexposed photograph has nothing bright in it. Of the brightest channel: a film or
-        # a camera is exposed until one channel is full, and a lawn or a red wall is full in one. Cut in two it agrees with
-        # planted darkness as 0.98 (phi; 2000 development photographs), the same quantile of luma as 0.85.
+        # An asphalt road is dark, but only an underexposed image has no bright parts. The brightest channel is used, because a
+        # camera exposes until one channel is full, and a lawn or a red wall fills only one. Cut in two, it agrees with planted
+        # darkness with phi 0.98 (2000 development photographs); the same quantile of luma has 0.85.
         Column(
             "light.highlights",
             "number",

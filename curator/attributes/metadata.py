@@ -1,4 +1,4 @@
-"""The user's own columns, as attributes."""
+"""The user's own columns as attributes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from curator.types import Column, Embedded, Encoder, Measures
 from curator.types.data import Form
 
 _FEW = 10
-"""A number column with at most this many different values is read as names: a site code, a camera id."""
+"""A number column with at most this many different values is read as names, such as site codes or camera ids."""
 _WHOLE = re.compile(r"-?[0-9]+\.0+")
 _TRUTH = {"true": True, "false": False}
 
 
 def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference: Embedded) -> Measures:
-    """The columns of `reference`, each of the form it has there: a pool's own types would make 3 and "3" two values.
+    """The columns of `reference`, each in the form it has there. Otherwise 3 and "3" in a pool would be two values.
 
-    A column that this set lacks is missing throughout; one that only this set has says nothing of the reference.
+    A column that this set lacks is missing for all its images. A column that only this set has is ignored.
     """
     frame, columns = {}, []
     rows = embedded.dataset.metadata
@@ -59,29 +59,29 @@ def _column(name: str, form: Form, phrase: str, without: str) -> Column:
 
 
 def _moments_like(values: pd.Series, usual: pd.Series, when: pd.Series, name: str) -> pd.Series:
-    """A column of other images as points in time, whatever type their file made of it; NaT where it is none."""
+    """A column of other images as points in time, whatever type it was read as; NaT for values that are not dates."""
     if values is usual or values.equals(usual):
         return when
     if pd.api.types.is_numeric_dtype(usual) and pd.api.types.is_numeric_dtype(values):
-        return since_1970(values, usual)  # of a few numbers alone nobody can tell whether they are seconds
+        return since_1970(values, usual)  # few numbers alone do not show whether they are seconds
     other = moments(values, name)
     return other if other is not None else read_dates(values)
 
 
 def _is_flag(values: pd.Series) -> bool:
-    # One gap makes a column of booleans one of objects.
+    # A single gap turns a column of booleans into a column of objects.
     return bool(pd.api.types.is_bool_dtype(values) or pd.api.types.infer_dtype(values, skipna=True) == "boolean")
 
 
 def _spoken(name: str) -> str:
-    """The user's name without what a phrase would take for its own marks."""
+    """The user's column name without the characters that have a meaning in phrases."""
     return name.replace("|", "/").replace("{value}", "value")
 
 
 def _text(value: object) -> str:
-    """The value as a name, the same whatever type a file made of it: 3, 3.0 and "3.0" are "3", true is "True"."""
+    """The value as a name, independent of the type it was read as: 3, 3.0 and "3.0" are "3", true is "True"."""
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))  # one gap makes a column of whole numbers floats
+        return str(int(value))  # a single gap turns a column of whole numbers into floats
     text = str(value)
     if _WHOLE.fullmatch(text):
         return text.partition(".")[0]

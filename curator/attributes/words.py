@@ -1,4 +1,4 @@
-"""Visual words: kinds of patches found in the data set itself, so that nobody need know what to look for."""
+"""Visual words: kinds of patches found in the data set itself, so that nobody has to name what to look for."""
 
 from __future__ import annotations
 
@@ -23,35 +23,39 @@ from curator.shortcuts.indicators import natural_cut
 from curator.types import Column, Embedded, Encoder, Kind, Mask, Measures, Patches
 
 PRESENT = 2
-"""Places of an image that a word needs at least to be in it: one alone is often a seam between two others. How many it takes
-beyond that, the pictures say: see `_enough`."""
+"""Minimum number of places of a word in an image for the word to count as present. A single place is often a seam between two
+other words. The reference's images may raise the number: see `_enough`."""
 SURELY, OF_OBJECT = 204, 0.5
-"""A word is the object's when this fraction of its places is, with this much foreground, of 255: among 2176 words of 34
-development sets, 93 % of such words lay mostly on the true object (86 % with 0.4, 37 % with the rule of the fringe alone)."""
+"""A word belongs to the object if at least this fraction of its places has at least this much foreground (of 255). Among 2176
+words of 34 development sets, 93 % of such words lay mostly on the true object (86 % with 0.4, 37 % with the fringe rule
+alone)."""
 TOUCHES = 0.25
-"""A word with this fraction of its places on what may be the object is no longer of the surround alone."""
+"""A word with more than this fraction of its places on the possible object does not belong to the surroundings alone."""
 RIM, OF_RIM, MORE = 2, 0.75, 1.5
-"""Places that far from the object still see some of it (a patch's feature is of more than the patch). A word with this
-fraction of its places so near, and this many times the fraction of all places, is not of the surround alone, either."""
+"""Places within this distance of the object still contain some of it, because a patch's feature covers more than the patch. A
+word with this fraction of its places so near, and this many times the fraction of all places, does not belong to the
+surroundings alone either."""
 SPOT, STUCK = 4, 0.6
-"""A word is stuck to a spot when this fraction of its places lies in one window of that many places each way."""
+"""A word sticks to a spot if this fraction of its places lies in one window of this many places each way."""
 _FLAT, _COARSE = 3.0, 8.0
-"""Mean step between neighbouring pixels, in grey levels, below which a patch is called smooth and above which coarse."""
+"""Mean step between neighbouring pixels, in grey levels: below the first a patch is smooth, above the second coarse."""
 _MOSTLY = 0.7
-"""A word is said to lie in a part of the frame when this fraction of its places does."""
+"""A word lies in a part of the frame if this fraction of its places does."""
 NAMED, AHEAD = 0.93, 0.1
-"""A prompt names a word whose presence its score tells (AUC), and tells that much better than any other prompt's does. On
-eight development sets with a small CLIP that named 33 of 419 words of the surround, all after the scene they lie in; without
-the second rule one name in ten was wrong. The prompts of `embedded` were right for 28 to 68 % at any bar, and name none."""
+"""A prompt names a word if its score predicts the word's presence with at least this AUC, and this much better than any other
+prompt. On eight development sets with a small CLIP this named 33 of 419 words of the surroundings, all after their scene.
+Without the second rule one name in ten was wrong. The prompts of `embedded` were right for 28 to 68 % at any limit, so they do
+not name words."""
 THING, OF_THING = 0.1, 0.9
-"""One of the encoder's own names is a word's on the object when the images with the word get it with this mean probability,
-and its probability tells them from the others (AUC). On twelve development sets that named three words, each right."""
+"""A class name of the encoder names a word on the object if it has at least this mean probability in the images with the word,
+and its probability predicts the word with at least this AUC. On twelve development sets this named three words, all
+correctly."""
 MOST_LEARNT = 10_000
-"""Images that words are learnt from, with what they look like, lie on and are called: a random sample where there are more.
-A share of a tenth has a standard error of 0.3 % then."""
+"""Maximum number of images from which words, their looks, their kinds and their names are learnt. Larger sets are sampled. A
+share of a tenth then has a standard error of 0.3 %."""
 _BLOCK = 4096
 _FEWEST = 5
-"""Images with a word, and without it, from which an AUC is worth looking at."""
+"""Minimum number of images with a word, and without it, for computing an AUC."""
 
 
 def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference: Embedded) -> Measures:
@@ -72,7 +76,7 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
     for k, (name, nth) in enumerate(names):
         kind = kinds[k]
         if kind is None:
-            continue  # of the fringe: what it says is neither the object's nor the surround's
+            continue  # the word lies on the fringe and describes neither the object nor the surroundings
         attribute = f"words.{k}"
         frame[attribute] = present[:, k]
         columns.append(
@@ -82,7 +86,7 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
                 kind,
                 f"show {name}|do not show {name}",
                 f"that do not show {name}",
-                # What is there can be a shortcut; of thousands of things that are not, some always differ.
+                # Only presence can be a shortcut. Among thousands of absent things some differ by chance.
                 absence=False,
                 learnt=True,
                 nth=nth,
@@ -97,7 +101,7 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
 
 
 def spelling(embedded: Embedded, reference: Embedded) -> NDArray[np.uint8] | None:
-    """The word at each place (n, g, g): k where `words.<k>` of `reference` is seen; None where nothing sees places."""
+    """The word at each place (n, g, g): k where `words.<k>` of `reference` is seen. None if there are no patches."""
     patches, usual = embedded.patches, reference.patches
     if patches is None or usual is None or not len(usual):
         return None
@@ -107,7 +111,7 @@ def spelling(embedded: Embedded, reference: Embedded) -> NDArray[np.uint8] | Non
 
 
 class _Same:
-    """Patches by which they are, not what they hold: that may lie on the disk."""
+    """Cache key: patches by identity, not by content, because the content may be on the disk."""
 
     def __init__(self, patches: Patches) -> None:
         self.patches = patches
@@ -125,7 +129,7 @@ def _sample(n: int) -> NDArray[np.intp]:
 
 @lru_cache(maxsize=2)
 def _usual(of: _Same) -> Patches:
-    """The patches that words are learnt from, in memory: all of few images, a sample of many."""
+    """The patches from which words are learnt, in memory: all of a small set, a sample of a large one."""
     patches = of.patches
     if len(patches) <= MOST_LEARNT:
         return patches
@@ -139,7 +143,7 @@ def _spelt(learnt: _Learnt, of: _Same) -> NDArray[np.uint8]:
 
 
 class _Key:
-    """Patches by what they hold, so that a pool and a test set are read by words that were learnt once."""
+    """Cache key: patches by content, so that a pool and a test set are read with words that were learnt once."""
 
     def __init__(self, patches: Patches) -> None:
         self.patches = patches
@@ -164,11 +168,11 @@ def _learn(key: _Key) -> _Learnt:
 
 
 def _kinds(words: NDArray[np.uint8], patches: Patches, n_words: int) -> list[Kind | None]:
-    """Of which words the object consists, and which are of the surround; None for what is of both: rims and shadows.
+    """Which words belong to the object and which to the surroundings. None for words of both: rims and shadows.
 
-    Error: nothing is said about the fringe, so a shortcut that hugs the object (a collar, a ruler beside a mole) is missed
-    here. Said to be the object's, its words were wrong four times in ten; said to be of the surround, they would be found in
-    most sets that have no shortcut (on seven of eleven development sets without one, they went with a class).
+    Error: words on the fringe are not tested, so a shortcut that touches the object (a collar, a ruler beside a mole) is
+    missed here. Assigned to the object, fringe words were wrong four times in ten. Assigned to the surroundings, they would
+    cause findings in most sets without a shortcut (in seven of eleven development sets without one, they went with a class).
     """
     likely = patches.on_object
     near = np.stack([distance_transform_cdt(~m, "chessboard") <= RIM if m.any() else m for m in likely])
@@ -188,9 +192,9 @@ def _kinds(words: NDArray[np.uint8], patches: Patches, n_words: int) -> list[Kin
 
 
 def _stuck_to_the_edge(words: NDArray[np.uint8], n_words: int) -> Mask:
-    """Which words lie at one place by the edge of the frame in most pictures: a watermark, a date, a logo.
+    """The words that lie at one place by the edge of the frame in most images: a watermark, a date, a logo.
 
-    These differ from the surround as an object does, but objects move about.
+    They differ from the surroundings as an object does, but objects change their place.
     """
     grid = words.shape[1]
     out = np.zeros(n_words, np.bool_)
@@ -204,7 +208,7 @@ def _stuck_to_the_edge(words: NDArray[np.uint8], n_words: int) -> Mask:
 
 
 def _places(words: NDArray[np.uint8], patches: Patches, kinds: Sequence[Kind | None]) -> NDArray[np.int32]:
-    """(n, k): how many places of each image are each word; words of the surround are looked for off the object only."""
+    """(n, k): the number of places of each word in each image. Words of the surroundings are counted only off the object."""
     own = [k == "object" for k in kinds]
     out = np.empty((len(words), len(kinds)), np.int32)
     for start in range(0, len(words), _BLOCK):
@@ -216,11 +220,11 @@ def _places(words: NDArray[np.uint8], patches: Patches, kinds: Sequence[Kind | N
 
 
 def _enough(usually: NDArray[np.int32]) -> NDArray[np.float64]:
-    """From how many places (k,) on each word is in an image, by (n, k) places of the reference.
+    """The minimum number of places (k,) at which each word is present, from the places (n, k) of the reference.
 
-    A lawn is a hundred places of grass and a floor may have three that look like it; a watermark is two or three in all. So
-    each word is cut where the images that have much of it part from those that have little (Otsu, on square roots, which
-    make the spread of a count even).
+    A lawn has a hundred places of grass, and a floor may have three that look like it; a watermark has only two or three. So
+    each word is cut between the images with many of its places and those with few (Otsu, on square roots, which make the
+    spread of a count even).
     """
     cuts = [natural_cut(np.sqrt(column)) ** 2 if len(column) > 1 else 0.0 for column in usually.T.astype(float)]
     return np.maximum(cuts, PRESENT)
@@ -229,7 +233,7 @@ def _enough(usually: NDArray[np.int32]) -> NDArray[np.float64]:
 def _meanings(
     present: Mask, kinds: Sequence[Kind | None], encoder: Encoder, settings: Settings, reference: Embedded
 ) -> dict[int, str]:
-    """Words (by number) that something known names: a prompt, where prompts can be believed, else the encoder's own names."""
+    """Names of words by number: a prompt if the encoder's prompts are reliable, else one of the encoder's own class names."""
     out: dict[int, str] = {}
     believed = encoder.info.text and not concepts.bias(encoder)
     asked = concepts.kept(encoder, settings, reference) if believed else []
@@ -250,14 +254,14 @@ def _meanings(
 
 
 def _auc(has: Mask, scores: NDArray[np.floating]) -> float:
-    """The chance that an image that has it scores above one that has not; ties count half (Mann & Whitney 1947)."""
+    """The probability that an image with the word scores above an image without it; ties count half (Mann & Whitney 1947)."""
     n, m = int(has.sum()), int((~has).sum())
     return float((rankdata(scores)[has].sum() - n * (n + 1) / 2) / (n * m))
 
 
 def _names(looks: list[str], meanings: dict[int, str]) -> list[tuple[str, int]]:
-    """ "grass (green, fine texture, lower half)" where something names the word, else its looks; and 0, or from the second
-    of equals on its number."""
+    """The names of words, such as "grass (green, fine texture, lower half)", or only the looks if the word has no name. The
+    second item is a number from the second of equal names on, else 0."""
     out, times = [], Counter[str]()
     for k, look in enumerate(looks):
         name = f"{meanings[k]} ({look})" if k in meanings else look
@@ -267,7 +271,7 @@ def _names(looks: list[str], meanings: dict[int, str]) -> list[tuple[str, int]]:
 
 
 def _looks(words: NDArray[np.uint8], patches: Patches, n_words: int) -> list[str]:
-    """What each word looks like and where: "green, coarse texture, lower half"."""
+    """What each word looks like and where it lies: "green, coarse texture, lower half"."""
     colour = name_map(patches.colour.reshape(len(patches), -1, 3)).reshape(words.shape)
     y, x = np.mgrid[: patches.grid, : patches.grid] / (patches.grid - 1)
     rows, columns = np.broadcast_to(y, words.shape), np.broadcast_to(x, words.shape)
@@ -282,7 +286,7 @@ def _looks(words: NDArray[np.uint8], patches: Patches, n_words: int) -> list[str
 
 
 def _place(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> str:
-    """The part of the frame that holds most of the places; "" where none does."""
+    """The part of the frame that holds most of the places, or "" if none does."""
     if not len(rows):
         return ""
     parts = {

@@ -1,13 +1,18 @@
-"""The one place where stages, store and progress meet: what each command does, as a function."""
+"""What each command does, as a function: the one place where stages, store and progress meet."""
 
 from __future__ import annotations
 
 from curator.commands.audit import audit
-from curator.commands.export import export
+from curator.commands.export import Balance, Exported, export
 from curator.commands.forecast import forecast
-from curator.commands.recommend import Advice, recommend
+from curator.commands.recommend import Advice, Mode, recommend
 from curator.commands.session import Session
 from curator.commands.synthesize import synthesize
-from curator.commands.validate import validate
+from curator.commands.validate import Validation, validate
+from curator.exporters import Link
+from curator.selection.splits import Way
 
-__all__ = ["Advice", "Session", "audit", "export", "forecast", "recommend", "synthesize", "validate"]
+__all__ = [
+    "Advice", "Balance", "Exported", "Link", "Mode", "Session", "Validation", "Way", "audit", "export", "forecast",
+    "recommend", "synthesize", "validate",
+]  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from curator.errors import InputError
 from curator.io.fingerprint import fingerprint
 from curator.probe import linear
 from curator.probe.linear import CrossFit
+from curator.readers import Data
 from curator.report import wording
 from curator.selection.synthesis import is_synthetic
 from curator.shortcuts import detection, indicators
@@ -43,7 +43,7 @@ _FITS = 0.15
 """Mean probability from which one of an encoder's thousand names is said of a cluster."""
 
 
-def audit(data: str | Path, session: Session | None = None, *, pool: str | Path | None = None) -> AuditRun:
+def audit(data: Data, session: Session | None = None, *, pool: Data | None = None) -> AuditRun:
     """Find what tells the classes apart besides what they are.
 
     `pool` is compared with where `data` has one class only. With named splits, findings are about the images called
@@ -66,7 +66,7 @@ def audit(data: str | Path, session: Session | None = None, *, pool: str | Path 
             return audit_embedded(drawn.sample, session, drawn=drawn)
         return audit_embedded(ready, session)
     if sampled:
-        if str(data).startswith("fiftyone:"):
+        if isinstance(data, str) and data.startswith("fiftyone:"):
             note = "Embeddings that FiftyOne has of these images are not used with a sample."
             session = replace(session, notes=(*session.notes, note))
         drawn = sampled_counts.of_images(one_class(dataset), session)

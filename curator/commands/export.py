@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,8 @@ from curator.commands._steps.joined_data import joined, refuse_synthetic
 from curator.commands._steps.targets import as_embedded, to_undo
 from curator.commands.audit import audit_embedded
 from curator.commands.session import Session, one_class
-from curator.errors import DataError, InputError
+from curator.errors import DataError, InputError, did_you_mean
+from curator.readers import Data
 from curator.report.json import dumps, splits_document
 from curator.selection import splits
 from curator.shortcuts import indicators
@@ -100,16 +100,9 @@ def check_columns(dataset: Dataset, group_columns: Sequence[str]) -> None:
     known = [str(c) for c in dataset.metadata.columns]
     for column in group_columns:
         if column not in known:
-            near = difflib.get_close_matches(column, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}."
-            raise InputError(
-                f"the data have no column {column!r} to group by; "
-                + (
-                    hint
-                    if known
-                    else "only a table (.csv, .jsonl, .parquet) has columns besides path, label and split."
-                )
-            )
+            only = "only a table (.csv, .jsonl, .parquet) has columns besides path, label and split."
+            hint = did_you_mean(column, known, f"there are: {', '.join(known)}.") if known else only
+            raise InputError(f"the data have no column {column!r} to group by; {hint}")
 
 
 def _notes(run: AuditRun, plan: SplitPlan, group_columns: Sequence[str]) -> list[str]:
@@ -155,13 +148,21 @@ def with_synthetic(plan: SplitPlan, made_of: Mapping[str, Collection[str]]) -> S
     return replace(plan, assignment=assignment, weights=weights, notes=(*plan.notes, *notes))
 
 
+class Exported(NamedTuple):
+    """What an export wrote: the `run` that was audited, the `plan` of the splits, and how many images (0: a dry run)."""
+
+    run: AuditRun
+    plan: SplitPlan
+    n_images: int
+
+
 def export(
-    data: str | Path, destination: str | Path, session: Session | None = None, *, format: str = "imagefolder",
+    data: Data, destination: str | Path, session: Session | None = None, *, format: str = "imagefolder",
     attribute: str | None = None, link: exporters.Link = "copy", force: bool = False, dry_run: bool = False,
     group_columns: Sequence[str] = (), balance: Balance = "none", balance_by: splits.Way = "drop",
     shard_size: int = exporters.SHARD_SIZE, plans: Sequence[Path] = (),
-) -> tuple[AuditRun, SplitPlan, int]:  # fmt: skip
-    """Audit, deal out, write. Returns the run, the plan and how many images were written (0 for a dry run).
+) -> Exported:  # fmt: skip
+    """Audit, deal out, write.
 
     The images of `plans` (a recommendation, a manifest of synthetic images) are added to those of `data` first. Synthetic
     images are not audited and only ever in the training split, and only with what they are made of: see `with_synthetic`.
@@ -188,7 +189,7 @@ def export(
         frame = pd.concat([measures.frame, new.frame]).loc[embedded.dataset.ids.tolist()]
         whole, measures = embedded.dataset, Measures(frame[list(measures.frame.columns)], measures.columns)
     if dry_run:
-        return run, plan, 0
+        return Exported(run, plan, 0)
     kept = np.flatnonzero(whole.labels >= 0)
     labelled, measures = replace(whole.take(kept), skipped=()), measures.take(kept)
     session.progress("writing", 0, 1)
@@ -205,4 +206,4 @@ def export(
         roots=both.roots,
     )
     session.progress("writing", 1, 1)
-    return run, plan, n
+    return Exported(run, plan, n)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from curator.errors import DataError, InputError, MissingExtraError
 from curator.probe import learning_curve
 from curator.probe.learning_curve import Bootstrap, Learner, PowerLaw, Rows, Trials
 from curator.probe.linear import Probe
+from curator.readers import Data
 from curator.similarity import duplicates
 from curator.similarity.vectors import unit
 from curator.types import Embedded, Floats, Ints, Mask
@@ -39,7 +39,7 @@ FAR = 4
 """Times the images that are there, up to which held-back data have been asked (benchmarks/results/forecast.json)."""
 
 
-def forecast(data: str | Path, session: Session | None = None, *, target: float = 0.95) -> Forecast:
+def forecast(data: Data, session: Session | None = None, *, target: float = 0.95) -> Forecast:
     """How many training images of every class a linear probe needs for an accuracy of `target`, the mean over classes.
 
     Tested on the test split of `data`, else its val split, else by cross-validation; images that show the same picture

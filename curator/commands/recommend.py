@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,6 +17,7 @@ from curator.commands._steps.without_pool import unaided
 from curator.commands.audit import audit_embedded
 from curator.commands.session import Session, one_class
 from curator.errors import InputError
+from curator.readers import Data
 from curator.recommenders import STRATEGIES
 from curator.selection import choice, removal
 from curator.selection.choice import Pool
@@ -49,7 +49,7 @@ class Advice:
 
 
 def recommend(
-    data: str | Path, pool: str | Path | None, session: Session | None = None, *, budget: int | None = None,
+    data: Data, pool: Data | None, session: Session | None = None, *, budget: int | None = None,
     strategy: str | None = None, attribute: str | None = None, mode: Mode = "add", review: Review | None = None,
 ) -> Advice:  # fmt: skip
     """Choose up to `budget` images of `pool` that undo the findings of `data`; with `mode` drop or swap, as many to leave out.

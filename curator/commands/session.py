@@ -22,8 +22,7 @@ from curator.errors import DataError, InputError
 from curator.io.decoding import images
 from curator.io.fingerprint import fingerprint as fingerprint
 from curator.io.store.store import Store
-from curator.readers import clip_retrieval
-from curator.readers.folder import scan
+from curator.readers import Data, clip_retrieval, scan
 from curator.regions import patches
 from curator.types import Dataset, Embedded, Encoder, Eye, Measures
 
@@ -113,10 +112,10 @@ class Session:
         """A generator of the stage's own, so that one stage's draws do not depend on another's."""
         return np.random.default_rng([self.seed, int.from_bytes(hashlib.sha256(stage.encode()).digest()[:4], "big")])
 
-    def scan(self, data: str | Path) -> Dataset:
+    def scan(self, data: Data) -> Dataset:
         """Read DATA's list of images and labels."""
         return scan(
-            str(data), path_column=self.path_column, label_column=self.label_column, allow_outside=self.allow_outside
+            data, path_column=self.path_column, label_column=self.label_column, allow_outside=self.allow_outside
         )
 
     def embed(self, dataset: Dataset) -> Embedded:

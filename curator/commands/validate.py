@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from curator.commands.session import Session, one_class
 from curator.errors import DataError, InputError
 from curator.probe import validation
 from curator.probe.groups import Holdout, TrainingSet
+from curator.readers import Data
 from curator.recommenders import STRATEGIES
 from curator.selection import choice
 from curator.selection.plan import Target
@@ -29,11 +31,18 @@ _BATCHES = 5
 """Points of the curve after the first: enough to see where it flattens."""
 
 
+class Validation(NamedTuple):
+    """A proof: the `report` of the linear probe, and the `advice` whose images it is about."""
+
+    advice: Advice
+    report: ProbeReport
+
+
 def validate(
-    data: str | Path, pool: str | Path, session: Session | None = None, *, plan: Path | None = None,
-    test: str | Path | None = None, budget: int | None = None, strategy: str | None = None, attribute: str | None = None,
+    data: Data, pool: Data, session: Session | None = None, *, plan: Path | None = None,
+    test: Data | None = None, budget: int | None = None, strategy: str | None = None, attribute: str | None = None,
     synthetic: Path | None = None,
-) -> tuple[Advice, ProbeReport]:  # fmt: skip
+) -> Validation:  # fmt: skip
     """Train the probe on `data`, on `data` and the recommended images, and on `data` and as many random ones of the pool.
 
     The images to add are those of `plan` (a recommendation.csv, edited or not) or are chosen now. A label is the pool's
@@ -101,10 +110,10 @@ def validate(
         others=others, progress=lambda done, n: session.progress("fitting probes", done, n),
     )  # fmt: skip
     recommendation = advice.recommendation if wanted is None else _as_recommendation(wanted, advice)
-    return replace(advice, run=run, recommendation=recommendation), report
+    return Validation(replace(advice, run=run, recommendation=recommendation), report)
 
 
-def _photographs(data: str | Path, what: str, session: Session) -> Dataset:
+def _photographs(data: Data, what: str, session: Session) -> Dataset:
     found = session.scan(data)
     refuse_synthetic(found, what)
     return found

@@ -1,1 +1,1 @@
-"""The linear probe: fits, cross-fits, refits, and what they say about groups, gains and the number of images needed."""
+"""The linear probe: fits, cross-fits and refits, and the group accuracies, gains and forecasts computed from them."""

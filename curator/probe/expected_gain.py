@@ -1,4 +1,4 @@
-"""What adding or dropping the planned images should do to the worst group, from refits of the probe on frozen features."""
+"""Estimates how the planned images change the worst-group accuracy, by refitting the probe on frozen features."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from curator.types import ExpectedPoint, Floats, Ints, Mask
 
 _FOLDS = 10
 _MOST = 4000
-"""Images that the probes are examined on, at most; more would narrow the interval by less than a point."""
+"""Maximum number of images that the probes are tested on. More would narrow the interval by less than a point."""
 _PRIOR = 0.5
-"""Images' worth of each of the four ways that an image may fare which none of those examined has shown."""
+"""Weight, in images, of each of the four outcomes (right or wrong, before and after) that no tested image showed."""
 _FLAT = 0.03
-"""A gain that is not worth further images: three points, at the upper end of its interval."""
+"""If the upper end of a gain's interval is below this (three points), further images are not worth adding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Images of known (or confidently predicted) class, each with or without the value: of the data set, or of its pool."""
+    """Images of the data set or the pool, with their known (or confidently predicted) class and whether they have the value."""
 
     vectors: Floats
     labels: Ints
@@ -37,19 +37,19 @@ def expect(
     train: Known, pool: Known, added: NDArray[np.intp], dropped: NDArray[np.intp], steps: Sequence[int], n_classes: int,
     c: float, rng: np.random.Generator, *, min_group: int = 5, n_draws: int = 1000,
 ) -> tuple[ExpectedPoint, ...]:  # fmt: skip
-    """The worst group's accuracy after each of `steps`, and its gain over step 0, with 95 % intervals.
+    """The worst-group accuracy after each of `steps`, and its gain over step 0, with 95 % intervals.
 
-    Step s adds the first s of `added` (rows of `pool`) and drops the first s of `dropped` (rows of `train`). Every image of
-    the data set and of the pool is in turn held out of what is learnt, `_FOLDS` parts one after the other, so that each is
-    examined by a probe that has not seen it, before and after alike. Groups are class x value, of `min_group` images or more.
+    Step s adds the first s of `added` (rows of `pool`) and drops the first s of `dropped` (rows of `train`). The images of the
+    data set and of the pool are dealt into `_FOLDS` parts. Each image is tested by a probe that was trained without its part,
+    before and after alike. The groups are class x value, with `min_group` images or more.
 
-    The interval is over the images examined, drawn anew, and over as many images of a test set to come: it is a forecast of
-    what a test set like the pool will say. That ten images stay as they are does not say that the eleventh will, so half an
-    image is added to each group that changes to right, one that changes to wrong, and two that stay. No points where fewer
-    than two groups are large enough.
+    The interval resamples the tested images, and then as many images of a future test set. It is a forecast for a test set
+    that resembles the pool. An outcome that no tested image showed may still occur. Each group therefore gets half an image
+    for each of four outcomes: one changes to right, one changes to wrong, and two stay. Returns no points if fewer than two
+    groups are large enough.
 
-    Error: the pool stands in for the test set, so where it differs in kind the forecast is of something else; a tenth of
-    what is added is missing from every fit, so gains are a little low; predicted labels that are wrong count as errors.
+    Error: the pool stands in for the test set; if the two differ, the forecast is wrong. A tenth of the added images is
+    missing from every fit, so gains are a little low. Wrong predicted labels count as errors.
     Source: cross-validation (Stone 1974), the Bayesian bootstrap (Rubin 1981), and half an image for each outcome of matched
     pairs (Agresti and Min 2005).
     """
@@ -95,10 +95,10 @@ def _points(
         means.append(mine.mean(1))
         unseen = np.concatenate([mine, _unseen(len(steps))], axis=1)
         weight = np.concatenate([np.ones(m), np.full(4, _PRIOR)])
-        # Once for what these images leave open, and once more for what a test set as large would show.
+        # Two draws: one for the uncertainty from these images, and one for a future test set of the same size.
         share = rng.multinomial(m, rng.dirichlet(weight, size=n_draws)) / m
         draws.append(share @ unseen.T)
-        # Whether to stop is asked of what was seen alone: nobody has so many images that the unseen would say stop.
+        # The stopping rule uses no prior. With it, the interval would never be narrow enough to stop.
         share = rng.multinomial(m, rng.multinomial(m, np.full(m, 1 / m), size=n_draws) / m) / m
         seen.append(share @ mine.T)
     worst, drawn, shown = (np.min(v, axis=0) for v in (means, draws, seen))
@@ -112,15 +112,16 @@ def _points(
 
 
 def _unseen(n_steps: int) -> NDArray[np.float64]:
-    """What no examined image may have shown (n_steps, 4): right or wrong before anything is added, right or wrong after."""
+    """Correctness (n_steps, 4) of four pseudo-images: every combination of right or wrong before step 1 and from step 1 on."""
     out = np.tile([0.0, 0.0, 1.0, 1.0], (n_steps, 1))
     out[0] = 0.0, 1.0, 0.0, 1.0
     return out
 
 
 def enough(points: Sequence[ExpectedPoint]) -> int | None:
-    """The first step after which all later images add less than three points, by the upper end of the interval; None where
-    they may add more.
+    """The first step after which all later images add less than three points, by the upper end of the interval.
+
+    None if later images may add more.
 
     >>> enough([ExpectedPoint(0, 0.5, 0.0, (0.0, 0.0), 0.4), ExpectedPoint(9, 0.8, 0.3, (0.1, 0.5), 0.02)])
     >>> enough([ExpectedPoint(9, 0.8, 0.3, (0.1, 0.5), 0.02), ExpectedPoint(18, 0.8, 0.3, (0.1, 0.5), 0.0)])

@@ -1,4 +1,4 @@
-"""Images by class x value: the groups that a probe is examined on, and the cells that it is trained on."""
+"""Divides images by class x value: into groups that a probe is tested on, and cells that it is trained on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from curator.types import Floats, Ints, Mask
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Test images by class x value: which images (n,) belong to each of the groups that are large enough."""
+    """The test images by class x value: which images (n,) belong to each sufficiently large group."""
 
     names: tuple[tuple[int, bool], ...]
     masks: NDArray[np.bool_]
@@ -24,7 +24,7 @@ class Groups:
         """The groups with at least `smallest` test images.
 
         Raises:
-            DataError: there is none.
+            DataError: no group is large enough.
         """
         names, masks = [], []
         for c in range(n_classes):
@@ -38,9 +38,9 @@ class Groups:
         return cls(tuple(names), np.stack(masks))
 
     def gap(self, accuracies: NDArray[np.float64], class_idx: int) -> NDArray[np.float64]:
-        """Accuracy where the shortcut holds less accuracy where it does not, (..., groups) -> (...).
+        """The accuracy where the shortcut holds minus the accuracy where it does not, (..., groups) -> (...).
 
-        The class itself has one half of the say, the others together the other. NaN where the class lacks one of its groups.
+        Weighted half by the class itself and half by the mean of the other classes. NaN if the class lacks one of its groups.
         """
         of = {name: accuracies[..., g] for g, name in enumerate(self.names)}
         if (class_idx, True) not in of or (class_idx, False) not in of:
@@ -50,13 +50,13 @@ class Groups:
         return np.asarray((own + np.mean([of[c, False] - of[c, True] for c in both], axis=0)) / 2 if both else own)
 
     def counts(self, labels: Ints, value: Mask) -> Ints:
-        """How many of other images (m,) are of each group, (groups,)."""
+        """The number of other images (m,) in each group, (groups,)."""
         return np.array([((labels == c) & (value == has)).sum() for c, has in self.names], np.int32)
 
 
 @dataclass(frozen=True, slots=True)
 class Holdout:
-    """What the probe is examined on."""
+    """The test images of a probe."""
 
     vectors: Floats
     labels: Ints
@@ -72,7 +72,7 @@ class TrainingSet:
     value: Mask
 
     def plus(self, other: TrainingSet) -> TrainingSet:
-        """These images and the other's."""
+        """These images followed by the other set's images."""
         return TrainingSet(
             np.concatenate([self.vectors, other.vectors]),
             np.concatenate([self.labels, other.labels]),
@@ -80,17 +80,17 @@ class TrainingSet:
         )
 
     def take(self, rows: NDArray[np.intp]) -> TrainingSet:
-        """Of these images only."""
+        """Only the images in `rows`."""
         return TrainingSet(self.vectors[rows], self.labels[rows], self.value[rows])
 
     @property
     def cells(self) -> Ints:
-        """The class x value cell of each image, (n,): 2 x label, and 1 more with the value."""
+        """The class x value cell of each image, (n,): 2 x label, plus 1 if the image has the value."""
         return np.asarray(2 * self.labels + self.value, np.int32)
 
 
 def balanced_subset(cells: Ints, rng: np.random.Generator, *, replace: bool = False) -> NDArray[np.float64]:
-    """How often each image (n,) is taken when every cell that has images gives as many as the smallest has.
+    """How often each image (n,) is drawn if every non-empty cell gives as many images as the smallest one has.
 
     >>> taken = balanced_subset(np.array([0, 0, 0, 1, 3, 3]), np.random.default_rng(0))
     >>> int(taken[:3].sum()), int(taken[3:].sum())
@@ -104,9 +104,9 @@ def balanced_subset(cells: Ints, rng: np.random.Generator, *, replace: bool = Fa
 
 
 def evenly(have: Ints, offered: Ints, n: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Rows of `offered` cells (m,) that fill the emptiest cell first: n, or as many as there are.
+    """Rows of `offered` cells (m,) that fill the emptiest cell first: n rows, or as many as exist.
 
-    `have` are the cells of what is there. Only cells that are known there or offered can be filled.
+    `have` are the cells of the existing images. Only cells that occur in `offered` can be filled.
 
     >>> offered = np.array([0, 1, 1, 1, 0])
     >>> offered[evenly(np.array([0, 0, 0, 1]), offered, 2, np.random.default_rng(0))].tolist()

@@ -1,4 +1,4 @@
-"""How many images are needed: learning curves, and the power law that carries them further."""
+"""Forecasts how many images are needed, from learning curves extrapolated with a power law."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from curator.types.forecast import FARTHEST, Needed, Point
 Scores = NDArray[np.float64]
 Rows = NDArray[np.intp]
 Learner = Callable[[Floats, Ints, float], Callable[[Floats], Scores]]
-"""Trains on vectors (n, d) and labels (n,) at a regularisation; gives what scores (t, k) classes for vectors (t, d)."""
+"""Trains on vectors (n, d) and labels (n,) at a regularisation. Returns a function that scores classes: (n, d) -> (n, k)."""
 
 N_SIZES = 6
-"""Points of a curve: enough to see it bend, and each costs fits."""
+"""Maximum number of points of a curve. This is enough to show a bend; each point costs fits."""
 FEWEST_SIZES = 4
-"""Points without which a power law with a plateau cannot be told from a line."""
+"""Minimum number of points. With fewer, a power law with a plateau cannot be told from a straight line."""
 SPAN = 8
-"""The largest size of a curve over its smallest: at fewer images the error is near chance and follows no power law."""
+"""Ratio of the largest to the smallest size of a curve. With fewer images the error is near chance and follows no power law."""
 N_DRAWS = 400
-"""Bootstrap draws behind the covariance of a curve's points."""
+"""Number of bootstrap draws for the covariance of a curve's points."""
 N_SAMPLES = 4000
-"""Curves drawn from what the points leave open; intervals are their quantiles."""
+"""Number of curves drawn from those that fit the points. Intervals are their quantiles."""
 EXPONENT = (0.5, 0.2)
-"""Mean and standard deviation of the exponent before anything is seen."""
+"""Prior mean and standard deviation of the exponent."""
 PLATEAU = (0.1, 40.0)
-"""Before anything is seen: the chance that any share of the error so far may be a plateau; else the share's density is
-(1 - share) ** (this - 1), so near 0. Curves of composed photographs showed none up to 280 images a class."""
+"""Prior of the plateau, as a share of the error so far. The first number is the weight of a uniform density. Otherwise the
+density is proportional to (1 - share) ** (the second number - 1), so near 0. Curves of composed photographs showed no plateau
+up to 280 images a class."""
 MISFIT = 0.03
-"""What a point may lie off the power law, as a fraction of its error."""
+"""Standard deviation of a point from the power law, as a fraction of its error."""
 SAMPLE = 0.05
-"""What another sample of images of the same size would change in the whole curve, as a fraction of the error."""
+"""Standard deviation of the whole curve between image samples of the same size, as a fraction of the error."""
 _EXPONENTS = np.linspace(0.1, 1.5, 71)
 _SHARES = np.linspace(0, 0.99, 67)
 
 
 def sizes(largest: int) -> Ints:
-    """Training images per class at which the curve is measured: `N_SIZES` at most, evenly spaced in ratio.
+    """Training images per class at which the curve is measured: at most `N_SIZES`, evenly spaced on a log scale.
 
     >>> sizes(40).tolist()
     [5, 8, 11, 17, 26, 40]
@@ -53,9 +54,9 @@ def sizes(largest: int) -> Ints:
 
 
 def folds(labels: Ints, pictures: Ints, n_folds: int, rng: np.random.Generator) -> list[tuple[Rows, Rows]]:
-    """Rows to train on and to test on, fold by fold; images with the same number in `pictures` (n,) stay together.
+    """Rows to train on and to test on, for each fold. Images with the same number in `pictures` (n,) stay in one fold.
 
-    Every class is dealt out as evenly as its pictures allow.
+    Every class is distributed over the folds as evenly as this allows.
     """
     _, group, n_of = np.unique(pictures, return_inverse=True, return_counts=True)
     counts = np.zeros((len(n_of), int(labels.max()) + 1), int)
@@ -64,7 +65,7 @@ def folds(labels: Ints, pictures: Ints, n_folds: int, rng: np.random.Generator) 
     fold_of = np.zeros(len(n_of), int)
     order = rng.permutation(len(n_of))
     for g in order[np.argsort(-n_of[order], kind="stable")]:
-        # The fold that has fewest images of what this picture is; of equals the one that has fewest at all.
+        # Take the fold with the fewest images of these classes, and of equal folds the one with the fewest images in total.
         load = (full * (counts[g] > 0)).sum(1) + full.sum(1) / (full.sum() + 1)
         fold_of[g] = int(load.argmin())
         full[fold_of[g]] += counts[g]
@@ -74,15 +75,18 @@ def folds(labels: Ints, pictures: Ints, n_folds: int, rng: np.random.Generator) 
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """What probes made of the test images: `beats` (r, m, t, k) is whether repeat r's probe of size m scored the class of test
-    image t above class k (True for its own class). `labels` (t,) are the test images', `sizes` (m,) images per class."""
+    """Results of the probes on the test images.
+
+    `beats` (r, m, t, k): repeat r's probe of size m scored the class of test image t above class k (True for its own class).
+    `labels` (t,) belong to the test images. `sizes` (m,) are images per class.
+    """
 
     sizes: Ints
     labels: Ints
     beats: NDArray[np.bool_]
 
     def right(self) -> Scores:
-        """(r, m, t): 1 where the image's own class came first."""
+        """(r, m, t): 1 where the image's own class has the highest score."""
         return self.beats.all(-1).astype(float)
 
 
@@ -90,11 +94,11 @@ def measure(
     vectors: Floats, labels: Ints, repeats: Sequence[Sequence[tuple[Rows, Rows]]], at: Ints, learn: Learner,
     c_grid: Sequence[float], rng: np.random.Generator, progress: Callable[[int, int], None] = lambda done, n: None,
 ) -> Trials:  # fmt: skip
-    """Learning curves: each repeat trains on nested subsets with `at` (m,) images of every class and tests on the rest.
+    """Measure learning curves: each repeat trains on nested subsets with `at` (m,) images of every class and tests on the rest.
 
-    A repeat is a list of (train, test) rows; its tests are those of all repeats. The regularisation is chosen for each
-    size among `c_grid` on training images that are not in the subset; where more than half are in it, the choice of the
-    largest size up to a half stays.
+    A repeat is a list of (train, test) rows. All repeats test the same images. The regularisation is chosen from `c_grid`
+    for each size, on training images outside the subset. If the subset has more than half of the training images, the choice
+    for the largest size up to a half is used.
 
     Raises:
         DataError: a class has fewer training images in some fold than the largest size.
@@ -123,11 +127,13 @@ def _nested(
     vectors: Floats, labels: Ints, train: Rows, at: Ints, learn: Learner, c_grid: Sequence[float],
     rng: np.random.Generator,
 ) -> list[Callable[[Floats], Scores]]:  # fmt: skip
-    """A probe for each size, each trained on the images of the one before and more."""
+    """A probe for each size. Each is trained on the images of the size before and more."""
     order = [rng.permutation(train[labels[train] == k]) for k in range(int(labels.max()) + 1)]
     smallest = min(len(rows) for rows in order)
     if smallest < at[-1]:
-        raise DataError(f"a class has {smallest} training images; the curve needs {at[-1]} of every class.")
+        raise DataError(
+            f"a class has {smallest} training images; the curve needs {at[-1]} of every class; add images of that class."
+        )
     chosen = min(c_grid)
     probes = []
     for n in at:
@@ -147,7 +153,7 @@ def _nested(
 class Errors:
     """The error at each size, (m,), and bootstrap draws of it, (b, m), over `n_test` test images and the repeats; fractions.
 
-    `chance` is the error of a guess.
+    `chance` is the error of random guessing.
     """
 
     sizes: Ints
@@ -157,7 +163,7 @@ class Errors:
     chance: float
 
     def points(self) -> tuple[Point, ...]:
-        """The accuracy that was measured at each size."""
+        """The measured accuracy at each size, with its interval."""
         ends = [stats.percentile_interval(1 - column) for column in self.draws.T]
         return tuple(
             Point(int(n), float(1 - e), (max(0.0, low), min(1.0, high)))
@@ -166,7 +172,7 @@ class Errors:
 
 
 class Bootstrap:
-    """Test images drawn with replacement inside their class, and repeats drawn with replacement: the same for all curves."""
+    """Bootstrap of test images within their class, and of repeats. All curves use the same draws."""
 
     def __init__(self, trials: Trials, rng: np.random.Generator) -> None:
         self.trials = trials
@@ -185,12 +191,12 @@ class Bootstrap:
         return self._errors([(c, self._wrong(c))], 1 - 1 / len(self.rows))
 
     def of_pair(self, a: int, b: int) -> Errors:
-        """How often an image of one of two classes scores no higher for its own than for the other."""
+        """How often an image of one of two classes does not score higher for its own class than for the other."""
         beats = self.trials.beats
         return self._errors([(x, ~beats[:, :, self.rows[x], y]) for x, y in ((a, b), (b, a))], 0.5)
 
     def of_guesses(self, right: NDArray[np.bool_]) -> Errors:
-        """The mean error over the classes of guesses that no training changes: which test images (t,) are right."""
+        """The mean error over the classes of fixed predictions, which are `right` for these test images (t,)."""
         shape = (len(self.repeats[0]), 1)
         wrong = [(c, np.broadcast_to(~right[r], (*shape, len(r)))) for c, r in enumerate(self.rows)]
         return self._errors(wrong, 1 - 1 / len(self.rows))
@@ -199,7 +205,7 @@ class Bootstrap:
         return np.asarray(~self.trials.beats[:, :, self.rows[c]].all(-1))
 
     def _errors(self, parts: Sequence[tuple[int, NDArray[np.bool_]]], chance: float) -> Errors:
-        """The mean over `parts`, each a class and which of its test images are wrong, (r, m, images)."""
+        """The mean over `parts`. Each part is a class and which of its test images are wrong, (r, m, images)."""
         value = np.mean([wrong.mean((0, 2)) for _, wrong in parts], axis=0)
         draws = np.mean(
             [
@@ -213,7 +219,7 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True)
 class PowerLaw:
-    """Curves error(n) = plateau + scale * (n / reference) ** -exponent that the points leave open: one a row, (s,)."""
+    """Curves error(n) = plateau + scale * (n / reference) ** -exponent that fit the points, one per row, (s,)."""
 
     reference: int
     plateau: Scores
@@ -221,15 +227,15 @@ class PowerLaw:
     exponent: Scores
 
     def accuracy(self, n: int) -> Estimate:
-        """The accuracy at n images per class: the middle of all curves, and their interval."""
+        """The accuracy at n images per class: the median of all curves, and their interval."""
         return _estimate(1 - self.plateau - self.scale * (n / self.reference) ** -self.exponent)
 
     def ceiling(self) -> Estimate:
-        """The accuracy that no number of images exceeds."""
+        """The accuracy that cannot be exceeded with any number of images."""
         return _estimate(1 - self.plateau)
 
     def needed(self, target: float) -> Needed:
-        """Images per class for an accuracy of `target`. None where they are out of reach for more than half of the curves."""
+        """Images per class needed for an accuracy of `target`. None if more than half of the curves never reach it."""
         room = np.maximum(1 - target - self.plateau, 0)
         with np.errstate(divide="ignore", over="ignore"):
             n = np.where(
@@ -250,17 +256,17 @@ def _estimate(values: Scores) -> Estimate:
 
 
 def fit(errors: Errors, rng: np.random.Generator, even: float = PLATEAU[0]) -> PowerLaw:
-    """The power laws with a plateau that are near the points, drawn in proportion to how near they are.
+    """Draw power laws with a plateau in proportion to how well they fit the points.
 
-    The logarithms of the points are taken as normal, with the covariance of the bootstrap (points share their test images),
-    plus `MISFIT` a point and `SAMPLE` in common. Exponent and plateau are weighed on a grid under weak priors; the
-    level is solved for. `even`: see `PLATEAU`; with 1 nothing is held against a plateau, for asking where it lies.
-    Error: see docs/methods.md for what held-back data say of it. Needs 4 sizes or more.
-    Source: the form, Cortes et al. (1993), eq. 3; weighing curves by likelihood, Domhan et al. (2015).
+    The logarithms of the points are assumed normal, with the bootstrap covariance (points share their test images), plus
+    `MISFIT` for each point and `SAMPLE` in common. Exponent and plateau are weighted on a grid under weak priors; the level
+    is solved for. `even`: see `PLATEAU`. Use 1 for a uniform prior, in order to ask where the plateau lies.
+    Error: see docs/methods.md for the results on held-out data. Needs 4 sizes or more.
+    Source: the form, Cortes et al. (1993), eq. 3; weighting curves by likelihood, Domhan et al. (2015).
     """
     n, t = errors.sizes.astype(float), errors.n_test
     reference = float(n[-1])
-    # No error among few images does not mean that there is none: half an image is wrong, give or take (Jeffreys).
+    # Zero errors on few images do not prove an error of 0: half an image is counted as wrong (Jeffreys).
     y = np.log((errors.value * t + 0.5) / (t + 1))
     unseen = rng.gamma(0.5, size=len(errors.draws))[:, None]
     covariance = np.cov(np.log((errors.draws * t + unseen) / (t + 1)).T) + MISFIT**2 * np.eye(len(n))

@@ -1,4 +1,4 @@
-"""The linear probe on frozen embeddings: fitting, cross-fitting, and the labels that it doubts."""
+"""The linear probe on frozen embeddings: fitting, cross-fitting, and finding labels that may be wrong."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ from curator.types import Floats, Ints, LabelError, Mask
 
 _MAX_ITERATIONS = 500
 LARGE = 30_000
-"""Images above which a probe is fitted by `refits.refit`: scikit-learn takes a minute for 100,000 of 512 dimensions, and all
-folds of a cross-validation are fitted together in a sixth of one. Accuracies agree to half a point (test_probing)."""
+"""Above this many images a probe is fitted by `refits.refit`. scikit-learn takes a minute for 100,000 images of 512
+dimensions; `refit` fits all folds of a cross-validation together in a sixth of a minute. Accuracies agree to half a point
+(test_probing)."""
 SAMPLED = 60_000
-"""Images that a probe learns from, at most: ten for each number of a probe of ten classes on 512 dimensions. All are asked."""
+"""Maximum number of images that a probe is trained on: ten per parameter of a probe of ten classes on 512 dimensions. The
+probe still predicts all images."""
 _LEAST_PER_CLASS = 50
 _BLOCK = 1 << 15
 _CONFIDENT, _AS_USUAL = 0.7, 0.8
-"""Probability from which the probe's other opinion of a label is worth a person's time, and the share of what that class's own
-images usually get. Of the values with no label doubted in clean sets, the best on the dev half (benchmarks/label_errors.py)."""
+"""A class is claimed for an image from this probability, and from this share of the mean probability of that class's own
+images. Among values that report no label in clean sets, these were the best on the dev half (benchmarks/label_errors.py)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Logistic regression on centred vectors scaled to unit variance on average; knows `classes` (k,) label indices."""
+    """Logistic regression on centred vectors scaled to unit variance on average. Its classes are label indices (k,)."""
 
     model: Any
     mean: Floats
@@ -43,15 +45,15 @@ class Probe:
     def fit(
         cls, vectors: Floats, labels: Ints, n_classes: int, c: float, weights: NDArray[np.float64] | None = None
     ) -> Self:
-        """Fit on rows with their labels; `c` is scikit-learn's inverse regularisation, `weights` (n,) sample weights.
+        """Fit on rows with their labels. `c` is scikit-learn's inverse regularisation, `weights` (n,) are sample weights.
 
-        One scale for all directions keeps the encoder's geometry; a scale per direction would blow up its noise.
+        One scale for all directions keeps the encoder's geometry. A scale per direction would amplify its noise.
 
         Raises:
-            DataError: fewer than two classes among the labels.
+            DataError: the labels have fewer than two classes.
         """
         if len(np.unique(labels)) < 2:
-            raise DataError("a probe needs images of at least two classes to tell apart; add another class.")
+            raise DataError("the images have only one class; a probe needs at least two; add images of another class.")
         if len(vectors) > LARGE:
             rows = sampled(labels, np.random.default_rng(0))
             counts = np.ones((1, len(rows))) if weights is None else weights[None, rows]
@@ -60,11 +62,11 @@ class Probe:
         centred = vectors - mean
         scale = float(np.sqrt(np.mean(centred**2))) or 1.0
         rotation = None
-        # On matrices this small, starting a second BLAS thread costs more than the product; and the last bits of a product
-        # depend on how many there are, which the probe would carry into every figure.
+        # On such small matrices a second BLAS thread costs more than it saves. The last bits of a product also depend on the
+        # number of threads and would change every result of the probe.
         with threadpool_limits(1):
             if len(centred) < centred.shape[1]:
-                # The solution lies in the span of the rows (the penalty is rotation invariant), and there it is 10x faster.
+                # The penalty is rotation invariant, so the solution lies in the span of the rows. Fitting there is 10x faster.
                 rotation = np.linalg.qr(centred.T)[0]
                 centred = centred @ rotation
             model = LogisticRegression(C=c, max_iter=_MAX_ITERATIONS).fit(
@@ -74,13 +76,13 @@ class Probe:
 
     @classmethod
     def all_of(cls, fits: refits.Refits, n_classes: int) -> list[Self]:
-        """Refits as probes, one each."""
+        """Turn each refit into a probe."""
         mean = np.zeros(fits.coefficients.shape[2], np.float32)
         pairs = zip(fits.coefficients, fits.intercepts, strict=True)
         return [cls(_Softmax(a, b), mean, 1.0, None, n_classes) for a, b in pairs]
 
     def probabilities(self, vectors: Floats) -> NDArray[np.float64]:
-        """(n, n_classes), rows sum to 1; a class that was not in the training set has probability 0."""
+        """(n, n_classes), rows sum to 1. A class that was not in the training set has probability 0."""
         out = np.zeros((len(vectors), self.n_classes))
         with threadpool_limits(1):  # as in the fit
             for start in range(0, len(vectors), _BLOCK):
@@ -96,7 +98,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class _Softmax:
-    """A refit with the face of scikit-learn's model."""
+    """A refit with the interface of scikit-learn's model."""
 
     coefficients: Floats
     intercepts: Floats
@@ -112,8 +114,8 @@ class _Softmax:
 
 
 def sampled(labels: Ints, rng: np.random.Generator, most: int = SAMPLED) -> NDArray[np.intp]:
-    """Rows for a probe to learn from, sorted: about `most`, of every class as large a part, but `_LEAST_PER_CLASS` where it has
-    them, so that no small class is lost."""
+    """Sorted rows for a probe to train on: about `most`, in proportion to the class sizes, but at least `_LEAST_PER_CLASS` of
+    every class (or all it has), so that no small class is lost."""
     if len(labels) <= most:
         return np.arange(len(labels))
     order = rng.permutation(len(labels))
@@ -125,7 +127,7 @@ def sampled(labels: Ints, rng: np.random.Generator, most: int = SAMPLED) -> NDAr
 
 
 def group_weights(labels: Ints, value: Mask) -> NDArray[np.float64]:
-    """Weights (n,), mean 1, under which every class x value group counts alike.
+    """Weights (n,) with mean 1 that give every class x value group the same total weight.
 
     Source: the reweighting of Sagawa et al. (2020) and of DFR (Kirichenko et al. 2023), on the last layer only.
 
@@ -141,17 +143,19 @@ def group_weights(labels: Ints, value: Mask) -> NDArray[np.float64]:
 def _folds(labels: Ints, n_folds: int, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     smallest = int(np.bincount(labels)[np.unique(labels)].min())
     if smallest < 2:
-        raise DataError("cross-validation needs two images of every class; one class has a single image.")
+        raise DataError(
+            "a class has a single image; cross-validation needs two images of every class; add one or drop that class."
+        )
     split = StratifiedKFold(min(n_folds, smallest), shuffle=True, random_state=seed)
     return list(split.split(np.zeros(len(labels)), labels))
 
 
 @dataclass(frozen=True, slots=True)
 class CrossFit:
-    """Probes of a cross-validation, kept to be asked again: about an edited picture, by the one that has not seen it.
+    """The probes of a cross-validation. They are kept so that the probe that has not seen an image can predict its edited copy.
 
-    `fold` (n,) is the position in `probes` of the probe that was not trained on image i, -1 where the image took no part;
-    `probabilities` (n, n_classes) are what that probe says of it, 0 where it took no part.
+    `fold` (n,) is the position in `probes` of the probe that was not trained on image i, or -1 if the image was left out.
+    `probabilities` (n, n_classes) are that probe's predictions, 0 if the image was left out.
     """
 
     probes: tuple[Probe, ...]
@@ -162,11 +166,13 @@ class CrossFit:
         """Class probabilities (m, n_classes) of `vectors` (m, d), each from the probe that has not seen image rows[i].
 
         Raises:
-            DataError: an image that took no part is asked about.
+            DataError: an image was left out of the cross-validation.
         """
         folds = self.fold[rows]
         if (folds < 0).any():
-            raise DataError("a probe is asked about an image that took no part in its cross-validation.")
+            raise DataError(
+                "an image was left out of the cross-validation, so no probe can predict it; ask for others."
+            )
         out = np.zeros((len(rows), self.probabilities.shape[1]))
         for k in np.unique(folds):
             out[folds == k] = self.probes[k].probabilities(vectors[folds == k])
@@ -176,13 +182,13 @@ class CrossFit:
 def cross_fit(
     vectors: Floats, labels: Ints, n_classes: int, c: float, seed: int, n_folds: int = 5, rows: Mask | None = None
 ) -> CrossFit:
-    """Probes by stratified folds over the images in `rows` (n,), all of them by default.
+    """Cross-validate probes by stratified folds over the images in `rows` (n,), or over all images by default.
 
-    Of more than `LARGE` images the probes learn from a sample (`sampled`), and an image outside it, which none of them has
-    seen, is given to one of the folds at random. All of `rows` are asked about.
+    With more than `LARGE` images the probes are trained on a sample (`sampled`). An image outside the sample, which no probe
+    has seen, is assigned to a random fold. All of `rows` are predicted.
 
     Raises:
-        DataError: a class with a single image, or one class only.
+        DataError: a class has a single image, or there is only one class.
     """
     chosen = np.arange(len(labels)) if rows is None else np.flatnonzero(rows)
     fold = np.full(len(labels), -1, np.int32)
@@ -201,7 +207,7 @@ def cross_fit(
 def _large_cross_fit(
     vectors: Floats, labels: Ints, n_classes: int, c: float, seed: int, n_folds: int, chosen: NDArray[np.intp]
 ) -> CrossFit:
-    """The same of very many images: probes of all folds fitted together, to a sample."""
+    """`cross_fit` for very many images: the probes of all folds are fitted together, on a sample."""
     rng = np.random.default_rng(seed)
     learnt = chosen[sampled(labels[chosen], rng)]
     folds = _folds(labels[learnt], n_folds, seed)
@@ -225,18 +231,19 @@ def _large_cross_fit(
 def out_of_fold(
     vectors: Floats, labels: Ints, n_classes: int, c: float, seed: int, n_folds: int = 5
 ) -> NDArray[np.float64]:
-    """Class probabilities (n, n_classes) of each image from a probe that has not seen it."""
+    """Class probabilities (n, n_classes) of each image, from a probe that has not seen it."""
     return cross_fit(vectors, labels, n_classes, c, seed, n_folds).probabilities
 
 
 def label_errors(
     ids: Sequence[str], labels: Ints, classes: Sequence[str], probabilities: NDArray[np.float64]
 ) -> tuple[LabelError, ...]:
-    """Images whose label an out-of-sample probe doubts, the surest error first: it claims another class for them.
+    """Images whose label an out-of-sample probe contradicts by claiming another class, the surest error first.
 
-    Source: confident learning (Northcutt et al. 2021): a class is claimed from the mean probability its own images get; here
-    from 0.8 of that, for half of a class's own images may miss the mean itself, and from 0.7 whatever it is.
-    Error: a conflicting image looks mislabelled to a probe that leans on a shortcut; look before you relabel.
+    Source: confident learning (Northcutt et al. 2021). There, a class is claimed from the mean probability that its own
+    images get. Here it is claimed from 0.8 of that mean, because half of a class's own images may lie below the mean itself,
+    and never below a probability of 0.7.
+    Error: a probe that relies on a shortcut finds conflicting images mislabelled. Look at them before you change labels.
     """
     given = probabilities[np.arange(len(labels)), labels]
     usual = np.array(

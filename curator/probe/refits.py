@@ -1,4 +1,4 @@
-"""The linear probe fitted many times over, to other weights of the same images, all at once."""
+"""Fits the linear probe many times at once, with different weights of the same images."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from curator.probe.solver import Problem, State, centre, minimise
 from curator.types import Floats, Ints
 
 TOLERANCE = 1e-4
-"""Share of its loss that a fit may lie above its optimum: accuracies are then within 0.4 points of those of 1e-8, and agree on
-average to 0.1 (30 to 10,000 images, C 0.01 to 10). scikit-learn's own default is no nearer."""
+"""A fit may lie above its optimum by this share of its loss. Accuracies are then within 0.4 points of those at 1e-8, and within
+0.1 on average (30 to 10,000 images, C 0.01 to 10). scikit-learn's own default is not more accurate."""
 _FOLDS, _REPEATS = 3, 5
 _CHUNK = 40
-"""Refits whose gradients are one matrix product."""
+"""Number of refits whose gradients are computed in one matrix product."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refits:
-    """Probes of b weightings: `coefficients` (b, k, d) and `intercepts` (b, k) score the vectors as they are.
+    """Probes of b weightings. `coefficients` (b, k, d) and `intercepts` (b, k) score the vectors without scaling.
 
-    A class of weight 0 has intercept -inf. `gap` (b,) is how far, in nats per image, a fit may still be above its optimum.
+    A class of weight 0 has intercept -inf. `gap` (b,) is how far a fit may be above its optimum, in nats per image.
     """
 
     coefficients: Floats
@@ -52,7 +52,7 @@ class Refits:
         return out
 
     def averaged(self, sets: Sequence[NDArray[np.intp]]) -> Refits:
-        """One probe for each set of them: their mean."""
+        """One probe for each set of refits: the mean of the set."""
         return Refits(
             np.stack([self.coefficients[s].mean(0) for s in sets]),
             np.stack([self.intercepts[s].mean(0) for s in sets]),
@@ -64,20 +64,21 @@ def refit(
     vectors: Floats, labels: Ints, n_classes: int, c: ArrayLike, weights: ArrayLike, *, tolerance: float = TOLERANCE,
     jobs: int | None = None,
 ) -> Refits:  # fmt: skip
-    """Fit the probe to `vectors` (n, d) once for each row of `weights` (b, n): how often each image counts.
+    """Fit the probe to `vectors` (n, d) once for each row of `weights` (b, n), which is how often each image counts.
 
-    A fit is `Probe.fit` on that many copies of each image, standardisation and penalty included: draws of a bootstrap are
-    counts, a subset is 0 and 1, an enlarged cell has weights above 1. `c`, one for all or one each, is scikit-learn's
-    inverse regularisation. `jobs` threads share the refits, as many as cores by default; results do not depend on it.
+    A fit equals `Probe.fit` on that many copies of each image, including standardisation and penalty. Bootstrap draws are
+    counts, subsets are 0 and 1, and enlarged cells have weights above 1. `c` is scikit-learn's inverse regularisation, one
+    for all refits or one for each. `jobs` threads share the refits (default: the number of cores). The results do not depend
+    on `jobs`.
 
-    Newton's step at the mean weights, with the curvature of each class apart, is corrected for each refit by limited-memory
-    BFGS: at 100,000 images the curvature of every bootstrap sample is nearly that of the whole.
+    Newton's step at the mean weights, with a separate curvature for each class, is corrected for each refit by limited-memory
+    BFGS. At 100,000 images the curvature of every bootstrap sample is nearly that of the whole set.
 
     Raises:
-        DataError: weights that are not (b, n), finite and 0 or more, or a refit of fewer than two classes.
+        DataError: the weights are not (b, n), finite and 0 or more, or a refit has fewer than two classes.
     Source: Liu and Nocedal (1989); Bohning (1992) for the multinomial Hessian; Giordano et al. (2019) for one step from the
-    full fit as a stand-in for a refit, which here is only the first of several.
-    Error: single precision; on real vectors accuracies differ from scikit-learn's by 0.05 points on average and 0.4 at most
+    full fit in place of a refit, which here is only the first of several steps.
+    Error: single precision. On real vectors accuracies differ from scikit-learn's by 0.05 points on average and 0.4 at most
     (benchmarks/results/probe_speed.json).
 
     >>> vectors = np.array([[-2], [-1], [1], [2], [3]], np.float32)
@@ -101,10 +102,10 @@ def refit(
         centred = centred @ rotation
     x = np.column_stack([centred / scale, np.ones(len(centred), np.float32)]).astype(np.float32)
     size = counts.sum(1, dtype=float)
-    # `Probe.fit` scales by what it is given; a scale of its own is a penalty of its own.
+    # `Probe.fit` scales by the images it is given. A different scale acts as a different penalty.
     penalty = _spread(x[:, :-1], counts, size) / (cs * size)
     sums = np.stack([counts[:, labels == k].sum(1) for k in range(n_classes)], axis=1)
-    # With two classes scikit-learn fits one vector, the difference of our two; we pay half as much for it.
+    # With two classes scikit-learn fits one vector, the difference of our two. Our penalty would be half of its penalty.
     penalty[(sums > 0).sum(1) == 2] *= 2
     middle = counts.mean(0) * (len(labels) / counts.mean(0).sum())
     with threadpool_limits(1):
@@ -138,34 +139,40 @@ def refit(
 
 def _check(counts: NDArray[np.float32], labels: Ints, n_classes: int) -> None:
     if counts.ndim != 2 or counts.shape[1] != len(labels):
-        raise DataError(f"weights of refits have shape {counts.shape}; (refits, {len(labels)} images) is needed.")
+        raise DataError(
+            f"weights of refits have shape {counts.shape}; (refits, {len(labels)} images) is needed; reshape them."
+        )
     if not np.isfinite(counts).all() or (counts < 0).any():
-        raise DataError("weights of refits must be finite and 0 or more.")
+        raise DataError("weights of refits are negative or not finite; give finite weights of 0 or more.")
     n_present = np.zeros(len(counts), int)
     for k in range(n_classes):
         n_present += counts[:, labels == k].any(1)
     if (n_present < 2).any():
-        raise DataError("a probe needs images of at least two classes to tell apart; add another class.")
+        raise DataError(
+            "the images of a refit have fewer than two classes; a probe needs two; add images of another class."
+        )
 
 
 def _spread(x: Floats, counts: NDArray[np.float32], size: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Variance of the weighted images around their own mean (b,), in units of the variance of all images alike."""
+    """Variance of the weighted images around their own mean (b,), relative to the variance with equal weights."""
     means = (counts @ x) / size[:, None]
     squares = (x.astype(float) ** 2).sum(1)
     spread = np.asarray(counts @ squares / size - (means.astype(float) ** 2).sum(1))
-    # Images that are all the same have no scale; `Probe.fit` then takes 1.
+    # Identical images have no variance; `Probe.fit` then uses 1.
     usual = squares.mean() or 1.0
     return np.where(spread > 1e-9 * usual, spread / usual, 1.0)
 
 
 def choose_c(data: TrainingSet, n_classes: int, grid: Sequence[float], seed: int) -> float:
-    """The regularisation with the best cross-validated accuracy inside the training set, every class x value cell alike.
+    """Choose the regularisation with the best cross-validated accuracy on the training set, averaged over class x value cells.
 
-    Plain accuracy counts the images that follow the shortcut, which any penalty gets right; the few that break it decide how
-    strongly the probe must be held to stop leaning on it. Folds are stratified by cell, drawn several times and averaged;
-    cells of one image are left out, as it cannot be trained on and asked about. The strongest of equals.
+    Plain accuracy is dominated by the aligned images, which any penalty gets right. The few conflicting images decide how
+    strong the penalty must be to stop reliance on the shortcut. Folds are stratified by cell, drawn several times and
+    averaged. Cells of one image are not tested, because the image cannot be both trained on and tested. Of equal
+    regularisations the strongest is chosen.
 
-    Error: a cell of three images moves in steps of a third; with no image that breaks the rule this is balanced accuracy.
+    Error: the accuracy of a cell of three images moves in steps of a third. Without conflicting images this is balanced
+    accuracy.
     """
     order = sorted(grid)
     cells = data.cells
@@ -173,7 +180,7 @@ def choose_c(data: TrainingSet, n_classes: int, grid: Sequence[float], seed: int
     names = names[sizes >= 2]
     if len(order) == 1 or len(np.unique(data.labels[np.isin(cells, names)])) < 2:
         return order[0]
-    # Cells of a single image train in every fold.
+    # Cells of a single image are in the training part of every fold.
     shared = np.flatnonzero(np.isin(cells, names))
     outside = []
     for repeat in range(_REPEATS):
@@ -195,7 +202,7 @@ def choose_c(data: TrainingSet, n_classes: int, grid: Sequence[float], seed: int
 
 
 def _dealt(cells: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Fold (n,) of each image, every cell dealt out as evenly as it can be."""
+    """Fold (n,) of each image. Every cell is distributed over the folds as evenly as possible."""
     fold = np.empty(len(cells), np.intp)
     for cell in np.unique(cells):
         mine = rng.permutation(np.flatnonzero(cells == cell))

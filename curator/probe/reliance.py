@@ -1,4 +1,4 @@
-"""Does a probe lean on the attribute? Association is not harm: a network may never have used the grass."""
+"""Measures whether a probe relies on an attribute. An association does no harm if no network uses it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ _DRAWS = 1000
 def accuracy_gap(
     probabilities: NDArray[np.float64], labels: Ints, class_idx: int, value: Mask, rng: np.random.Generator
 ) -> Reliance | None:
-    """Accuracy on images that obey the shortcut less accuracy on those that break it, from out-of-fold predictions.
+    """The accuracy on aligned images minus the accuracy on conflicting images, from out-of-fold predictions.
 
-    Obeying: the class with the value and the others without it. Breaking: the class without, the others with. Each side
-    (class, others) is a difference of two accuracies of "is it this class?", and the gap is their mean, so that it does
-    not depend on how many images each side has. None where no image breaks the rule.
+    Aligned images are the class with the value and the others without it. Conflicting images are the class without it and the
+    others with it. Each side (class, others) gives a difference of two accuracies of "is it this class?". The gap is the mean
+    of the two differences, so it does not depend on the number of images on each side. None if there are no conflicting
+    images.
 
-    `probabilities` (n, k) from `linear.out_of_fold`; `value` (n,). The interval is a bootstrap inside the four cells.
+    `probabilities` (n, k) come from `linear.out_of_fold`; `value` (n,). The interval is a bootstrap within the four cells.
 
-    Error: with under 10 breaking images the interval is wide and a little too narrow. A gap may also come from breaking
-    images that are hard for another reason.
+    Error: with fewer than 10 conflicting images the interval is wide and a little too narrow. Conflicting images that are
+    hard for another reason also cause a gap.
     """
     return gap(probabilities.argmax(1), labels, class_idx, value, rng)
 
@@ -34,7 +35,7 @@ def accuracy_gap(
 def gap(
     predicted: NDArray[np.integer], labels: Ints, class_idx: int, value: Mask, rng: np.random.Generator
 ) -> Reliance | None:
-    """`accuracy_gap` of classes that were predicted (n,) once for all findings."""
+    """`accuracy_gap` from predicted classes (n,), which are computed once for all findings."""
     said = predicted == class_idx
     inside = labels == class_idx
     right = said == inside
@@ -49,13 +50,13 @@ def gap(
     draws = np.mean([_mean_draws(a, rng) - _mean_draws(b, rng) for a, b in sides], axis=0)
     breaking = int((inside & ~value).sum() + (~inside & value).sum())
     low, high = stats.percentile_interval(draws)
-    # The draws are drawn towards the middle, the estimate is not: the interval is made to hold it.
+    # The prior moves the draws towards 0.5, but not the estimate, so the interval is extended to contain the estimate.
     return Reliance(middle, (min(low, middle), max(high, middle)), breaking)
 
 
 def _mean_draws(right: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Bootstrap draws of the share of right answers, with a uniform prior's one right and one wrong, so that three images
-    that agree do not look certain. Source: Agresti and Coull (1998), add one success and one failure."""
+    """Bootstrap draws of the share of correct predictions. One correct and one wrong prediction are added (a uniform prior), so
+    that three images that agree do not look certain. Source: Agresti and Coull (1998), add one success and one failure."""
     n = len(right)
     share = (right.sum() + 1) / (n + 2)
     return rng.binomial(n, share, _DRAWS) / n
@@ -63,10 +64,10 @@ def _mean_draws(right: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[n
 
 @dataclass(frozen=True, slots=True)
 class Intervention:
-    """What editing an attribute out of `n` pictures (or into them) costs, against a control edit.
+    """The cost of editing an attribute out of `n` images (or into them), compared with a control edit.
 
-    `drop` and `control` are falls of the mean probability of the right class (fractions, -1..1; above 0 = the edit
-    hurts), `excess` is the first less the second: what the attribute itself costs. All with 95 % intervals.
+    `drop` and `control` are decreases of the mean probability of the right class (fractions, -1..1; above 0 = the edit
+    hurts). `excess` is `drop` minus `control`: the cost of the attribute itself. All have 95 % intervals.
     """
 
     n: int
@@ -81,15 +82,16 @@ class Intervention:
 def intervention(
     costs: NDArray[np.float64], control: NDArray[np.float64], rng: np.random.Generator, *, paired: bool
 ) -> Intervention:
-    """What the edit costs, what the control edit costs, and the difference.
+    """The cost of the edit, the cost of the control edit, and the difference.
 
-    `costs` (n,): for each picture the probability that a probe which has not seen it gives to its class before the edit, less
-    the same after it; `control` (m,): the same for the control edit. `paired`: row i of both is the same picture, which the
-    interval of `excess` then uses.
+    `costs` (n,): for each image, the probability of its class before the edit minus the probability after it, from a probe
+    that has not seen the image. `control` (m,): the same for the control edit. `paired`: row i of both is the same image, and
+    the interval of `excess` uses this.
 
-    Error: covers the choice of pictures, not that of the probe or the encoder. With under 10 pictures the intervals are wide;
-    with one they are -1..1. An edit that makes a picture unlike any photograph costs something of itself: read `excess`.
-    Source: percentile bootstrap over pictures (Efron 1979), widened for small n as in Hesterberg (2015), section 5.3; an edit
+    Error: covers the choice of images, not the choice of the probe or the encoder. With fewer than 10 images the intervals
+    are wide; with one image they are -1..1. Every edit that makes an image look unnatural has a cost of its own: read
+    `excess`. Source: percentile bootstrap over images (Efron 1979), widened for small n as in Hesterberg (2015), section 5.3;
+    comparison with an edit of equal size elsewhere as in Singla and Feizi (2022).
     against an edit of equal size elsewhere as in Singla and Feizi (2022).
     """
     drop, other = float(costs.mean()), float(control.mean())
@@ -109,7 +111,7 @@ def _resamples(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _widened(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bootstrap draws of the mean, wider by what Student's t with n - 1 degrees of freedom has over a normal."""
+    """Bootstrap draws of the mean, widened by the ratio of Student's t with n - 1 degrees of freedom to a normal."""
     n, mean = len(values), values.mean()
     if n < 2:
         return np.full(len(weights), mean)

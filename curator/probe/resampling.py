@@ -1,4 +1,4 @@
-"""The test set and the training sets drawn anew, the same for every arm, so that what differs between arms is the arm."""
+"""Resamples the test set and the training sets, with the same draws for every arm, so that only the arm differs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Draws = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """An arm's accuracy on each part of the test set, `value` (parts,), and b draws of it around that, `draws` (b, parts)."""
+    """The accuracy of an arm on each part of the test set, `value` (parts,), and b draws around it, `draws` (b, parts)."""
 
     value: NDArray[np.float64]
     draws: Draws
@@ -24,9 +24,9 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class Retest:
-    """Bootstrap of a test set: `counts` has (b, n_part) for each part, how often each of its images `rows` is drawn.
+    """Bootstrap of a test set: `counts` (b, n_part) for each part is how often each of its images `rows` is drawn.
 
-    Parts are the groups, in their order, and last what is in none. `seeds` (b,) is the training seed of each draw.
+    The parts are the groups, in their order, and then the images in no group. `seeds` (b,) is the training seed of each draw.
     """
 
     rows: tuple[NDArray[np.intp], ...]
@@ -35,7 +35,7 @@ class Retest:
 
     @classmethod
     def of(cls, groups: Groups, n_draws: int, n_seeds: int, rng: np.random.Generator) -> Self:
-        """Resampled inside each group, since the test's make-up is given."""
+        """Resample within each group, because the composition of the test set is fixed."""
         rows = tuple(np.flatnonzero(m) for m in [*groups.masks, ~groups.masks.any(0)])
         counts = tuple(
             rng.multinomial(len(r), np.full(len(r), 1 / len(r)), size=n_draws).astype(np.float32)
@@ -47,15 +47,15 @@ class Retest:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Of all test images, the share in each part."""
+        """The share of all test images in each part."""
         sizes = np.array([len(r) for r in self.rows])
         return np.asarray(sizes / sizes.sum())
 
     def examine(self, right: NDArray[Any], seeds: NDArray[Any]) -> Examined:
-        """An arm whose fit gets `right` (n,) test images, and whose fit to training seed s gets `seeds` (s, n).
+        """Examine an arm. Its fit gets `right` (n,) test images, and its fit to training seed s gets `seeds` (s, n).
 
-        Both may be means over fits. A draw is test images drawn anew, examined by the fit to a training set drawn anew.
-        Draws are moved to lie around the fit to all images: a training set that is drawn anew has fewer different ones.
+        Both may be means over fits. Each draw tests the fit to a resampled training set on resampled test images. The draws
+        are shifted to the fit to all images, because a resampled training set has fewer distinct images.
         """
         value = np.array([right[r].mean() if len(r) else 0.0 for r in self.rows])
         draws = np.empty((len(self.seeds), len(self.rows)))
@@ -67,15 +67,15 @@ class Retest:
 
 
 def interval(draws: Draws, value: float) -> tuple[float, float]:
-    """The 95 % interval of draws, made to hold the value."""
+    """The 95 % interval of draws, extended to contain the value."""
     low, high = stats.percentile_interval(draws)
     return min(low, value), max(high, value)
 
 
 def exponential(cells: NDArray[np.integer[Any]], n_draws: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Training images drawn anew: weights (n_draws, n), mean 1 in every cell (n,), so that its share stays what it is.
+    """Resampled training images: weights (n_draws, n) with mean 1 in every cell (n,), so that each cell keeps its share.
 
-    Source: Rubin (1981), the Bayesian bootstrap: no image of a cell of three is lost, as counts would lose it in 30 % of draws.
+    Source: Rubin (1981), the Bayesian bootstrap. No image of a cell of three is lost; with counts it would be in 30 % of draws.
     """
     weights = rng.exponential(size=(n_draws, len(cells)))
     for cell in np.unique(cells):

@@ -1,4 +1,4 @@
-"""What can be done with the images there are: a group-balanced subset or sample weights, and what either gives by a probe."""
+"""Remedies without new images: a group-balanced subset or sample weights, and a probe's accuracy with each."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from curator.types.without_pool import Remedy, RemedyName
 
 _FOLDS = 10
 _MOST = 4000
-"""Images that the probes are examined on, at most."""
+"""Maximum number of images that the probes are tested on."""
 
 
 def examine(
     vectors: Floats, labels: Ints, value: Mask, remedies: Mapping[RemedyName, NDArray[np.floating]], n_classes: int, c: float,
     rng: np.random.Generator, *, min_group: int = 5, n_draws: int = 1000,
 ) -> tuple[Remedy, ...]:  # fmt: skip
-    """The worst group under each weighting of the images, `remedies` name -> (n,), 0 for an image that is left out.
+    """The worst group under each weighting of the images: `remedies` name -> (n,), 0 for an image that is left out.
 
-    The first is what the gains are over. Every image is asked of a probe that has not seen it, by ten folds, whether or not
-    the remedy uses it. Groups are class x value, of `min_group` images or more; nothing is said where there are not two.
-    Intervals are over the images examined, drawn anew, the same for all remedies.
+    Gains are relative to the first remedy. Every image is tested by a probe that has not seen it (ten folds), whether or not
+    the remedy uses the image. The groups are class x value, with `min_group` images or more. The result is empty if there are
+    fewer than two such groups. Intervals resample the tested images, with the same draws for all remedies.
 
-    Error: of a group with ten images the worst moves in steps of ten points; that the folds share nearly all of what they
-    learn from is not in the intervals. A probe on frozen features is not your network.
+    Error: if the worst group has ten images, its accuracy moves in steps of ten points. The intervals ignore that the folds
+    share nearly all training images. A probe on frozen features is not your network.
     Source: cross-validation (Stone 1974), the bootstrap (Efron 1979), DFR for balanced subsets (Kirichenko et al. 2023).
     """
     group = labels * 2 + value
@@ -82,7 +82,7 @@ def examine(
 
 
 def _dealt(group: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Fold (n,) of each image, every group dealt out evenly, so that none is in a single fold."""
+    """Fold (n,) of each image. Every group is distributed evenly, so that no group of several images is in one fold only."""
     fold = np.empty(len(group), np.intp)
     for g in np.unique(group):
         mine = rng.permutation(np.flatnonzero(group == g))

@@ -1,4 +1,4 @@
-"""Multinomial logistic loss of many weightings of the same images, each brought to its minimum, all at once."""
+"""Minimises the multinomial logistic loss for many weightings of the same images at once."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from curator.types import Floats, Ints
 
 _MAX_ITERATIONS = 200
 _HISTORY = 6
-"""Steps that the curvature is corrected from; more cost memory and saved no iteration where it was tried (3 to 12)."""
+"""Number of steps from which the curvature is corrected. From 3 to 12, more cost memory and saved no iteration."""
 _BLOCK = 1024
-"""Images at a time: what they score under a chunk of refits stays in the processor's cache."""
+"""Number of images scored at a time, so that their scores under a chunk of refits stay in the processor's cache."""
 _CURVATURE_ROWS = 16
-"""Images per dimension that the curvature is taken from; it only steers the steps."""
+"""Number of images per dimension for estimating the curvature, which only guides the steps."""
 _ENOUGH = 1e-4
-"""Share of the promised descent that a step must keep (Armijo)."""
+"""Share of the predicted descent that a step must achieve (Armijo)."""
 
 State = NDArray[np.float32]
-"""Coefficients and, last, intercepts: (d + 1, k, b), so that the refits of one coefficient lie side by side."""
+"""Coefficients and then intercepts: (d + 1, k, b), so that the refits of one coefficient are adjacent in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Problem:
     absent: NDArray[np.bool_]
 
     def take(self, idx: NDArray[np.intp]) -> Problem:
-        """Of these refits only."""
+        """The problem with only these refits."""
         if len(idx) == len(self.penalty):
             return self
         return Problem(self.x, self.labels, self.weights[:, idx], self.penalty[idx], self.absent[:, idx])
@@ -57,7 +57,7 @@ class Problem:
             np.exp(scores, out=scores)
             total = scores.sum(1)
             surprise = np.log(total) - own
-            # Of an absent class every weight is 0, and 0 x inf is no number.
+            # Every weight of an absent class is 0, and 0 x inf would be nan.
             loss += np.einsum("nb,nb->b", w, np.where(w > 0, surprise, 0))
             scores *= (w / total)[:, None]
             scores[here, labels] -= w
@@ -69,7 +69,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Curvature:
-    """The Hessian of each class at one fit, the intercept eliminated, as eigenvectors: any penalty can be added to it.
+    """The Hessian of each class at one fit, without the intercept, as eigenvectors, so that any penalty can be added to it.
 
     `vectors` (k, d, d), `values` (k, d), `border` (k, d) between coefficients and intercept, `corner` (k,).
     """
@@ -81,12 +81,12 @@ class Curvature:
 
     @classmethod
     def at(cls, x: Floats, probabilities: Floats, weights: NDArray[np.float32]) -> Curvature:
-        """Of images `x` (n, d + 1) with class `probabilities` (n, k) and mean weight 1; classes far apart share one."""
+        """The curvature on images `x` (n, d + 1) with class `probabilities` (n, k) and mean weight 1."""
         k = probabilities.shape[1]
         rows = np.arange(0, len(x), max(1, len(x) // (_CURVATURE_ROWS * x.shape[1])))
         vectors, values, borders, corners = [], [], [], []
         for p in probabilities[rows].T:
-            # k / (k - 1): what all classes together curve, over the k - 1 directions in which they can differ.
+            # The factor k / (k - 1) spreads the curvature of k classes over the k - 1 directions in which they can differ.
             w = (weights[rows] * p * (1 - p) * (k / (k - 1)) / max(weights[rows].sum(), 1e-12)).astype(np.float32)
             hessian = (x[rows].T * w) @ x[rows]
             corner = max(float(hessian[-1, -1]), 1e-8)
@@ -99,7 +99,7 @@ class Curvature:
         return cls(np.stack(vectors), np.stack(values), np.stack(borders), np.array(corners, np.float32))
 
     def solve(self, gradient: State, penalty: NDArray[np.float32]) -> State:
-        """The Newton step's size (d + 1, k, b) for a gradient, each refit with its own penalty."""
+        """The Newton step (d + 1, k, b) for a gradient, each refit with its own penalty."""
         g = gradient.transpose(1, 0, 2)
         inner = g[:, :-1] - self.border[:, :, None] * (g[:, -1:] / self.corner[:, None, None])
         turned = self.vectors.transpose(0, 2, 1) @ inner
@@ -113,7 +113,7 @@ class Curvature:
 def centre(
     x: Floats, labels: Ints, n_classes: int, weights: NDArray[np.float32], penalty: float
 ) -> tuple[State, Curvature]:
-    """The fit to the mean weights, where all refits start, and the curvature there."""
+    """The fit to the mean weights, from which all refits start, and the curvature there."""
     shares = np.bincount(labels, weights, minlength=n_classes) / weights.sum()
     problem = Problem(
         x, labels, (weights / weights.sum())[:, None], np.array([penalty], np.float32), (shares == 0)[:, None]
@@ -130,7 +130,7 @@ def centre(
 def minimise(
     problem: Problem, start: State, curvature: Curvature, tolerance: float
 ) -> tuple[State, NDArray[np.float64]]:
-    """States (d + 1, k, b) where each loss is within the share `tolerance` of its minimum, and what it may be above it (b,)."""
+    """States (d + 1, k, b) with each loss within the share `tolerance` of its minimum, and the possible excess (b,)."""
     b = len(problem.penalty)
     state = np.repeat(start, b, axis=2)
     state[:, problem.absent] = 0
@@ -180,12 +180,12 @@ def _direction(
 def _step(
     problem: Problem, state: State, step: State, loss: NDArray[np.float64], slope: NDArray[np.float64]
 ) -> tuple[State, NDArray[np.float64], State]:
-    """Down along `step`, halved for each refit until its loss falls as promised; where it never does, it stays."""
+    """Step along `step`, halved for each refit until its loss falls enough. A refit whose loss never does stays in place."""
     length = np.ones(len(loss), np.float32)
     ahead = state - step
     new_loss, gradient = problem.loss(ahead)
     for halving in range(1, 12):
-        # Single precision: a loss this close to the last is the same.
+        # In single precision, a loss this close to the previous one is equal to it.
         short = np.flatnonzero(new_loss > loss - _ENOUGH * length * slope + 1e-7 * np.abs(loss))
         if not len(short):
             break

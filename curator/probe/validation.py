@@ -1,4 +1,4 @@
-"""What adding images did to the groups that a probe gets wrong: arms, intervals over test and training images, the verdict."""
+"""Measures how added images change the groups that a probe gets wrong: arms, intervals and the verdict."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from curator.types import Arm, CurvePoint, GroupAccuracy, ProbeReport
 
 Verdict = Literal["fixed", "improved", "no evidence of improvement"]
 _SUBSETS = 20
-"""Group-balanced subsets whose fits are averaged in the reweighted arm; Kirichenko et al. (2023) average 10 to 20."""
+"""Number of group-balanced subsets averaged in the reweighted arm. Kirichenko et al. (2023) average 10 to 20."""
 _SUBSETS_A_SEED = 4
 _ORACLE_DRAWS = 10
 _CURVE_SEEDS = 40
-"""Training seeds behind an interval of the curve between its ends."""
+"""Number of training seeds for an interval of the curve between its ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Bench:
-    """All images that any arm learns from, in one table, and what they are examined on.
+    """The training images of all arms in one table, and the test images.
 
-    Rows are those of `before`, then `recommended`, then the pool's. `seeds` (s, n) are weights of the training sets drawn anew;
-    a random set's images keep weight 1 in them, for which set it is has a draw of its own.
+    The rows are those of `before`, then `recommended`, then the pool. `seeds` (s, n) are weights of the resampled training
+    sets. Images of a random set keep weight 1, because the choice of the random set is resampled separately.
     """
 
     data: TrainingSet
@@ -41,7 +41,7 @@ class _Bench:
     retest: Retest
     seeds: NDArray[np.float64]
     tell: Callable[[int], None]
-    """Told how many probes were fitted."""
+    """Called with the number of probes fitted."""
 
     def right(self, weights: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which test images the probe of each weighting (r, n) gets right, (r, n_test)."""
@@ -53,14 +53,16 @@ class _Bench:
         return np.asarray(fits.predict(self.test.vectors) == self.test.labels)
 
     def one(self, rows: NDArray[np.bool_], n_seeds: int | None = None) -> Examined:
-        """The arm that learns from these rows (n,)."""
+        """Examine the arm that is trained on these rows (n,)."""
         right = self.right(np.concatenate([rows[None], self.seeds[:n_seeds] * rows]))
         return self.retest.examine(right[0], right[1:])
 
     def many(self, sets: NDArray[np.bool_], n_seeds: int | None = None) -> tuple[Examined, NDArray[np.bool_]]:
-        """The mean of arms that learn from `sets` (r, n) of rows, and which test images each gets right (r, n_test).
+        """Examine the mean of the arms trained on `sets` (r, n) of rows. Also returns which test images each gets right,
+        (r, n_test).
 
-        A draw is the mean over sets drawn anew, moved by what a training seed changes in one of them: r x s fits are spared.
+        A draw is the mean over resampled sets plus the change that a training seed makes in one of them. This avoids r x s
+        fits.
         """
         n = len(self.seeds[:n_seeds])
         which = np.arange(n) % len(sets)
@@ -72,7 +74,7 @@ class _Bench:
         return self.retest.examine(each.mean(0), draws), each
 
     def balanced(self, n_before: int, rng: np.random.Generator) -> Examined:
-        """Last-layer retraining on group-balanced subsets of what is there, several averaged (DFR)."""
+        """Examine last-layer retraining on group-balanced subsets of `before`, averaged over several subsets (DFR)."""
         cells = self.data.cells[:n_before]
         n = len(self.seeds)
         weights = np.zeros((_SUBSETS + n * _SUBSETS_A_SEED, len(self.data.labels)))
@@ -91,38 +93,40 @@ def compare(
     batches: Sequence[int] = (), notes: Sequence[str] = (), oracle: bool = False,
     others: Mapping[str, TrainingSet] | None = None, progress: Callable[[int, int], None] | None = None,
 ) -> ProbeReport:  # fmt: skip
-    """The arms and their verdict. `recommended` are images to add to `before`; random sets of as many come from `pool`.
+    """Compare the arms and give the verdict.
 
-    The regularisation is chosen inside `before` (see `choose_c`) and kept for every arm, so that only the images differ. The
-    gain is the accuracy of the group that was worst before (named before anything is added, so that no arm can shop for
-    another), recommended less the mean of random sets. Its interval covers the test images, the training images and what
-    else might have been recommended, all resampled, paired between arms.
+    `recommended` are images to add to `before`. Random sets of the same size are drawn from `pool`.
 
-    `improved` needs that interval above 0, a place among the best 5 % of the single random sets (so at least 19 of them), and a
-    worst group no worse than the random arm's. `fixed` also needs the gap between images that follow the shortcut and
-    images that break it to be halved at least, to have fallen by more than its interval, and to be down to one whose interval
-    holds 0; and a mean over groups that has not fallen. With `oracle`, an arm fills the emptiest cells from the pool.
-    `others` are further images to add to `before`, each an arm of its own by its name; the verdict is not about them.
+    The regularisation is chosen within `before` (see `choose_c`) and kept for every arm, so that only the images differ. The
+    gain is measured on the group that was worst before. This group is fixed before images are added, so that no arm can pick
+    a better one. The gain is the accuracy of the recommended arm minus the mean of the random sets. Its interval resamples the
+    test images, the training images and the random sets, paired between arms.
+
+    `improved` needs that interval above 0, a rank among the best 5 % of the single random sets (so at least 19 sets), and a
+    worst group not below the random arm's. `fixed` also needs the gap between aligned and conflicting images to be at most
+    half of what it was, to have fallen with an interval above 0, and to have an interval that contains 0. The mean over
+    groups must not have fallen. With `oracle`, an arm fills the emptiest cells from the pool. `others` are further sets of
+    images to add to `before`. Each is an arm under its own name and does not affect the verdict.
     `progress(n_fitted, n_all)` counts probes.
 
-    Error: a group of 20 images moves in steps of five points. The choice of the attribute is not covered.
+    Error: the accuracy of a group of 20 images moves in steps of five points. The choice of the attribute is not covered.
     Source: Sagawa et al. (2020) for the worst group and the average by the training set's make-up; Efron (1979) and Rubin
-    (1981) for test and training images drawn anew; Phipson and Smyth (2010) for the rank; Kirichenko et al. (2023) for the
+    (1981) for resampled test and training images; Phipson and Smyth (2010) for the rank; Kirichenko et al. (2023) for the
     reweighted arm.
 
     Raises:
-        DataError: a class with a single training image.
+        DataError: a class has a single training image.
     """
     sizes = np.bincount(before.labels, minlength=len(classes))
     for name, size in zip(classes, sizes, strict=True):
         if size == 1:
             raise DataError(
-                f"class {name!r} has a single training image; a probe needs two or more, or none of that class."
+                f"class {name!r} has a single training image; a probe needs at least two, or none; add one or drop it."
             )
     n_before, n_added = len(before.labels), len(recommended.labels)
     sets = [rng.permutation(len(pool.labels))[:n_added] for _ in range(settings.n_random if n_added else 0)]
     best = [evenly(before.cells, pool.cells, n_added, rng) for _ in range(_ORACLE_DRAWS if oracle and n_added else 0)]
-    # Of a large pool only what is drawn takes part.
+    # Only the drawn images of a large pool are used.
     drawn = np.unique(np.concatenate([*sets, *best, np.zeros(0, np.intp)]).astype(np.intp))
     data = before.plus(recommended).plus(pool.take(drawn))
     places: dict[str, slice] = {}
@@ -131,7 +135,7 @@ def compare(
         data = data.plus(more)
     seeds = np.ones((settings.n_seeds, len(data.labels)))
     seeds[:, :n_before] = exponential(before.cells, settings.n_seeds, rng)
-    # Not by cell: how many of the images fill which cell is part of what was recommended.
+    # Not resampled by cell, because the number of images in each cell is part of the recommendation.
     seeds[:, n_before : n_before + n_added] = exponential(np.zeros(n_added, int), settings.n_seeds, rng)
     retest = Retest.of(test.groups, settings.n_bootstrap, settings.n_seeds, rng)
     c = choose_c(before, len(classes), settings.c_grid, seed)
@@ -194,7 +198,7 @@ def compare(
 
 @dataclass(frozen=True, slots=True)
 class _Proof:
-    """Reads what was examined: figures of an arm, points of the curve, the verdict."""
+    """Computes the results from the examined arms: figures of an arm, points of the curve, the verdict."""
 
     test: Holdout
     retest: Retest
@@ -202,7 +206,7 @@ class _Proof:
     class_idx: int
     value: str
     usual: NDArray[np.integer[Any]]
-    """Training images of each group, before: the make-up that averages are over."""
+    """Training images of each group in `before`: the make-up that averages are weighted by."""
 
     def groups(self, examined: Examined) -> tuple[GroupAccuracy, ...]:
         """Accuracy of each group."""
@@ -210,14 +214,14 @@ class _Proof:
         for g, (c, has) in enumerate(self.test.groups.names):
             n, at = len(self.retest.rows[g]), float(examined.value[g])
             low, high = interval(np.clip(examined.draws[:, g], 0, 1), at)
-            # A group that is all right (or all wrong) has no bootstrap spread; the score interval knows better.
+            # A group that is all right or all wrong has no bootstrap spread, so the score interval is used as well.
             score_low, score_high = stats.wilson(at * n, n)
             ci = min(low, float(score_low)), max(high, float(score_high))
             rows.append(GroupAccuracy(self.classes[c], self.value if has else f"not {self.value}", n, at, ci))
         return tuple(rows)
 
     def arm(self, name: str, n_train: int, examined: Examined) -> Arm:
-        """The arm's figures."""
+        """The results of an arm."""
         groups = self.groups(examined)
         shares = self.retest.shares
         accuracy = float(examined.value @ shares)
@@ -238,7 +242,7 @@ class _Proof:
         return np.asarray(parts[..., :-1] @ (usual / usual.sum()))
 
     def gap(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Reliance: see `Groups.gap`."""
+        """Reliance; see `Groups.gap`."""
         return self.test.groups.gap(parts[..., :-1], self.class_idx)
 
     def point(self, n: int, examined: Examined, control: CurvePoint | None = None) -> CurvePoint:
@@ -252,7 +256,7 @@ class _Proof:
     def average_change(
         self, found: dict[str, Examined]
     ) -> tuple[tuple[float, tuple[float, float]] | None, tuple[str, ...]]:
-        """What the average accuracy gains from the recommended images, and a warning where it falls."""
+        """The change of the average accuracy due to the recommended images, and a warning if it falls."""
         if "recommended" not in found:
             return None, ()
         after, before = found["recommended"], found["before"]
@@ -260,9 +264,9 @@ class _Proof:
         ci = interval(self._average(after.draws) - self._average(before.draws), change)
         if ci[1] >= 0:
             return (change, ci), ()
-        # Where the shortcut mostly holds, to unlearn it costs a little; that all groups together lose is another thing.
+        # If the shortcut mostly holds, unlearning it costs a little. A loss over all groups together is worse.
         said = "The average accuracy falls on images made up like the training set"
-        return (change, ci), (f"{said}: a fix that ruins the rest is no fix." if self._ruined(found) else f"{said}.",)
+        return (change, ci), (f"{said}, and so does the mean over all groups." if self._ruined(found) else f"{said}.",)
 
     @staticmethod
     def _ruined(found: dict[str, Examined]) -> bool:
@@ -274,23 +278,23 @@ class _Proof:
     def judge(
         self, found: dict[str, Examined], singles: NDArray[np.float64]
     ) -> tuple[tuple[float, tuple[float, float]] | None, Verdict]:
-        """The gain over random, and the verdict; `singles` (r, groups) are the accuracies of the single random sets."""
+        """The gain over random and the verdict. `singles` (r, groups) are the accuracies of the single random sets."""
         if "recommended" not in found:
             return None, "no evidence of improvement"
         before, mine, random = found["before"], found["recommended"], found["random"]
         worst = int(before.value[:-1].argmin())
         gain = float(mine.value[worst] - random.value[worst])
         ci = interval(mine.draws[:, worst] - random.draws[:, worst], gain)
-        # One lucky set beats the mean of many; the rank among the single sets asks whether luck alone would do.
+        # One lucky set can beat the mean of many, so the rank among the single sets is tested as well.
         rank_p = (1 + (singles[:, worst] >= mine.value[worst] - 1e-9).sum()) / (1 + len(singles))
         no_worse = mine.value[:-1].min() >= random.value[:-1].min()
         if ci[0] <= 0 or rank_p > 1 - stats.LEVEL or not no_worse:
             return (gain, ci), "no evidence of improvement"
-        # Without both of the class's groups in the test set there is no gap to see, and none to call closed.
+        # If the test set lacks one of the class's groups, no gap can be measured or closed.
         was, left = float(self.gap(before.value)), float(self.gap(mine.value))
         if not np.isfinite(left):
             return (gain, ci), "improved"
-        # In a small test set any interval holds 0, so the gap itself must have come down too, and be seen to.
+        # In a small test set every interval contains 0, so the gap itself must have fallen measurably.
         holds_0 = interval(self.gap(mine.draws), left)[0] <= 0
         fell = interval(self.gap(before.draws) - self.gap(mine.draws), was - left)[0] > 0
         closed = holds_0 and fell and left <= was / 2 and not self._ruined(found)

@@ -1,1 +1,93 @@
-"""The forms of DATA: one file reads one form."""
+"""The forms of DATA: one file reads one form. A module joins by defining `READER`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import url2pathname
+
+import pandas as pd
+
+from curator.errors import InputError
+from curator.io import remote
+from curator.registry import Registry
+from curator.types import Dataset
+
+Data = str | Path | pd.DataFrame
+"""What DATA can be given as: a path, a URL, the name of a data set, or a DataFrame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """DATA as the user gave it, and what goes with it.
+
+    `path` is the absolute path of what lies on this machine, or the URL without a slash at its end; "" for a DataFrame.
+    """
+
+    data: str | pd.DataFrame
+    path: str
+    path_column: str = "path"
+    label_column: str = "label"
+    allow_outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One form of DATA. Readers are asked in their `order`; the first whose `reads` says yes reads it.
+
+    `reads` is cheap: it looks at names, and imports nothing heavy. `form` says in a few words what is read, for the error
+    where nothing fits; "" where it is not worth naming there. `read` gives the images, sorted by id, without opening one.
+    """
+
+    order: int
+    reads: Callable[[Request], bool]
+    read: Callable[[Request], Dataset]
+    form: str = ""
+
+
+READERS: Registry[Reader] = Registry("curator.readers", "READER", "reader")
+
+
+def scan(
+    data: str | Path | pd.DataFrame,
+    *,
+    path_column: str = "path",
+    label_column: str = "label",
+    allow_outside: bool = False,
+) -> Dataset:
+    """The images of DATA and what is known of them; no image is opened.
+
+    `ids` and `classes` are sorted, so the order on disk or in a table does not matter. `allow_outside` lets a table name
+    files outside its own folder.
+
+    Raises:
+        InputError: no reader reads it, or it does not exist. DataError: it holds no image.
+        MissingExtraError: a URL whose library is not installed.
+    """
+    request = Request(
+        data if isinstance(data, pd.DataFrame) else str(data), _path(data), path_column, label_column, allow_outside
+    )
+    readers = sorted((reader for _, reader in READERS), key=lambda r: r.order)
+    for reader in readers:
+        if reader.reads(request):
+            return reader.read(request)
+    forms = [r.form for r in readers if r.form]
+    needed = f"Give {', '.join(forms[:-1])}, or {forms[-1]}."
+    if isinstance(data, str) and not data.strip():
+        raise InputError(f"DATA is empty. {needed}")
+    if not os.path.lexists(request.path):
+        raise InputError(f"no such file or folder: {data}. {needed}")
+    raise InputError(f"{data} is neither a folder nor a readable file. Check the link or the disk it is on.")
+
+
+def _path(data: Data) -> str:
+    if isinstance(data, pd.DataFrame):
+        return ""
+    text = str(data)
+    if text.lower().startswith("file://"):
+        text = url2pathname(text[len("file://") :])
+    if remote.is_url(text):
+        return text.rstrip("/")
+    return os.path.abspath(os.path.expanduser(text)) if text.strip() else ""

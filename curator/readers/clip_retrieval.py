@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from curator.errors import DataError, InputError
+from curator.readers import Reader
 from curator.types import UNLABELLED, Dataset, Floats
 
 NOT_AUDITED = ("caption", "url", "key", "sha256", "md5")
@@ -248,3 +249,11 @@ def _text(value: object) -> str:
 def skipped(dataset: Dataset, usable: NDArray[np.bool_]) -> Dataset:
     """The data set less the images without a usable embedding, which join `skipped`."""
     return dataset.without({str(i): "the embedding is not finite, or 0" for i in dataset.ids[~usable]})
+
+
+READER = Reader(
+    order=30,
+    form="a folder of embeddings that clip-retrieval wrote",
+    reads=lambda request: is_folder(request.path),
+    read=lambda request: scan(request.path, label_column=request.label_column),
+)

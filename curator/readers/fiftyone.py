@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from curator.errors import DataError, InputError
 from curator.io.fiftyone import load_fiftyone
-from curator.readers.table import Row, Table
-from curator.types import Skipped
+from curator.readers import Reader, Request
+from curator.readers._rows import Row, Table, dataset
+from curator.types import Dataset, Skipped
 
 SPLIT_TAGS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 """Sample tags that are splits, where there is no field called split; a sample with two of them is in none."""
@@ -110,3 +111,19 @@ def _splits(view: Any, schema: dict[str, Any], tags: list[list[str]]) -> list[st
         return [SPLIT_TAGS.get(str(s or "").lower(), str(s or "")) for s in view.values("split")]
     named = [{SPLIT_TAGS[t.lower()] for t in each if t.lower() in SPLIT_TAGS} for each in tags]
     return [found.pop() if len(found) == 1 else "" for found in named]
+
+
+_PREFIX = "fiftyone:"
+
+
+def _is_fiftyone(request: Request) -> bool:
+    return isinstance(request.data, str) and request.data.lower().startswith(_PREFIX)
+
+
+def _read(request: Request) -> Dataset:
+    name = str(request.data)[len(_PREFIX) :].strip()
+    root, table = read(name, label_field=request.label_column)
+    return dataset(name.replace("/", "-"), root, table.rows, table.skipped, table.metadata)
+
+
+READER = Reader(order=10, form="fiftyone:NAME", reads=_is_fiftyone, read=_read)

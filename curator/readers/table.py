@@ -5,36 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
 from curator.errors import DataError, InputError
-from curator.types import Skipped
+from curator.io import remote
+from curator.readers import Reader, Request
+from curator.readers._rows import Row, Table, dataset
+from curator.types import Dataset, Skipped
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+::)*[a-z][a-z0-9+.-]+://|(https?|ftp|file|data|s3|gs|az|hf):", re.IGNORECASE)
 _SPLIT_NAMES = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 _DEFAULT_LABEL = "label"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One image: `id` relative to the root, class name or None, split or ""."""
-
-    id: str
-    label: str | None
-    split: str
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """What a table lists: rows with unique ids, what was left out, and all other columns (index = id)."""
-
-    rows: tuple[Row, ...]
-    skipped: tuple[Skipped, ...]
-    metadata: pd.DataFrame
+_MOST_TABLE = 4 << 30
+"""Bytes of a remote table that are read, at most."""
 
 
 Find = Callable[[str], tuple[str, str]]
@@ -51,16 +39,25 @@ def read(path: str, *, path_column: str, label_column: str, allow_outside: bool,
     Raises: InputError if it cannot be read or has no such column; DataError if it has no row.
     """
     frame = _frame(path, (path_column, label_column, "split"))
-    name = os.path.basename(path)
+    return rows_of(
+        frame, os.path.basename(path), os.path.dirname(path), path_column=path_column, label_column=label_column,
+        allow_outside=allow_outside, find=find,
+    )  # fmt: skip
+
+
+def rows_of(
+    frame: pd.DataFrame, name: str, root: str, *, path_column: str, label_column: str, allow_outside: bool,
+    find: Find | None = None,
+) -> Table:  # fmt: skip
+    """The rows of a table that is in memory, called `name`; relative paths start at `root`. Otherwise as `read`."""
     if not len(frame):
         raise DataError(f"{name} has no rows. Needed: one row per image with its path.")
-    frame.columns = pd.Index([str(c).strip() for c in frame.columns])
+    frame = frame.set_axis([str(c).strip() for c in frame.columns], axis=1)
     if not frame.columns.is_unique:
         raise InputError(f"{name} has two columns of the same name: {', '.join(frame.columns)}. Rename one.")
     has_label = _check_columns(name, list(frame.columns), path_column, label_column)
     has_split = "split" in frame and "split" not in (path_column, label_column)
 
-    root = os.path.dirname(path)
     find = find or _Places(root, allow_outside).find
     found: list[tuple[Row, int]] = []
     skipped: list[Skipped] = []
@@ -210,3 +207,32 @@ class _Places:
 
     def _below(self, real: str) -> bool:
         return os.path.commonpath([real, self._real_root]) == self._real_root
+
+
+def _is_table(request: Request) -> bool:
+    return os.path.isfile(request.path) or (remote.is_url(request.path) and not remote.is_folder(request.path))
+
+
+def _read(request: Request) -> Dataset:
+    name = os.path.basename(request.path)
+    if not remote.is_url(request.path):
+        found = read(
+            request.path, path_column=request.path_column, label_column=request.label_column,
+            allow_outside=request.allow_outside,
+        )  # fmt: skip
+        root = os.path.dirname(request.path)
+    else:
+        # A copy is read here; the files that it names are not looked for before they are read.
+        root = request.path.rpartition("/")[0]
+        with tempfile.TemporaryDirectory() as folder:
+            copy = os.path.join(folder, name)
+            with open(copy, "wb") as file:
+                file.write(remote.read(request.path, _MOST_TABLE))
+            found = read(
+                copy, path_column=request.path_column, label_column=request.label_column, allow_outside=False,
+                find=partial(remote.below, root),
+            )  # fmt: skip
+    return dataset(os.path.splitext(name)[0], root, found.rows, found.skipped, found.metadata)
+
+
+READER = Reader(order=50, form="a .csv, .parquet or .jsonl table with a path column", reads=_is_table, read=_read)

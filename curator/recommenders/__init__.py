@@ -1,4 +1,4 @@
-"""How to choose images within a cell. One file per strategy; a module joins by defining `STRATEGY`."""
+"""Strategies for choosing images within a cell, one module each. A module joins by defining `STRATEGY`."""
 
 from __future__ import annotations
 

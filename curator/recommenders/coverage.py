@@ -1,4 +1,4 @@
-"""The images that stand for the most others: greedy facility location."""
+"""Chooses the images that best represent the others: greedy facility location."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from curator.selection.choice import Candidates
 
 
 def choose(candidates: Candidates, k: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Each next image is the one that brings all candidates nearest to a chosen one, weighted by trust in its label.
+    """Each step adds the image that brings all candidates nearest to a chosen one, weighted by confidence in its label.
 
-    Within 1 - 1/e of the best possible coverage. Source: Nemhauser, Wolsey and Fisher (1978); Wei, Iyer and Bilmes (2015).
+    The result is within 1 - 1/e of the best possible coverage. Source: Nemhauser, Wolsey and Fisher (1978); Wei, Iyer and
+    Bilmes (2015).
     """
     n = len(candidates.vectors)
     similarity = np.clip(candidates.vectors @ candidates.vectors.T, 0, 1) * candidates.confidence[:, None]

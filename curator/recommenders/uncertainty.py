@@ -1,4 +1,4 @@
-"""The images whose label is least sure."""
+"""Chooses the images with the least certain labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from curator.selection.choice import Candidates
 
 
 def choose(candidates: Candidates, k: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """By confidence, least first. Source: uncertainty sampling (Lewis and Gale 1994)."""
+    """By confidence, lowest first. Source: uncertainty sampling (Lewis and Gale 1994)."""
     return np.argsort(candidates.confidence, kind="stable")[:k]
 
 

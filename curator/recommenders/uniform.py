@@ -1,4 +1,4 @@
-"""Any images of the cell: the control that a strategy has to beat."""
+"""Chooses random images of the cell: the control for the other strategies."""
 
 from __future__ import annotations
 

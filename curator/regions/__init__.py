@@ -1,1 +1,1 @@
-"""Where the object is, what lies around it, and which visual words both are made of."""
+"""Locates the object and its surroundings in each image, and describes both with visual words."""

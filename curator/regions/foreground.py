@@ -1,4 +1,4 @@
-"""Where the object is: what does not look like the surround of its own picture. Knows no classes and needs no masks."""
+"""Locates the object: the places that differ from the image's own border region. Needs no classes and no masks."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from curator.types import Floats, Mask, Preprocessing
 
 VERSION = 2
 RING = 1 / 7
-"""Width of the ring that is taken for surround, as a fraction of the side: two of fourteen places."""
+"""Width of the border ring that counts as surroundings, as a fraction of the side: two of fourteen places."""
 NEIGHBOURS = 8
-"""Places of the ring that a place is compared with, its most similar ones. Chosen among 1 to 16, with rings of one to three
-places, on 360 composed photographs with true masks: the AUC of 0.982 hardly depends on either."""
+"""Number of most similar ring places that a place is compared with. Chosen among 1 to 16, with rings of one to three places, on
+360 composed photographs with true masks: the AUC of 0.982 hardly depends on either."""
 TOUCHES, STEEPNESS = 0.714, 25.6
-"""Logistic fit on the same photographs: the distance at which a place is as likely as not to hold some of the object (5 % of
-its area or more), and how fast that changes. A place that only touches the object counts, so the rest is clean."""
+"""Logistic fit on the same photographs: the distance at which the probability is 0.5 that the object covers at least 5 % of the
+place, and the slope. Places that only touch the object count as object, so that the rest is free of it."""
 
 
 @cache
 def _libraries() -> ThreadpoolController:
-    """What multiplies matrices here. Looked for once: that takes a hundred times as long as a limit does."""
+    """The BLAS libraries in use. Cached, because finding them takes a hundred times as long as setting a limit."""
     return ThreadpoolController()
 
 
 @cache
 def _ring(grid: int) -> tuple[NDArray[np.intp], Mask]:
-    """The places of the ring, and which pairs (place, ring place) are too near each other to compare: themselves and their
-    neighbours, which see nearly the same pixels."""
+    """The places of the ring, and the pairs (place, ring place) that are not compared. A place is not compared with itself or
+    with its neighbours, which contain nearly the same pixels."""
     y, x = (v.ravel() for v in np.mgrid[:grid, :grid])
     width = max(1, round(grid * RING))
     at = np.flatnonzero(np.minimum(np.minimum(y, x), grid - 1 - np.maximum(y, x)) < width)
@@ -38,19 +38,19 @@ def _ring(grid: int) -> tuple[NDArray[np.intp], Mask]:
 
 
 def strangeness(features: Floats) -> Floats:
-    """How unlike the surround each place is: 1 less its mean cosine to the most similar places of the outer ring.
+    """How different each place is from the surroundings: 1 minus its mean cosine to the most similar places of the outer ring.
 
-    `features` (b, g, g, d), any scale -> (b, g, g), 0..2. Objects are photographed inside their surroundings, so that the
-    ring shows what lies around them (the border prior).
+    `features` (b, g, g, d), any scale -> (b, g, g), 0..2. Photographs usually show the object inside its surroundings, so
+    the ring shows the surroundings (the border prior).
 
-    Error: an object that fills the ring is taken for surround, and a surround that shows in the middle only for object.
-    Source: the border prior of Wei et al. (2012), with nearest neighbours among patch features in place of geodesics.
+    Error: an object that fills the ring is taken for surroundings. Surroundings that appear only in the middle are taken for
+    object. Source: the border prior of Wei et al. (2012), with nearest neighbours among patch features instead of geodesics.
     """
     b, g = features.shape[:2]
     flat = features.reshape(b, g * g, -1)
     unit = flat / np.maximum(np.linalg.norm(flat, axis=2, keepdims=True), 1e-12)
     ring, near = _ring(g)
-    # One thread: two take twice as long for products this small, more beside the encoder, and the last bit depends on them.
+    # Two threads take twice as long for such small products, and the last bits depend on the number of threads.
     with _libraries().limit(limits=1, user_api="blas"):
         similar = unit @ unit[:, ring].transpose(0, 2, 1)
     similar[:, near] = -1
@@ -60,7 +60,7 @@ def strangeness(features: Floats) -> Floats:
 
 
 def foreground(features: Floats) -> Floats:
-    """The probability (b, g, g) that a place holds some of the object.
+    """The probability (b, g, g) that a place contains part of the object.
 
     >>> picture = np.tile(np.array([1.0, 0.0], np.float32), (1, 7, 7, 1))
     >>> picture[0, 3, 2] = 0.0, 1.0
@@ -71,9 +71,9 @@ def foreground(features: Floats) -> Floats:
 
 
 def spread(grid: Floats, height: int, width: int, preprocessing: Preprocessing) -> Floats:
-    """A map (g, g) over the encoder's input as a map (height, width) over the picture it was cut from.
+    """Resample a map (g, g) over the encoder's input to a map (height, width) over the original image.
 
-    What the input does not show gets the value of the nearest place that it shows.
+    Pixels outside the encoder's input get the value of the nearest place inside.
     """
     left, top, right, bottom = preprocessing.view(width, height)
     g = len(grid)
@@ -84,15 +84,15 @@ def spread(grid: Floats, height: int, width: int, preprocessing: Preprocessing) 
 
 
 def cover(inputs: NDArray[np.uint8], likely: Floats) -> NDArray[np.uint8]:
-    """The pictures (b, size, size, 3) without their object: its places are covered by pieces of the surround beside it.
+    """The images (b, size, size, 3) with their object covered by pieces of the nearby surroundings.
 
-    `likely` (b, g, g) is the probability of the object. Each place from 0.5 up is replaced by a place of the surround in
-    the same row or the next, which one follows from where it lies, so that the same picture is always covered alike. Of a
-    picture without any surround nothing is covered.
+    `likely` (b, g, g) is the probability of the object. Each place with 0.5 or more is replaced by a place of the
+    surroundings in the same row or a neighbouring one. The choice depends only on the position, so an image is always covered
+    in the same way. An image without surroundings stays as it is.
 
-    Error: what covers is pasted in squares, and the hole has the object's coarse shape: on 360 composed photographs a probe
-    still names 24 % of sixteen species (chance 6 %, whole picture 94 %, mean of the last features off the object 89 %),
-    and 99 % of the scenes.
+    Error: the covering pieces are squares, and the hole has the object's rough shape. On 360 composed photographs a probe
+    still names 24 % of sixteen species (chance 6 %, whole image 94 %, mean of the last features off the object 89 %), and
+    99 % of the scenes.
     """
     g = likely.shape[1]
     side = inputs.shape[1] // g
@@ -111,6 +111,6 @@ def cover(inputs: NDArray[np.uint8], likely: Floats) -> NDArray[np.uint8]:
 
 
 def _places(inputs: NDArray[np.uint8], g: int, side: int) -> NDArray[np.uint8]:
-    """The pictures (b, size, size, 3) by place, (b, g, g, side, side, 3): the same memory."""
+    """The images (b, size, size, 3) by place, (b, g, g, side, side, 3). This is a view of the same memory."""
     shown = inputs[:, : g * side, : g * side]
     return shown.reshape(len(inputs), g, side, g, side, 3).swapaxes(2, 3)

@@ -1,4 +1,4 @@
-"""What is seen at each place of a picture, packed small enough to be kept for every image."""
+"""Packs what is seen at each place of an image into few bytes, so that it can be stored for every image."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from curator.regions.foreground import VERSION as FOREGROUND
 from curator.regions.foreground import foreground
 from curator.types import Floats, Ids, Mask, PackedRows, Patches
 
-VERSION = f"1.{FOREGROUND}"  # raise it when the packed bytes change
+VERSION = f"1.{FOREGROUND}"  # increase it when the packed bytes change
 IN_MEMORY = 2**28
-"""Bytes of features that are held in memory: those of some 12,000 pictures. More stay on the disk until they are asked for."""
-_EXTRA = 5  # bytes beside the features of a place: foreground, three of colour, texture
+"""Maximum number of feature bytes kept in memory: about 12,000 images. Larger sets are read from the disk on request."""
+_EXTRA = 5  # bytes of a place besides the features: foreground, three of colour, texture
 
 
 def pack(inputs: NDArray[np.uint8], features: Floats, likely: Floats | None = None) -> NDArray[np.uint8]:
-    """One row of bytes per picture: `inputs` (b, size, size, 3), `features` (b, g, g, d) -> (b, g * g * (d + 5)).
+    """Pack each image into one row of bytes: `inputs` (b, size, size, 3), `features` (b, g, g, d) -> (b, g * g * (d + 5)).
 
-    `likely` (b, g, g) is `foreground(features)`, where it is at hand.
+    `likely` (b, g, g) is `foreground(features)`, if the caller has computed it.
 
-    Features lose their length, and are rounded to 1/127 (a cosine moves by less than 0.01).
+    Features are normalised and rounded to 1/127, which changes a cosine by less than 0.01.
     """
     b, g, _, d = features.shape
     unit = features / np.maximum(np.linalg.norm(features, axis=3, keepdims=True), 1e-12)
@@ -34,7 +34,7 @@ def pack(inputs: NDArray[np.uint8], features: Floats, likely: Floats | None = No
 
 
 def unpack(ids: Ids, rows: NDArray[np.uint8], grid: int, eye: str) -> Patches:
-    """The patches whose packed rows these are; `eye` is the fingerprint of what saw them."""
+    """Unpack rows into patches. `eye` is the fingerprint of the encoder that computed them."""
     whole = rows.reshape(len(rows), grid, grid, -1)
     d = whole.shape[3] - _EXTRA
     return Patches(
@@ -48,10 +48,10 @@ def unpack(ids: Ids, rows: NDArray[np.uint8], grid: int, eye: str) -> Patches:
 
 
 def read(ids: Ids, rows: PackedRows, grid: int, eye: str) -> tuple[Mask, Patches | None]:
-    """The patches of packed rows that may be too many for memory, and which (n,) of the rows there are, sound.
+    """Read packed rows, which may be too many for memory. Returns which rows (n,) are present and valid, and the patches.
 
-    None unless all are. What is small is read at once, and with it every row is looked at; the features stay where they are
-    if they are more than `IN_MEMORY`.
+    The patches are None unless all rows are valid. Everything but the features is read at once, which checks every row. The
+    features stay on the disk if they exceed `IN_MEMORY` bytes.
     """
     n = len(rows)
     found = np.zeros(n, np.bool_)
@@ -77,7 +77,7 @@ def read(ids: Ids, rows: PackedRows, grid: int, eye: str) -> tuple[Mask, Patches
 
 
 class _Features:
-    """The features of packed rows, (n, g, g, d) int8, read when they are asked for."""
+    """The features of packed rows, (n, g, g, d) int8, read on request."""
 
     def __init__(self, rows: PackedRows, shape: tuple[int, ...]) -> None:
         self._rows, self.shape = rows, shape
@@ -100,7 +100,7 @@ def _pixels(inputs: NDArray[np.uint8], grid: int) -> tuple[NDArray[np.uint8], ND
     b, size = inputs.shape[:2]
     side = size // grid
     shown = inputs[:, : side * grid, : side * grid]
-    # Whole rows are added first, as whole numbers: exact in any order, and in an eighth of the time of a mean over blocks.
+    # Rows are summed first, as integers. This is exact in any order and takes an eighth of the time of a mean over blocks.
     rows = shown.reshape(b, grid, side, -1).sum(2, dtype=np.uint32)
     colour = rows.reshape(b, grid, grid, side, 3).sum(3, dtype=np.uint32).astype(np.float32) / np.float32(side * side)
     grey = (shown[..., 0].astype(np.float32) + shown[..., 1] + shown[..., 2]) / np.float32(3)

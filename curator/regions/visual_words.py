@@ -1,4 +1,4 @@
-"""Visual words: the kinds of patches that a data set is made of, found by clustering."""
+"""Visual words: the kinds of patches in a data set, found by clustering."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from curator.types import Floats, Mask, Patches
 
 N_WORDS = 64
 N_AXES = 48
-"""Words, and principal axes they are found in: as in Sivic and Zisserman's bags of words, on a network's features."""
+"""Number of words, and of principal axes for finding them, as in the bags of words of Sivic and Zisserman."""
 _SAMPLE = 40_000
-"""Patches that the words are learnt from: k-means on them takes about a second. Not tuned."""
+"""Number of patches from which the words are learnt. k-means takes about a second on them. Not tuned."""
 ODD, BY_THE_EDGE = 5.0, 4
-"""What is odd in its own picture and lies within this many places of the frame's edge counts this often. A watermark in one
-picture of ten is one patch in a thousand: of four development sets with one in few pictures, three got no word for it (phi
-0.08 to 0.62) and all four do with any weight from 5 to 20 (0.88 to 0.94); from 10 on grounds lose theirs to odd things."""
+"""A patch that is odd in its own image and lies within this many places of the edge counts this often. A watermark in one image
+of ten is one patch in a thousand. Of four development sets with marks in few images, three got no word for the mark without a
+weight (phi 0.08 to 0.62). All four get one with any weight from 5 to 20 (0.88 to 0.94). From 10 on, backgrounds lose words to
+odd things."""
 _BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """`mean` (d,), `axes` (d, a), `centres` (k, a): a patch is the word whose centre is nearest after projection."""
+    """`mean` (d,), `axes` (d, a), `centres` (k, a): a patch gets the word whose centre is nearest after projection."""
 
     mean: Floats
     axes: Floats
@@ -36,10 +37,10 @@ class Vocabulary:
 
 
 def learn(patches: Patches, seed: int, n_words: int = N_WORDS) -> Vocabulary:
-    """The words of a data set, numbered from the most to the least common.
+    """Learn the words of a data set, numbered from the most to the least common.
 
-    Principal axes, then k-means, on a random sample of patches (every image gives as many), in which small marks weigh more
-    than their number (`ODD`). Labels play no part.
+    Runs principal axes and then k-means on a random sample of patches, with as many patches from every image. Small marks at
+    the edge have more weight (`ODD`). Labels are not used.
 
     Source: Sivic and Zisserman (2003).
     """
@@ -55,7 +56,7 @@ def learn(patches: Patches, seed: int, n_words: int = N_WORDS) -> Vocabulary:
     weights = _weights(patches, rows, picks)
     mean = np.average(sample, axis=0, weights=weights).astype(np.float32)
     centred = (sample - mean).astype(np.float64)
-    # One thread: the last bit of a product depends on how many there are, and k-means would carry it far.
+    # One thread, because the last bits of a product depend on the number of threads, and k-means would amplify them.
     with threadpool_limits(1):
         values, vectors = np.linalg.eigh((centred * weights[:, None]).T @ centred / weights.sum())
         order = np.argsort(-values, kind="stable")[:N_AXES]
@@ -78,7 +79,7 @@ def _picked(patches: Patches, rows: NDArray[np.intp], picks: NDArray[np.intp]) -
 
 
 def _weights(patches: Patches, rows: NDArray[np.intp], picks: NDArray[np.intp]) -> NDArray[np.float64]:
-    """How often each patch of the sample counts: `picks` (r, e) are places of the images `rows` (r,) -> (r * e,)."""
+    """How often each sampled patch counts: `picks` (r, e) are places of the images `rows` (r,) -> (r * e,)."""
     g = patches.grid
     y, x = np.mgrid[:g, :g]
     near = (np.minimum(np.minimum(y, x), g - 1 - np.maximum(y, x)) < BY_THE_EDGE).ravel()
@@ -99,7 +100,7 @@ def spell(vocabulary: Vocabulary, patches: Patches) -> NDArray[np.uint8]:
 
 
 def counts(words: NDArray[np.uint8], where: Mask, n_words: int) -> NDArray[np.int32]:
-    """How many places of each image are each word: (n, g, g) words, of those in `where` (n, g, g) -> (n, n_words).
+    """Count the places of each image that have each word, within `where` (n, g, g): words (n, g, g) -> (n, n_words).
 
     >>> counts(np.array([[[0, 1], [1, 2]]], np.uint8), np.array([[[True, True], [True, False]]]), 3).tolist()
     [[1, 2, 0]]

@@ -104,7 +104,7 @@ def sentence(f: Finding) -> str:
     >>> sentence(replace(f, p=None, q=None, n_class=4, n_with=4, against="pool"))
     '4 of 4 bunny images have a green background, against 11% of the images in the pool; 4 images are too few to tell.'
     """
-    return " ".join(filter(None, (headline(f), intervals(f))))
+    return " ".join(filter(None, (headline(f), intervals(f), known(f))))
 
 
 def headline(f: Finding) -> str:
@@ -115,10 +115,15 @@ def headline(f: Finding) -> str:
     against = f"against {percent(f.share_elsewhere)} {rest}"
     if f.p is None:
         return f"{f.n_with} of {f.n_class} {who}, {against}; {f.n_class} images are too few to tell."
-    said = f"{percent(f.share_in_class)} of {who}, {against}."
+    return f"{percent(f.share_in_class)} of {who}, {against}."
+
+
+def known(f: Finding) -> str:
+    """For how many images the attribute is known; "" where it is known for all."""
     c = f.coverage
-    known = c and f" Known for {c.known} of {c.size} of them and for {c.known_elsewhere} of {c.size_elsewhere} {rest}."
-    return said + (known or "")
+    if c is None:
+        return ""
+    return f"Known for {c.known} of {c.size} of them, and for {c.known_elsewhere} of {c.size_elsewhere} {_REST[f.against]}."
 
 
 def intervals(f: Finding) -> str:

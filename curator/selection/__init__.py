@@ -1,1 +1,1 @@
-"""Which images to add, leave out or put into which split."""
+"""Decides which images to add, to leave out, or to put into which split."""

@@ -1,4 +1,4 @@
-"""What to add: plan the class x value cells, choose images for each, and say in words what the pool lacks."""
+"""Chooses images to add: plans the class x value cells, chooses images for each, and describes what the pool lacks."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ __all__ = [
     "shopping_list",
 ]
 SOURCES: Mapping[str, Literal["given", "predicted", "confirmed"]] = {"given": "given", "confirmed": "confirmed"}
-"""Where a label comes from, if not from a guess."""
+"""Sources of labels that are not predicted."""
 _PRIOR = 2.0
-"""Images' worth of the errors in all breaking cells that each cell's own are mixed with: some have a handful."""
+"""Each cell's error is mixed with the mean error of all conflicting cells, weighted as this many images, because some
+cells have few images."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The candidates, row by row: what they show, their label and how sure it is, and who may be chosen at all.
+    """The candidates, one per row: what they show, their label, how certain it is, and whether they may be chosen.
 
-    `label_source` (p,) is "given", "predicted" or "confirmed" (by a person); `labels` is -1 where there is none.
-    `doubt` (p,) is how wrong the probe of the data set as it stands is about the image's label (0..1).
-    `caveats` (p,) says why an image is taken only when nothing else fills its cell, "" where nothing is wrong with it.
+    `label_source` (p,) is "given", "predicted" or "confirmed" (by a person). `labels` is -1 where there is no label.
+    `doubt` (p,) is the error (0..1) of the current data set's probe on the image's label.
+    `caveats` (p,) gives the reason why an image is chosen only as a last resort, or "".
     """
 
     ids: Ids
@@ -49,22 +50,22 @@ class Pool:
     caveats: NDArray[np.str_] | None = None
 
     def trusted(self, confidence: float) -> Mask:
-        """Who may be chosen (p,): usable, of a class, and with a label that is given or predicted at least so surely."""
+        """The candidates (p,) that may be chosen: usable, with a class, and with a label that is given or certain enough."""
         sure = (self.label_source == "given") | (self.confidence >= confidence)
         return np.asarray(self.usable & (self.labels >= 0) & sure, np.bool_)
 
     def source(self, row: int) -> Literal["given", "predicted", "confirmed"]:
-        """Where the label of one row comes from."""
+        """The source of the label of one row."""
         return SOURCES.get(str(self.label_source[row]), "predicted")
 
     def caveat(self, row: int) -> str:
-        """Why one row is a last resort, "" where it is not."""
+        """The reason why one row is a last resort, or ""."""
         return "" if self.caveats is None else str(self.caveats[row])
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What a strategy chooses from: images of one cell, none of them a repeat."""
+    """The input of a strategy: images of one cell, without duplicates."""
 
     vectors: Floats
     confidence: NDArray[np.float64]
@@ -78,9 +79,9 @@ Strategy = Callable[[Candidates, int, np.random.Generator], NDArray[np.intp]]
 def errors_by_cell(
     targets: Sequence[Target], classes: Sequence[str], pool: Pool, confidence: float
 ) -> dict[CellKey, float]:
-    """The error (0..1) of the probe as it stands in each breaking cell, seen on the pool: images it has not learned from.
+    """The error (0..1) of the current probe in each conflicting cell, measured on pool images that it has not learnt from.
 
-    Error: of a cell with few candidates it is mostly the mean over all breaking cells; a predicted label that is wrong
+    Error: in a cell with few candidates the result is mostly the mean over all conflicting cells. A wrong predicted label
     counts as an error of the probe.
     """
     eligible = eligible_rows(targets, classes, pool, confidence)
@@ -95,11 +96,13 @@ def recommend(
     labels: Ints, classes: Sequence[str], targets: Sequence[Target], pool: Pool, strategy: Strategy, budget: int,
     rng: np.random.Generator, *, confidence: float = 0.0, needs: Mapping[CellKey, float] | None = None,
 ) -> Recommendation:  # fmt: skip
-    """Plan, then choose. An image serves one cell; what has a caveat comes after all else in its cell. Images are ranked
-    by the plan (by turns over the cells where there are no `needs`), so that any first part of the list is one too. Cells
-    the pool cannot fill stay `missing` and become the shopping list; what is left of the budget goes to cells that it can.
+    """Plan, then choose images.
 
-    Error: a predicted label is wrong as often as its probe is; such rows say `predicted` and should be looked at.
+    An image serves one cell. Images with a caveat come last in their cell. Images are ranked by the plan, or in turn over the
+    cells if there are no `needs`, so that every first part of the list is a good choice too. Cells that the pool cannot fill
+    stay `missing` and become the shopping list. The rest of the budget goes to cells that it can fill.
+
+    Error: predicted labels are wrong as often as their probe is. Such rows are marked `predicted`; check them.
     """
     eligible = eligible_rows(targets, classes, pool, confidence)
     wanted = plan(labels, classes, targets, budget, None, needs)
@@ -115,7 +118,7 @@ def recommend(
         short = [i for i, cell in enumerate(possible) if len(chosen[i]) < cell.want]
         if not short:
             break
-        # An image that two cells could use went to the first: what the second cannot get goes to others.
+        # An image that two cells could use went to the first cell. The second cell's unused budget goes to other cells.
         for i in short:
             supply[list(eligible)[i]] = len(chosen[i])
     cells = tuple(
@@ -144,7 +147,7 @@ def recommend(
 def _choose(
     rows: NDArray[np.intp], k: int, pool: Pool, strategy: Strategy, rng: np.random.Generator
 ) -> list[int]:  # fmt: skip
-    """Up to k of the rows by the strategy, those with a caveat only once the others are used up."""
+    """Choose up to k of the rows by the strategy. Rows with a caveat are used only after all others."""
     late = np.array([bool(pool.caveat(int(row))) for row in rows], np.bool_)
     out: list[int] = []
     for part in (rows[~late], rows[late]):
@@ -157,7 +160,7 @@ def _choose(
 def eligible_rows(
     targets: Sequence[Target], classes: Sequence[str], pool: Pool, confidence: float
 ) -> dict[CellKey, NDArray[np.intp]]:
-    """The pool rows that may fill each breaking cell, in the order of `plan`."""
+    """The pool rows that may fill each conflicting cell, in the order of `plan`."""
     sure = pool.trusted(confidence)
     out = {}
     for t, target in enumerate(targets):

@@ -1,4 +1,4 @@
-"""What a person decided in a review: which recommended images to take or not, and which findings are accepted."""
+"""The decisions of a person in a review: which recommended images to accept or reject, and which findings are accepted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REFUSED = "rejected in the FiftyOne App: no shortcut"
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """One image of a review: its path, the label it is shown with ("" for none), its tags; `source` is data or pool."""
+    """One image of a review: its path, its displayed label ("" for none), its tags, and its `source` (data or pool)."""
 
     path: str
     label: str
@@ -26,9 +26,9 @@ class Tagged:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """Decisions by path of the image: `accepted` with the label to take it with ("" = as predicted), and `rejected`.
+    """Decisions by image path: `accepted` maps to the label to use ("" = as predicted); `rejected` is a set.
 
-    `source` says where they are from, for whoever reads the result; `notes` are sentences the user must see.
+    `source` says where the decisions come from, for readers of the result. `notes` are sentences that the user must see.
     """
 
     accepted: Mapping[str, str] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Review:
     notes: tuple[str, ...] = ()
 
     def then(self, later: Review) -> Review:
-        """Both; of an image that both decide on, what the later says.
+        """Both reviews together. If both decide on an image, the later decision holds.
 
         >>> Review({"a": "hen"}).then(Review(rejected=frozenset("a"))).accepted
         {}
@@ -49,7 +49,7 @@ class Review:
 
 
 def of_tags(images: Iterable[Tagged], source: str = "") -> Review:
-    """What the tags accept and reject say of the images of the pool. One with both is undecided, and said to be.
+    """Read the tags accept and reject of the pool's images. An image with both tags is undecided, and a note says so.
 
     >>> of_tags([Tagged("a", "hen", ("reject",)), Tagged("b", "", ("accept", "mine"))]).accepted
     {'b': ''}
@@ -67,13 +67,13 @@ def of_tags(images: Iterable[Tagged], source: str = "") -> Review:
             accepted[image.path] = image.label
         elif REJECT in said:
             rejected.add(image.path)
-    notes = (f"Images tagged both accept and reject, which are left undecided: {n_both}.",) if n_both else ()
+    notes = (f"Images with both the tag accept and the tag reject stay undecided: {n_both}.",) if n_both else ()
     return Review(accepted, frozenset(rejected), source, notes)
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding as the App shows it: its id, its name there, and the tag of the images that have its value."""
+    """A finding as the App shows it: its id, its name in the App, and the tag of the images that have its value."""
 
     id: str
     name: str
@@ -83,13 +83,13 @@ class Shown:
 def intended_by_tags(
     images: Sequence[Tagged], findings: Sequence[Shown], entries: Mapping[str, Mapping[str, str]] | None = None
 ) -> tuple[tuple[Intended, ...], tuple[str, ...]]:
-    """The findings that the user accepts, each with a reason, and notes on tags that do not say which is meant.
+    """The findings that the user accepts, each with a reason, and notes on tags that do not identify a finding.
 
-    A finding is accepted by `entries` (id -> decision, reason), kept with the data set; by the tag `intended: FINDING`, or
-    `intended: FINDING because REASON`, on any image, where FINDING is its id or its name; or by the tag `intended` on all
-    images that have its value. Images stand behind several findings at times: then `intended` counts where the tagged
-    images of those are just the finding's, or where it is the only one with all of its images tagged. `reject` in place
-    of `intended` says that it is no shortcut, which comes to the same.
+    There are three ways to accept a finding. `entries` (id -> decision, reason) are stored with the data set. The tag
+    `intended: FINDING`, or `intended: FINDING because REASON`, on any image accepts the finding with this id or name. The tag
+    `intended` on all images with the finding's value accepts it too. An image can belong to several findings. Then the plain
+    tag counts if the tagged images of these findings are exactly the images of this finding, or if no other of them has all
+    of its images tagged. `reject` instead of `intended` means that the finding is not a shortcut, and has the same effect.
     """
     reasons: dict[str, str] = {}
     notes: list[str] = []
@@ -105,13 +105,13 @@ def intended_by_tags(
             continue
         which, because, why = rest.strip().partition(_BECAUSE)
         usual = _NO_REASON if word == INTENDED else _REFUSED
-        # A finding that the last audit did not show may be there in the next: an id is taken as it is.
+        # An id is accepted even if the last audit did not show the finding, because the next audit may find it.
         id = by_name.get(which.strip().casefold(), which.strip() if "=" in which else "")
         if id:
             reasons.setdefault(id, why.strip() if because and why.strip() else usual)
         else:
             notes.append(
-                f"The tag {tag!r} names no finding; write {word}: and its id, such as {word}: {_example(findings)}."
+                f"The tag {tag!r} does not name a finding; write {word}: and its id, such as {word}: {_example(findings)}."
             )
     tagged = {i.path for i in images if any(tag.strip().casefold() == INTENDED for tag in i.tags)}
     mine = {f.id: {i.path for i in images if f.tag in i.tags} for f in findings}
@@ -124,8 +124,8 @@ def intended_by_tags(
     if left:
         behind = [id for id in mine if mine[id] & left] or [_example(findings)]
         notes.append(
-            f"The tag intended is on {len(left)} images that do not say which finding is meant; "
-            f"tag one of them with intended: and its id, such as intended: {behind[0]}."
+            f"The tag intended is on {len(left)} images, but they do not show which finding is meant; "
+            f"tag one of them with intended: and the finding's id, such as intended: {behind[0]}."
         )
     return tuple(Intended(reason, finding=id) for id, reason in reasons.items()), tuple(notes)
 

@@ -1,4 +1,4 @@
-"""Which class x value cells of a data set should grow, by how many images, and what to look for where a pool has none."""
+"""Plans which class x value cells should grow and by how many images, and describes what to look for if a pool lacks them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from curator.shortcuts.indicators import instead, phrase
 from curator.types import Cell, Column, Ints, Mask
 
 CellKey = tuple[int, int, bool]
-"""A cell: which target, which class, and whether its images have the target's value."""
+"""A cell: the target, the class, and whether its images have the target's value."""
 AT_FIRST = 3.0
-"""Images that a cell behaves as if it had besides its own: its errors fall as (have + 3) / (have + added + 3). On a development
-set of benchmarks/fix, 15 images beside 3 left a third of the errors."""
+"""Number of images that a cell behaves as if it had besides its own: its errors fall as (have + 3) / (have + added + 3). On a
+development set of benchmarks/fix, 15 images added to 3 left a third of the errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One shortcut to undo: the class, the value, and who has it in the data set (n,) and in the pool (p,).
+    """One shortcut to remove: the class, the value, and which images have it in the data set (n,) and in the pool (p,).
 
-    `pool_known` (p,): where the attribute was measured in the pool; everywhere if None. Unknown is no counter-example.
+    `pool_known` (p,): where the attribute was measured in the pool; everywhere if None. An image where it is unknown is not a
+    counter-example.
     """
 
     class_idx: int
@@ -39,15 +40,15 @@ def plan(
     supply: Mapping[CellKey, int] | None = None,
     needs: Mapping[CellKey, float] | None = None,
 ) -> list[Cell]:
-    """How many images each breaking cell should get: the class without the value, every other class with it.
+    """Plan how many images each conflicting cell should get: the class without the value, every other class with it.
 
-    For one target the four cells (class or rest) x (with or without) say whether the value still tells the class. The
-    budget goes, image by image, to where a probe of the set as it stands would then still err most: `needs` is its error
-    (0..1) in each cell. Without `needs` it goes to the emptier of the two breaking sides (in the rest, to the class that
-    has fewest), and several targets take turns. A cell is full when its class has as many images that break the rule as
-    follow it. `supply` caps a cell at what there is.
+    A target has four cells: (class or rest) x (with or without). The budget is spent image by image on the cell where a probe
+    of the current set would still have the largest error; `needs` is its error (0..1) in each cell. Without `needs`, it goes
+    to the emptier of the two conflicting sides (in the rest, to the class with the fewest images), and several targets take
+    turns. A cell is full when its class has as many conflicting as aligned images. `supply` limits a cell to the available
+    images.
 
-    Raises nothing; an empty plan means that every cell is full already.
+    An empty plan means that every cell is already full.
     """
     have, room = {}, {}
     for t, target in enumerate(targets):
@@ -78,7 +79,7 @@ def plan(
 
 
 def still_wrong(need: float, have: int, added: int) -> float:
-    """The error (0..1) that a cell of `have` images and error `need` is expected to keep once `added` have joined it.
+    """The expected error (0..1) of a cell of `have` images and error `need` after `added` images have joined it.
 
     >>> still_wrong(0.6, 3, 6)
     0.3
@@ -115,12 +116,12 @@ def _emptiest(
 
 
 def description(target: Target, cell: Cell) -> str:
-    """The cell in words, after the class: "on something other than green", "that have a green background"."""
+    """The cell in words, to follow the class: "on something other than green", "that have a green background"."""
     if cell.has_value:
         return f"that {phrase(target.column, target.value)}"
     return instead(target.column, target.value)
 
 
 def shopping_list(cells: Sequence[Cell]) -> tuple[str, ...]:
-    """One line for each cell the pool could not fill: how many, of what, on what instead; the emptiest first."""
+    """One line for each cell that the pool could not fill: how many images, of what, on what instead. The emptiest first."""
     return tuple(wording.shopping(c) for c in sorted(cells, key=lambda c: -c.missing) if c.missing)

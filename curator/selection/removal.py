@@ -1,4 +1,4 @@
-"""Which images of the data set to leave out, where none can be added."""
+"""Chooses images of the data set to leave out, for when no images can be added."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from curator.selection.plan import Target
 from curator.types import Ids, Ints, Removal
 
 SMALLEST = 10
-"""Images that a class keeps, whatever its shortcut: with fewer a probe learns nothing of it."""
+"""Minimum number of images that a class keeps. With fewer, a probe cannot learn the class."""
 
 
 def removals(
     ids: Ids, labels: Ints, classes: Sequence[str], targets: Sequence[Target], ease: NDArray[np.float64], budget: int
 ) -> tuple[Removal, ...]:
-    """Up to `budget` images to drop, so that the class has as many images with the value as without.
+    """Choose up to `budget` images to drop, so that the class has as many images with the value as without it.
 
-    Of the class with its value, those go first that a probe which has not seen them is surest of (`ease` (n,), the
-    probability it gives their own label): they teach it least that is new. Several targets take turns.
+    Images of the class with the value are dropped in the order of `ease` (n,), highest first. `ease` is the probability of
+    the image's own label from a probe that has not seen the image: such images teach the probe least. Several targets take
+    turns.
 
-    Error: what is dropped is lost to the other classes' borders too; the gain is smaller than that of adding.
+    Error: a dropped image is also missing for separating the class from the others, so the gain is smaller than from adding.
 
     >>> from curator.types import Column
     >>> aim = Target(0, Column("background.colour", "tags", "context", "", ""), "green", np.arange(14) < 12, np.zeros(0, bool))
@@ -41,7 +42,7 @@ def removals(
         for target, queue in queues:
             if queue and len(gone) < budget:
                 i = queue.pop(0)
-                why = f"one of many, and {ease[i]:.0%} sure to a probe that has not seen it"
+                why = f"one of many; a probe that has not seen it is {ease[i]:.0%} sure of its class"
                 name = classes[target.class_idx]
                 gone.setdefault(i, Removal(str(ids[i]), name, target.column.name, target.value, why))
     return tuple(gone.values())

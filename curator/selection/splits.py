@@ -1,4 +1,4 @@
-"""Splits that leak nothing and look alike: what belongs together on one side, every class x value cell in proportion."""
+"""Makes splits without leaks: duplicates and groups stay in one split, and every class x value cell keeps its proportion."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from curator.errors import DataError
 from curator.types import DuplicateGroup, Ids, SplitPlan
 
 Way = Literal["drop", "weight", "add"]
-"""How the training split is balanced: by leaving images out, by weights, or by saying which images to add."""
+"""How the training split is balanced: by leaving images out, by weights, or by listing images to add."""
 
 
 def split(
@@ -29,23 +29,23 @@ def split(
     *,
     named: bool = True,
 ) -> SplitPlan:
-    """Deal the images out so that every cell of `cells` has the asked fraction in every split.
+    """Distribute the images so that every cell of `cells` has the requested fraction in every split.
 
-    `cells` (n rows, index = ids, columns class and value) says what is balanced. Duplicates, and the ids of each of `groups`,
-    are dealt as one piece; so is everything that chains of such groups connect.
-    Pieces go, largest first, to the split where their cells are furthest below what was asked (ties: the split furthest
-    below in total, then its name), so long as what is left of the cells can still give every other split the whole
-    images it was promised; order among equals is random.
+    `cells` (n rows, index = ids, columns class and value) defines what is balanced. Duplicates, and the ids of each of
+    `groups`, form one piece and stay together. Pieces that share an image are merged.
+    Pieces are assigned from the largest on. Each goes to the split where its cells are furthest below the requested number.
+    Ties go to the split furthest below in total, then by name. The rest of the cells must still be able to give every other
+    split its whole images. The order among equal pieces is random.
 
-    Error: a cell of single images differs from what was asked by less than one; duplicate groups can add up to their own
+    Error: a cell of single images differs from the request by less than one image. Duplicate groups can add up to their own
     size. A cell smaller than the number of splits cannot be in all of them (compare `asked` and `got`).
 
     Raises:
-        DataError: fewer images than splits; or fewer pieces where the groups were `named` by the user. Copies alone may
-            leave a split empty (compare `asked` and `got`).
+        DataError: there are fewer images than splits, or fewer pieces if the user `named` the groups. If only copies make the
+            pieces, a split may stay empty (compare `asked` and `got`).
     """
     if len(ids) < len(fractions):
-        raise DataError(f"{len(ids)} images cannot be dealt out over {len(fractions)} splits; ask for fewer splits.")
+        raise DataError(f"{len(ids)} images are too few for {len(fractions)} splits; ask for fewer splits.")
     names = sorted(fractions, key=lambda name: (-fractions[name], name))
     code, levels = pd.factorize(pd.MultiIndex.from_frame(cells), sort=True)
     sizes = np.bincount(code, minlength=len(levels))
@@ -56,8 +56,8 @@ def split(
     dealt_as = pieces(ids, [*(group.ids for group in duplicates), *groups], rng)
     if named and len(dealt_as) < len(fractions):
         raise DataError(
-            f"the images form {len(dealt_as)} groups that stay whole, too few for {len(fractions)} splits; "
-            "ask for fewer splits, or group by less."
+            f"the images form {len(dealt_as)} groups that stay together, too few for {len(fractions)} splits; "
+            "ask for fewer splits or for smaller groups."
         )
     for piece in dealt_as:
         need = np.bincount(code[piece], minlength=len(levels))
@@ -65,7 +65,7 @@ def split(
         deficit = (asked - got)[need > 0]
         broken = _broken_promises(deficit, need[need > 0], left[need > 0])
         weight = need[need > 0, None]
-        # Relative to the split's size, or the largest split would swallow every small cell.
+        # Relative to the split's size, because otherwise the largest split would take every small cell.
         score = (deficit * weight / np.maximum(asked[need > 0], 1e-9)).sum(0) / weight.sum()
         total = (asked.sum(0) - got.sum(0)) / asked.sum(0)
         best = max(
@@ -83,10 +83,10 @@ def split(
 def _broken_promises(
     deficit: NDArray[np.float64], need: NDArray[np.int64], left: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """How many images short or over the cells must end, (splits,), if a piece with `need` images goes to each split.
+    """How many images the cells must end short or over, (splits,), if a piece with `need` images goes to each split.
 
-    `deficit` (cells, splits) is asked less got, `left` (cells,) the images dealt after this piece. Every split was
-    promised the whole part of what was asked, and no more than that rounded up.
+    `deficit` (cells, splits) is asked minus got. `left` (cells,) are the images distributed after this piece. Every split
+    must get at least the requested number rounded down, and at most the number rounded up.
     """
     out = np.zeros(deficit.shape[1], np.int64)
     for s in range(len(out)):
@@ -99,9 +99,9 @@ def _broken_promises(
 
 
 def pieces(ids: Ids, groups: Sequence[Collection[str]], rng: np.random.Generator) -> list[list[int]]:
-    """Positions of the images that have to stay together, the largest piece first, in random order among equals.
+    """Positions of the images that must stay together, the largest piece first, in random order among equals.
 
-    Groups that share an image are one; ids from elsewhere are passed over.
+    Groups that share an image are merged. Unknown ids are ignored.
     """
     position = {str(id): i for i, id in enumerate(ids)}
     links = [
@@ -119,18 +119,18 @@ def pieces(ids: Ids, groups: Sequence[Collection[str]], rng: np.random.Generator
 
 
 def training_split(fractions: Collection[str], asked: pd.DataFrame) -> str:
-    """The split that is balanced: the one called train, else the largest."""
+    """The split that is balanced: the one called train, or else the largest."""
     return "train" if "train" in fractions else str(asked.sum().idxmax())
 
 
 def balance(
     plan: SplitPlan, cells: pd.DataFrame, over: Literal["class", "group"], way: Way, rng: np.random.Generator
 ) -> SplitPlan:
-    """The plan with its training split balanced over the classes or the class x value groups; other splits stay as they are.
+    """The plan with its training split balanced over the classes or the class x value groups. Other splits do not change.
 
-    "drop" leaves random images out until all have as many as the smallest; "weight" gives each group the same total, the
-    mean weight being 1; "add" counts what is missing up to the largest. A group that has no image at all cannot be dropped
-    down to or weighted up to: the others are made equal and a note says so.
+    "drop" removes random images until every group has as many as the smallest. "weight" gives every group the same total
+    weight, with mean 1. "add" lists what is missing up to the largest group. An empty group cannot be balanced by dropping or
+    weighting; the others are then made equal and a note says so.
     """
     name = training_split(list(plan.got.columns), plan.asked)
     train = sorted(id for id, split in plan.assignment.items() if split == name)
@@ -144,7 +144,7 @@ def balance(
         members[key].append(id)
     sizes = {key: len(rows) for key, rows in members.items() if rows}
     empty = [", ".join(key) for key, rows in members.items() if not rows]
-    notes = [f"No image of {cell} in {name}: only adding some can balance it." for cell in empty if way != "add"]
+    notes = [f"No image of {cell} is in {name}; only adding images can balance it." for cell in empty if way != "add"]
     if not sizes:
         return replace(plan, notes=(*plan.notes, *notes))
     if way == "weight":

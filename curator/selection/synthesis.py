@@ -1,4 +1,4 @@
-"""Counter-examples put together from what is there: which object goes on which background, and where the object ends."""
+"""Plans synthetic counter-examples: which object goes on which background, and where the object ends."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from scipy.ndimage import map_coordinates
 from curator.types import Floats, Ids, Ints, Mask, Preprocessing
 
 PREFIX = "synthetic-"
-"""How the name of every file made here begins, so that it is known for what it is wherever it is copied to."""
+"""Start of the name of every synthetic image, so that it can be recognised wherever it is copied."""
 FOLDER = "synthetic"
-"""The folder of a result folder that they lie in."""
+"""The folder for synthetic images inside a result folder."""
 SYNTHETIC = "synthetic"
-"""The tag that they have in the FiftyOne App."""
+"""The tag of synthetic images in the FiftyOne App."""
 COLUMN = "synthetic"
-"""The column of a table that says the same: true, yes or 1."""
+"""The table column that marks synthetic images: true, yes or 1."""
 _OBJECT = 0.5
 _LEAST, _MOST = 0.01, 0.5
-"""Share of the places that an object covers: less may be a speck, more leaves no edge to tell it from its surroundings."""
+"""Share of the places that an object covers. Below the minimum it may be a speck; above the maximum its edge is unclear."""
 _TOUCHED = 0.3
-"""Probability of the object from which a place is filled when a picture is made empty, as `editing.without_object` does."""
+"""From this probability of the object on, a place is filled when the object is removed, as in `editing.without_object`."""
 _KEPT = 0.5, 0.9
-"""Probability of the object from which a pixel begins to be kept, and from which all of it is."""
+"""Probabilities of the object from which a pixel is partly kept, and from which it is fully kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One picture to make: the object of row `object_row` on the background of row `background_row`, to fill `cell`."""
+    """One image to make: the object of row `object_row` on the background of row `background_row`, to fill `cell`."""
 
     object_row: int
     background_row: int
@@ -39,7 +39,7 @@ class Pair:
 
 
 def is_synthetic(ids: Ids, metadata: pd.DataFrame | None = None) -> Mask:
-    """Which images (n,) were put together: by the name of their file, or by a column `synthetic` of their table.
+    """The synthetic images (n,): those with the prefix in their name, or marked in the column `synthetic` of their table.
 
     >>> is_synthetic(np.array(["hen/synthetic-0001.jpg", "hen/1.jpg", "synthetic-things/1.jpg"])).tolist()
     [True, False, False]
@@ -52,7 +52,7 @@ def is_synthetic(ids: Ids, metadata: pd.DataFrame | None = None) -> Mask:
 
 
 def clear_objects(foreground: Floats) -> Mask:
-    """The pictures (n,) whose object covers neither next to nothing nor most of the picture; `foreground` (n, g, g), 0..1.
+    """The images (n,) whose object has a usable size, neither tiny nor most of the image. `foreground` (n, g, g), 0..1.
 
     >>> maps = np.zeros((2, 10, 10), np.float32)
     >>> maps[0, 4:6, 4:6] = 1
@@ -64,9 +64,9 @@ def clear_objects(foreground: Floats) -> Mask:
 
 
 def open_grounds(foreground: Floats) -> Mask:
-    """The pictures (n,) that can be made empty from their own mirror image: no place of the object is mirrored onto the object.
+    """The images (n,) whose object can be filled from the mirror image: no place of the object is mirrored onto the object.
 
-    Turned upside down, as is done where the mirror image shows the object too, a lawn would get a piece of sky.
+    If the mirror image shows the object too, the image is turned upside down instead, and a lawn would get a piece of sky.
 
     >>> maps = np.zeros((2, 10, 10), np.float32)
     >>> maps[0, 5, 2:4], maps[1, 5, 4:7] = 1, 1
@@ -81,10 +81,10 @@ def pairs(
     wanted: Sequence[int], objects: Sequence[NDArray[np.intp]], backgrounds: Sequence[NDArray[np.intp]],
     rng: np.random.Generator,
 ) -> list[Pair]:  # fmt: skip
-    """`wanted[c]` pictures for every cell c, from its `objects` and its `backgrounds` (rows of the data set).
+    """Pair objects with backgrounds: `wanted[c]` images for every cell c, from its `objects` and `backgrounds` (rows).
 
-    Every object and every background is used once before any is used twice, in random order. A picture is no background to
-    its own object. A cell without an object or a background for it gets none.
+    Every object and every background is used once before any is used twice, in random order. An image is never the background
+    of its own object. A cell without objects or without backgrounds gets no images.
     """
     out = []
     for c, n in enumerate(wanted):
@@ -105,9 +105,9 @@ def _turns(rows: NDArray[np.intp], n: int, rng: np.random.Generator) -> list[int
 
 
 def over_picture(grid: Floats, height: int, width: int, preprocessing: Preprocessing) -> Floats:
-    """A map (g, g) over the encoder's input as one (height, width) over the picture, bilinear between the middles of places.
+    """Resample a map (g, g) over the encoder's input to (height, width) over the image, bilinear between the centres of places.
 
-    What the input does not show gets the value of the nearest place that it shows.
+    Pixels outside the encoder's input get the value of the nearest place inside.
     """
     left, top, right, bottom = preprocessing.view(width, height)
     g = len(grid)
@@ -118,11 +118,11 @@ def over_picture(grid: Floats, height: int, width: int, preprocessing: Preproces
 
 
 def kept(likely: Floats) -> Floats:
-    """How much of each pixel, 0..1, is kept as the object's: nothing where it is as likely surroundings, all from 0.9 up.
+    """How much of each pixel, 0..1, is kept as part of the object: nothing up to probability 0.5, all from 0.9 on.
 
-    Error: against the true masks of 20 planted photographs (objects of a fifth of the frame), the like mask from 0.6 to 0.9
-    has two thirds of the object, and beside it half as much again of its surroundings; to draw it to the edges of the picture
-    (a guided filter) made it no better.
+    Error: measured against the true masks of 20 planted photographs (objects of a fifth of the frame). A mask of this kind
+    from 0.6 to 0.9 contains two thirds of the object, and surroundings of half its size. Fitting it to the edges in the image
+    (a guided filter) did not improve it.
 
     >>> kept(np.array([0.4, 0.7, 0.95], np.float32)).round(2).tolist()
     [0.0, 0.5, 1.0]
@@ -136,9 +136,9 @@ def per_cell(
 ) -> tuple[list[NDArray[np.intp]], list[NDArray[np.intp]]]:  # fmt: skip
     """For each cell (target t, class k, with or without the value): rows with an object of the class, and backgrounds.
 
-    Objects come from the class's pictures that follow the rule, for what breaks it is there already; from all where none
-    does. Backgrounds are those of any class that are as the cell asks, of these the ones that can be made empty without a
-    seam where there are any. `classes` (n,), `has[t]` and `known[t]` (n,), `foreground` (n, g, g).
+    Objects come from the class's aligned images, because conflicting images exist already. If there are none, all images of
+    the class are used. Backgrounds come from images of any class with the cell's value, and from those that can be emptied
+    without a seam if there are any. `classes` (n,), `has[t]` and `known[t]` (n,), `foreground` (n, g, g).
     """
     clear = clear_objects(foreground)
     open_ = open_grounds(foreground)

@@ -1,1 +1,1 @@
-"""The test: does an attribute give a class away? From yes/no columns to findings with effect, interval and severity."""
+"""Tests whether an attribute gives a class away: turns yes/no columns into findings with effect, interval and severity."""

@@ -1,4 +1,4 @@
-"""What is left of a finding once the other findings of its class, which it travels with, are held still."""
+"""The effect of a finding while correlated findings of the same class are held constant."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from curator.shortcuts.redundancy import Ties
 from curator.types import Adjusted, Ints
 
 _TIED = 0.1
-"""Correlation inside the classes from which two findings travel together. Below, one cannot move the other's effect by more
-than a tenth of its own; holding it still would only cost precision."""
+"""Minimum correlation inside the classes at which one finding is adjusted for another. Below it, one finding can change the
+other's effect by at most a tenth; adjusting would only cost precision."""
 _MOST = 2
-"""Values held still at once: three would be eight strata, and few of them with images of both sides."""
+"""Maximum number of values held constant together. Three would give eight strata, and few of them have images on both sides."""
 
 
 def adjust(found: Sequence[Hit], indicators: Indicators, labels: Ints) -> list[Adjusted | None]:
-    """For each finding its effect and p within the strata of the findings of the same class it is most tied to.
+    """Compute the effect and p of each finding within strata of the most correlated findings of its class.
 
-    `found` are the findings' own values, one each: what was folded is not held still, since it says the same. At most two
-    others, the most tied first; None where no other finding of the class travels with it. Without a stratum that has images
-    of the class and of the rest, effect and p are None: the data cannot tell the two apart.
+    `found` holds one value per finding. Folded values are not held constant, because they say the same thing. At most two
+    other findings are held constant, the most correlated first. The result is None if no other finding of the class is
+    correlated with this one. If no stratum has images of the class and of the rest, effect and p are None: the data cannot
+    separate the two findings.
 
-    Error: as `stats.stratified_difference` and `stats.cochran_mantel_haenszel`; what no attribute measures is not held
-    still. Source: Mantel and Haenszel (1959); Greenland and Robins (1985); Sato (1989).
+    Error: as `stats.stratified_difference` and `stats.cochran_mantel_haenszel`. Only measured attributes are held constant.
+    Source: Mantel and Haenszel (1959); Greenland and Robins (1985); Sato (1989).
     """
     tallies = Tallies(indicators, labels)
     ties = Ties(list(found), indicators, labels, tallies) if found else None

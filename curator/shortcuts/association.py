@@ -1,4 +1,4 @@
-"""Association: the counts of class x value, an exact test on each, and the tests that come out."""
+"""Association: counts of class x value, an exact test on each, and the significant results."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from curator.types import Ints, Mask
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Counts behind every test: class c (rows) x value v (columns).
+    """The counts behind every test: class c (rows) x value v (columns).
 
-    `with_` (C, m): images of the class that have the value; `known` (C, m): images of the class where it was measured;
-    `sizes` (C,): images of the class.
+    `with_` (C, m): images of the class that have the value. `known` (C, m): images of the class where the value was
+    measured. `sizes` (C,): images of the class.
     """
 
     with_: NDArray[np.int64]
@@ -33,32 +33,32 @@ class Table:
 
 
 def total(tables: Iterable[Table]) -> Table:
-    """The counts of parts of a data set, together. Exact: they are whole numbers. Raises: ValueError without a part."""
+    """Add up the counts of parts of a data set. The sum is exact. Raises: ValueError if there are no parts."""
     whole: Table | None = None
     for t in tables:
         whole = t if whole is None else Table(whole.with_ + t.with_, whole.known + t.known, whole.sizes + t.sizes)
     if whole is None:
-        raise ValueError("nothing was counted")
+        raise ValueError("no counts to add up")
     return whole
 
 
 _BLOCK = 1 << 13
-"""Images that are counted at a time: enough for the product to be fast, few enough to stay in memory as floats."""
+"""Images counted at a time: enough for a fast matrix product, few enough that their floats fit in memory."""
 
 
 def count(indicators: Indicators, labels: Ints, n_classes: int) -> Table:
-    """The table of counts; images with label -1 are left out."""
+    """Count class x value. Images with label -1 are ignored."""
     return count_many(indicators, labels[None], n_classes)[0]
 
 
 def count_many(indicators: Indicators, labelings: Ints, n_classes: int) -> list[Table]:
-    """The table of counts under each of the labelings (r, n): shuffled labels, halves of the images.
+    """Count class x value under each of the labelings (r, n), such as shuffled labels or halves of the images.
 
-    One pass over the images for all of them: turning the values into numbers costs more than counting. float32 sums of
-    ones are exact in blocks.
+    One pass over the images serves all labelings, because converting the values to numbers costs more than counting.
+    float32 sums of ones are exact in blocks.
     """
     r, n = labelings.shape
-    # Most attributes were measured for the same images, all of them: each such set of images is counted once.
+    # Most attributes were measured on the same images, so each distinct column of `known` is counted only once.
     sets, of_set = _distinct(indicators.known)
     with_ = np.zeros((r * n_classes, len(indicators)), np.int64)
     known = np.zeros((r * n_classes, sets.shape[1]), np.int64)
@@ -74,7 +74,7 @@ def count_many(indicators: Indicators, labelings: Ints, n_classes: int) -> list[
 
 
 def _distinct(masks: Mask) -> tuple[Mask, NDArray[np.intp]]:
-    """The different columns of (n, m), and which of them each column is."""
+    """The distinct columns of (n, m), and for each column the position of its distinct one."""
     seen: dict[bytes, int] = {}
     packed = np.packbits(masks, axis=0)
     which = np.array([seen.setdefault(column.tobytes(), len(seen)) for column in packed.T], np.intp)
@@ -84,10 +84,10 @@ def _distinct(masks: Mask) -> tuple[Mask, NDArray[np.intp]]:
 
 @dataclass(frozen=True, slots=True)
 class Tests:
-    """Per class x test: the best value of the attribute (index of an indicator) and its adjusted p and q.
+    """Per class x test: the best value of the attribute (index of an indicator), its adjusted p and its q.
 
-    `chosen` (t,): the value was chosen among several, the cuts of one number. `told` (C, t): the test could have come out,
-    had the images been as lopsided as its counts allow. Only these were tested and paid for; the others have p = q = 1.
+    `chosen` (t,): the value was chosen among several cuts of one number. `told` (C, t): the test could have been significant
+    with these margins (see `tellable`). Only such tests are run and counted in the correction; the others have p = q = 1.
     """
 
     indicator: NDArray[np.intp]
@@ -102,11 +102,13 @@ class Tests:
 
 
 def tellable(table: Table, n_classes: int, settings: AuditSettings) -> Mask:
-    """Whether class x value (C, m) could be a finding at all with these margins: as many of the class's images have the
-    value as have it anywhere. Then p is at most alpha, and the effect's interval lies above `min_effect`.
+    """Whether class x value (C, m) could be a finding with these margins.
 
-    It depends on how many have the value and how many are of the class, never on who has it, so leaving out the others
-    chooses nothing. Source: Tarone (1990); Gilbert (2005) for the false-discovery rate.
+    The most extreme table puts as many images with the value as possible into the class. The pair is tested only if that
+    table has p <= alpha and an effect whose interval lies above `min_effect`.
+
+    The answer depends only on how many images have the value and how many are in the class. Leaving out the other pairs is
+    therefore not a selection by result. Source: Tarone (1990); Gilbert (2005) for the false-discovery rate.
     """
     other_known = table.known.sum(0) - table.known
     k_all, n_all = table.with_.sum(0), table.known.sum(0)
@@ -119,9 +121,9 @@ def tellable(table: Table, n_classes: int, settings: AuditSettings) -> Mask:
 
 
 def least_support(labels: Ints, settings: AuditSettings) -> int:
-    """The fewest images that must have a value for it to come out in some class, were all of them in that class.
+    """The smallest number of images with a value at which it could be significant in some class, if all were in that class.
 
-    With one class only there is nothing to come out: `min_support`.
+    Returns `min_support` if there is only one class, because nothing can then be tested.
     """
     sizes = np.unique(np.bincount(labels[labels >= 0], minlength=1))
     total = int((labels >= 0).sum())
@@ -139,11 +141,12 @@ def least_support(labels: Ints, settings: AuditSettings) -> int:
 def exact_tests(
     table: Table, n_classes: int, indicators: Indicators, settings: AuditSettings, up_to: float = 1.0
 ) -> Tests:
-    """Exact one-sided p for every class x value. The cuts of one number are one test, weighted Bonferroni over the cuts.
+    """Compute an exact one-sided p for every class x value. The cuts of one number are one test: weighted Bonferroni.
 
-    A one-sided test in each direction is there already: both sides of a cut, both answers of a flag, and every value.
-    Rows from `n_classes` on (a pool) are compared with, not tested. What `tellable` rules out is not tested. A p above
-    `up_to` is only known to be above it (`stats.exact_greater`); what has q <= alpha is the same for any `up_to` >= alpha.
+    Both directions are covered, because both sides of a cut, both answers of a flag and every value are tested.
+    Rows from `n_classes` on (a pool) are compared with, but not tested. Pairs that `tellable` rules out are not tested.
+    A p above `up_to` is only known to be above it (`stats.exact_greater`). The set of tests with q <= alpha is the same for
+    every `up_to` >= alpha.
     """
     members, size = indicators.padded_tests()
     if not len(size):
@@ -156,7 +159,7 @@ def exact_tests(
     p[c, v] = stats.exact_greater(table.with_[c, v], table.known[c, v], k_all[v], n_all[v], up_to)
     other_with, other_known = table.elsewhere
     low, _ = stats.newcombe(table.with_, table.known, other_with, other_known)
-    # In large sets several cuts have p = 0 to the last bit; of these the strongest is meant. Padding comes last of all.
+    # In large sets several cuts have p = 0 exactly; the cut with the largest effect is taken. Padding has p = inf.
     costs = np.array(indicators.costs)
     of_test = np.where(members >= 0, (p * costs)[:, members], np.inf)
     tied = of_test <= of_test.min(axis=2, keepdims=True)
@@ -170,16 +173,17 @@ def exact_tests(
 
 
 _CHOSEN = 0.975
-"""Level of the lower limit for a value chosen among several cuts: as if the best of two had been taken. The cuts of one
-number overlap, so five of them flatter about as much as two separate ones (benchmarks/quality/coverage.py, seeds 0 to 149)."""
+"""Confidence level of the lower limit for a value chosen among several cuts: as for the better of two values. The cuts of one
+number overlap, so five cuts bias the effect about as much as two separate ones (benchmarks/quality/coverage.py, seeds 0 to
+149)."""
 
 
 def effect_interval(counts: NDArray[np.int64], chosen: Mask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Limits of the effect of counts k1, n1, k2, n2 (4, ...): Newcombe's, the lower one further down where the value was
-    `chosen` (...) for having the smallest p.
+    """Limits of the effect of counts k1, n1, k2, n2 (4, ...): Newcombe's interval. The lower limit is lower where the value
+    was `chosen` (...) as the one with the smallest p.
 
-    Error: measured cover of what is reported 0.94 to 0.98 where most sets report it. Where few do, those that do are the lucky
-    ones, and the interval lies too high.
+    Error: the measured coverage of reported effects is 0.94 to 0.98 if most sets report the effect. If few sets do, the
+    reports are the lucky ones, and the interval lies too high.
     """
     k1, n1, k2, n2 = counts
     low, high = stats.newcombe(k1, n1, k2, n2)
@@ -189,7 +193,7 @@ def effect_interval(counts: NDArray[np.int64], chosen: Mask) -> tuple[NDArray[np
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One test that came out, before folding."""
+    """One significant test, before folding."""
 
     class_idx: int
     indicator: int
@@ -200,7 +204,7 @@ class Hit:
 
 
 def hits(table: Table, tests: Tests, settings: AuditSettings) -> list[Hit]:
-    """What passes the policy: q <= alpha and an effect whose interval lies above `min_effect`; strongest first."""
+    """The tests with q <= alpha and an effect interval above `min_effect`, strongest first."""
     other_with, other_known = table.elsewhere
     found = []
     for c, t in zip(*np.nonzero(tests.q <= settings.alpha), strict=True):
@@ -210,5 +214,5 @@ def hits(table: Table, tests: Tests, settings: AuditSettings) -> list[Hit]:
         if low > settings.min_effect:
             effect = counts[0] / counts[1] - counts[2] / counts[3]
             found.append(Hit(int(c), v, float(tests.p[c, t]), float(tests.q[c, t]), effect, (float(low), float(high))))
-    # Rounded, or the last bit decides which of two mirrored hits ("yes" of one class, "no" of the other) leads.
+    # Without rounding, the last bit would decide the order of two mirrored hits ("yes" of one class, "no" of the other).
     return sorted(found, key=lambda h: (-round(h.effect_ci[0], 9), h.indicator, h.class_idx))

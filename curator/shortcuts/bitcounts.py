@@ -1,4 +1,4 @@
-"""How many images of each class have this value and that one: whole columns as bits, so that a count is a few machine words."""
+"""Counts of images per class that have two values together. Columns are packed into bits, so a count is fast."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _WORD = 64
 
 
 class Tallies:
-    """Values and their being known as bits, the images of one class side by side; columns are packed when first asked for.
+    """Columns of values, and of where they are known, as bits. Images of one class are adjacent. A column is packed on its
+    first use.
 
-    `classes` (C,) are the labels there are; images with label -1 take no part. Counts are exact.
+    `classes` (C,) are the labels present. Images with label -1 are ignored. Counts are exact.
     """
 
     def __init__(self, indicators: Indicators, labels: Ints) -> None:
@@ -31,7 +32,7 @@ class Tallies:
         self._columns: dict[int, tuple[Bits, Bits]] = {}
 
     def column(self, v: int) -> tuple[Bits, Bits]:
-        """Who has value v, and where it is known."""
+        """The images that have value v, and the images where v is known."""
         if v not in self._columns:
             known = self._indicators.known[self._order, v]
             self._columns[v] = self._packed(self._indicators.values[self._order, v] & known), self._packed(known)
@@ -43,13 +44,13 @@ class Tallies:
         return np.packbits(flat).view(np.uint64)
 
     def by_class(self, bits: Bits) -> NDArray[np.int64]:
-        """How many bits are set in each class (C,)."""
+        """The number of set bits in each class (C,)."""
         if not len(self._starts):
             return np.zeros(0, np.int64)
         return np.add.reduceat(np.bitwise_count(bits), self._starts, dtype=np.int64)
 
     def split(self, bits: Bits, class_idx: int) -> tuple[int, int]:
-        """How many bits are set in the class, and in all others together."""
+        """The number of set bits in the class, and in all other classes together."""
         counts = self.by_class(bits)
         inside = int(counts[self.classes == class_idx].sum())
         return inside, int(counts.sum()) - inside

@@ -1,4 +1,4 @@
-"""What changed between two audits of a data set, from the audit.json of each."""
+"""Compares two audits of a data set by their audit.json."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from curator.types.documents import AuditDocument
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A finding of both audits: `was` and `now` are its two forms. `difference` of the effects with its interval is None
-    where one of them has none; `beyond`: the interval leaves out 0.
+    """A finding that is in both audits, in its old form (`was`) and its new form (`now`).
+
+    `difference` of the effects and its interval are None if either effect is missing. `beyond` is true if the interval
+    excludes 0.
     """
 
     was: Finding
@@ -28,7 +30,7 @@ class Moved:
 
     @property
     def changed(self) -> bool:
-        """By more than chance, in severity, or in whether it is accepted."""
+        """Whether the effect changed by more than chance, or the severity changed, or whether the finding is accepted."""
         return (
             self.beyond or self.was.severity != self.now.severity or bool(self.was.intended) != bool(self.now.intended)
         )
@@ -36,7 +38,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A finding of the earlier audit alone, and why it may not be there; `untested` says why it was not tested."""
+    """A finding of the earlier audit only, and why it may be missing now. `untested` says why it was not tested."""
 
     was: Finding
     why: Literal["class gone", "not tested", "no text", "not found"]
@@ -45,7 +47,7 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A setting or a version that is not what it was; None where it is not set."""
+    """A setting or version that differs between the audits. None where it is not set."""
 
     name: str
     was: Any
@@ -54,7 +56,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What else differs between two audits (was, now); None or () where nothing does. `encoder` holds names."""
+    """Other differences between two audits (was, now). None or () means no difference. `encoder` holds names."""
 
     encoder: tuple[str, str] | None
     settings: tuple[Change, ...]
@@ -64,7 +66,7 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """How many images there were and are, in all and by class (was, now); `added` and `removed` ids, None where unknown."""
+    """The number of images in total and by class (was, now). `added` and `removed` are ids, or None if unknown."""
 
     was: int
     now: int
@@ -76,10 +78,10 @@ class Images:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What changed from an earlier audit to this one.
+    """The changes from an earlier audit to this one.
 
-    Differences may come from `circumstances`: another encoder, other settings, another version.
-    `leaks` and `label_errors` are (new, gone) counts.
+    The changes may be caused by `circumstances`: another encoder, other settings or another version.
+    `leaks` and `label_errors` are counts (new, gone).
     """
 
     verdicts: tuple[str, str]
@@ -102,12 +104,12 @@ def compare(
     ids_before: Sequence[str] | None = None,
     ids_now: Sequence[str] | None = None,
 ) -> Comparison:
-    """Findings new, gone and changed, images added and removed, and what else was different.
+    """Find new, gone and changed findings, added and removed images, and differences in the circumstances.
 
-    A finding is the same where class, attribute and value are; where it was folded into another of its class; and, for visual
-    words, which are learnt anew from every data set, where it is said in the same words. What describes the objects
-    themselves is no shortcut and left out, unless the settings of this audit ask for it.
-    Error: a finding that is gone may be there still, too weak for fewer images to show.
+    Two findings are the same if class, attribute and value are equal, or if one was folded into the other within the class.
+    Visual words are learnt anew from every data set, so two of them are the same if their phrases are equal. Findings about
+    the objects themselves are not shortcuts and are left out, unless the settings of this audit include them.
+    Error: a finding that is gone may still exist, but be too weak to show with fewer images.
     """
     moved, new, used = [], [], set[int]()
     objects = now.counts_objects
@@ -133,10 +135,10 @@ def compare(
 
 
 def difference(now: float, now_ci: Interval, was: float, was_ci: Interval) -> tuple[float, Interval]:
-    """How far an estimate moved, with the 95 % interval of the move, from the intervals of the two.
+    """The change of an estimate and the 95 % interval of the change, from the intervals of the two estimates.
 
-    Error: coverage 0.95 to 0.98 for differences of shares from 30 images a class on, if the two share no images; two versions
-    of one data set share most of theirs, and then it is too wide: what it calls a change is one.
+    Error: the coverage is 0.95 to 0.98 for differences of shares from 30 images a class on, if the two sets share no images.
+    Two versions of one data set share most images. The interval is then too wide, so a reported change is real.
     Source: Zou and Donner (2008), eq. 6 (method of variance estimates recovery).
 
     >>> move, (low, high) = difference(0.5, (0.4, 0.6), 0.9, (0.8, 0.95))
@@ -156,7 +158,7 @@ def _moved(was: Finding, now: Finding) -> Moved:
 
 
 def _counterpart(finding: Finding, earlier: Sequence[Finding], used: set[int]) -> int | None:
-    """The place in `earlier` of the same finding; None where it is new."""
+    """The position in `earlier` of the same finding, or None if the finding is new."""
     left = [k for k in range(len(earlier)) if k not in used and earlier[k].class_name == finding.class_name]
     for k in left:
         was = earlier[k]
@@ -167,7 +169,7 @@ def _counterpart(finding: Finding, earlier: Sequence[Finding], used: set[int]) -
             return k
     for k in left:
         was = earlier[k]
-        # Words among the folded ones have numbers, which mean something else in another data set.
+        # Visual words in `same_as` are named by numbers, and a number means another word in another data set.
         if not finding.learnt and f"{finding.attribute}={finding.value}" in was.same_as:
             return k
         if not was.learnt and f"{was.attribute}={was.value}" in finding.same_as:
@@ -176,7 +178,7 @@ def _counterpart(finding: Finding, earlier: Sequence[Finding], used: set[int]) -
 
 
 def _gone(finding: Finding, now: AuditDocument) -> Gone:
-    """Why a finding of the earlier audit may not be there now."""
+    """Why a finding of the earlier audit may be missing now."""
     if finding.class_name not in now.dataset.classes:
         return Gone(finding, "class gone")
     untested = next((u for u in now.untested_attributes if u.attribute == finding.attribute), None)

@@ -1,4 +1,4 @@
-"""Held-out confirmation: what is discovered on one half of the images, is it there in the other half?"""
+"""Held-out confirmation: a finding discovered on one half of the images is tested on the other half."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from curator.shortcuts.indicators import Indicators, is_below
 from curator.types import Confirmation, Ints, Mask
 
 _ALPHA = 0.05
-"""The one test of a discovery on the other half is no search: it pays for nothing but itself."""
+"""Level of the one test on the other half. It is a single test, so it needs no correction."""
 
 
 def halves(labels: Ints, n_splits: int, rng: np.random.Generator, pictures: Ints | None = None) -> Mask:
-    """Which images (n_splits, n) are in the half that discovers: half of every class, as nearly as its number allows.
+    """Choose the images (n_splits, n) of the discovering half: half of every class, as nearly as possible.
 
-    `pictures` (n,) numbers what each image shows. Images of one picture stay on one side, or a burst would confirm itself.
-    Images with label -1 are on no side of it.
+    `pictures` (n,) numbers the images by content. Images with the same number stay on one side, because otherwise a burst
+    would confirm itself. Images with label -1 are on neither side.
     """
     rows = np.flatnonzero(labels >= 0)
     shown = np.arange(len(rows)) if pictures is None else np.unique(pictures[rows], return_inverse=True)[1]
@@ -29,7 +29,7 @@ def halves(labels: Ints, n_splits: int, rng: np.random.Generator, pictures: Ints
     classes = labels[rows[first]]
     out = np.zeros((n_splits, len(labels)), np.bool_)
     for half in out:
-        # Dealt out in turn within each class, from a random order; a class of odd size gives its last one by a coin.
+        # Each class is dealt out in turn from a random order. A coin decides the side of the last image of an odd class.
         order = np.lexsort((rng.random(len(first)), classes))
         starts = np.r_[True, classes[order][1:] != classes[order][:-1]]
         within = np.arange(len(order)) - np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))
@@ -49,20 +49,22 @@ def confirm(
     rng: np.random.Generator,
     pictures: Ints | None = None,
 ) -> list[Confirmation | None]:
-    """For each finding: in how many random halves the very same audit discovers it, and how it does in the other half.
+    """For each finding: count the random halves on which the audit discovers it, and measure it in the other halves.
 
-    On one half every test of the audit is run, with its corrections; a number may be cut elsewhere than in the full audit,
-    on the same side. The other half is asked only about what was discovered: confirmed is an exact one-sided p under 0.05
-    and an effect above `min_effect`, and above it by what the measure itself may have got wrong (`Column.bias`). `labels`
-    from `n_classes` on are compared with, not tested (a pool). None where no split was asked for.
+    The discovering half gets every test of the audit, with the corrections. A number may be cut at another place than in the
+    full audit, but the side must be the same. The other half tests only what was discovered. A finding is confirmed there if
+    an exact one-sided p is below 0.05 and the effect is above `min_effect` plus the possible error of the measure
+    (`Column.bias`). Rows of `labels` from `n_classes` on (a pool) are compared with, but not tested. The result is None if
+    no splits were requested.
 
-    `effect` is the median over the discovering splits of the effect in the other half, which had no say in what that
-    split found; its interval has the medians of the limits of these splits. Each of them is of half the images, so the
+    `effect` is the median, over the splits that discover the finding, of the effect in the other half. Discovery did not use
+    that half. The interval takes the medians of the limits in these splits. Each limit comes from half the images, so the
     interval is about 1.4 times as wide as the full audit's: averaging over splits of the same images adds no images.
 
-    Error: much less flattered than the full audit's effect where a finding was lucky to pass (true 0.15, found in 16 % of
-    sets: 0.26 against 0.18 here), a little low where about half of the splits discover it (true 0.35: 0.31). It does not
-    undo the choice of the strongest among many alike. What n images just show is seldom discovered by n / 2.
+    Error: the effect of the full audit is biased upwards where a finding was lucky to pass; this effect is much less so
+    (true 0.15, found in 16 % of sets: 0.26 against 0.18 here). It is a little low where about half of the splits discover the
+    finding (true 0.35: 0.31). It does not correct for choosing the strongest of many similar values. A finding that n images
+    just show is seldom discovered by n / 2.
     Source: Cox (1975), splitting the data; Chernozhukov et al. (2018), medians of estimates and limits over splits.
     """
     if not found or settings.n_splits == 0:
@@ -96,7 +98,7 @@ def confirm(
 
 
 def _cells(table: Table, c: NDArray[np.intp], v: NDArray[np.intp]) -> NDArray[np.int64]:
-    """k1, n1, k2, n2 (4, f) of class c and value v, against all other classes together."""
+    """k1, n1, k2, n2 (4, f) of class c and value v, compared with all other classes together."""
     other_with, other_known = table.elsewhere
     return np.stack([table.with_[c, v], table.known[c, v], other_with[c, v], other_known[c, v]])
 

@@ -1,4 +1,4 @@
-"""The audit itself: does knowing an attribute's value tell the class? One class against the rest, every value."""
+"""The audit: tests for every class and every value whether the value predicts the class, one class against the rest."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from curator.types import (
 from curator.types.findings import Against, Reason
 
 _FEW = 12
-"""Images of a lone class below which no test against a pool is leaned on; also the most descriptions that are given."""
+"""A single class with fewer images than this gets descriptions if its tests find nothing. Also the maximum of descriptions."""
 _MOST_OF_FEW = 0.75
-"""A description says what three of four share."""
+"""A description names a value that at least this share of the class's images have."""
 
 
 def severity(low: float, kind: str, settings: AuditSettings) -> Severity:
-    """By the lower end of the effect's interval; an object's own looks are never above low, unless the user asks."""
+    """Severity by the lower end of the effect's interval. Findings about the object are low, unless `objects` is set."""
     if kind == "object" and not settings.objects:
         return "low"
     return "high" if low >= settings.high else "medium" if low >= settings.medium else "low"
@@ -86,13 +86,13 @@ def _finding(
 
 
 def _of_column(column: Column) -> dict[str, Any]:
-    """What a finding keeps of its attribute: whoever reads it later has no column."""
+    """The fields that a finding copies from its column, because later readers of the finding do not have the column."""
     kept = ("bias", "learnt", "nth", "needs_text", "brought")
     return {name: getattr(column, name) for name in kept}
 
 
 def _coverage(table: Table, c: int, n: int, n_elsewhere: int) -> Coverage | None:
-    """For how many images the attribute is known, where these are fewer than there are: EXIF, sparse columns."""
+    """The number of images where the attribute is known; None if it is known for all. EXIF and columns can have gaps."""
     inside, outside = int(table.sizes[c]), int(table.sizes.sum() - table.sizes[c])
     found = Coverage(n, inside, n_elsewhere, outside)
     return None if found.is_whole else found
@@ -109,28 +109,31 @@ def _name_of(hit: Hit, leader: Hit, indicators: Indicators, classes: tuple[str, 
 
 
 def worst_first(finding: Finding) -> tuple[bool, int, bool, float, str]:
-    """Sorts findings. What describes the object itself comes last: every class has looks of its own.
+    """Sort key of findings, the most severe first. Findings about the object come last, because classes differ in looks anyway.
 
-    Within one severity, what no random half bears out comes after the rest.
+    Within one severity, findings that no random half confirms come last.
     """
     low = (finding.effect_ci or (0.0, 0.0))[0] - finding.bias
     return finding.kind == "object", _SEVERITY_ORDER[finding.severity], not finding.borne_out, -low, finding.id
 
 
 def judged(finding: Finding, settings: AuditSettings) -> Finding:
-    """The finding with the severity that association and reliance have together: the whole policy.
+    """The finding with its final severity, from association and reliance.
 
-    Association comes first (`severity`). A probe that leans on the attribute by more than `leans` beyond doubt raises a medium
-    finding to high. Where both the gap and the intervention rule out that much, the finding falls by one: nothing learnt from
-    these pictures uses it. What could not be tried changes nothing. A low finding rises to medium only where most random
-    halves confirm it and the intervention costs twice `leans` beyond doubt: a rare value that decides.
+    Association gives the first severity (`severity`). The rules for reliance are:
+
+    - The severity rises from medium to high if the interval of the reliance gap, or of the intervention, lies above `leans`.
+    - The severity falls by one step if both intervals lie below `leans`: a probe on these images does not use the attribute.
+    - The severity rises from low to medium only if more than half of the random halves confirm the finding and the interval
+      of the intervention lies above twice `leans`: a rare value that decides.
+    - Evidence that could not be measured changes nothing.
     """
     plain = severity((finding.effect_ci or (0.0, 0.0))[0] - finding.bias, finding.kind, settings)
     r = finding.reliance
     if r is None or finding.p is None:
         return finding
     intervals = [ci for ci in (r.gap_ci, r.excess_ci) if ci is not None]
-    # What the measure itself may have got wrong (`bias`) is not made sure by a probe that leans on the picture.
+    # A probe that relies on the image cannot rule out the measure's own error (`bias`).
     if plain == "medium" and not finding.bias and any(low >= settings.leans for low, _ in intervals):
         return replace(finding, severity="high")
     sure = finding.confirmation is not None and 2 * finding.confirmation.confirmed > finding.confirmation.n_splits
@@ -143,8 +146,8 @@ def judged(finding: Finding, settings: AuditSettings) -> Finding:
 
 
 def any_counts(findings: Sequence[Finding], settings: AuditSettings) -> bool:
-    """Whether the verdict is "shortcuts found". Every class has looks of its own, and they are no shortcut; nor is a low
-    finding that no random half of the images bears out."""
+    """Whether the verdict is "shortcuts found". Findings about the object do not count, because classes differ in looks
+    anyway. Low findings that no random half of the images confirms do not count either."""
     return any(f.borne_out and (f.kind != "object" or settings.objects) for f in findings)
 
 
@@ -162,17 +165,17 @@ def audit(
     pictures: Ints | None = None,
     counts: Table | None = None,
 ) -> Audit:
-    """Test every class x value and say what stands out, worst first.
+    """Test every class x value and return the significant findings, the most severe first.
 
-    `labels` (n,) index `classes`; -1 takes no part; a label equal to len(classes) is compared with but not reported (the
-    pool). `pictures` (n,) numbers what each image shows, so that no half confirms the other by a duplicate. Example and
-    counter-example ids are chosen by the caller, who has the vectors. `counts` are those of all images where `labels` are of
-    a sample of them: shares, effects and tests are then of all, and the sample tells what needs images one by one, how values
-    go together (folding, adjusted effects), random halves and shuffles.
+    `labels` (n,) index `classes`. Images with -1 are ignored. A label equal to len(classes) marks the pool, which is compared
+    with but not reported. `pictures` (n,) numbers the images by content, so that a duplicate cannot confirm a finding. The
+    caller adds example and counter-example ids, because it has the vectors. `counts` are the counts of all images if `labels`
+    belong to a sample. Shares, effects and tests then describe all images. The sample provides what needs single images:
+    correlations of values (folding, adjusted effects), random halves and shuffles.
 
-    Error: p is exact given the margins; q holds for independent or positively dependent tests; the effect of a number's
-    best cut is a little optimistic (it was chosen among `cuts`), its interval allows for that; shares are of the values as
-    measured, not as they are.
+    Error: p is exact given the margins. q holds for independent or positively dependent tests. The effect of a number's best
+    cut is a little too high, because the cut was chosen among `cuts`; the interval allows for that. Shares describe the
+    values as measured, which may contain errors.
     Source: Fisher (1935), Newcombe (1998), Benjamini and Hochberg (1995), Mantel and Haenszel (1959).
     """
     n_rows = max(int(labels.max(initial=-1)) + 1, len(classes))
@@ -197,7 +200,7 @@ def audit(
     if not findings and not _could_tell(table.sizes, len(classes), tests.n_tests, settings):
         verdict = "too few images to tell"
     if not findings and len(classes) == 1 and int(table.sizes[0]) < _FEW:
-        # Against a pool a handful of images seldom reaches significance; what they share is still worth saying.
+        # A handful of images is seldom significantly different from a pool. What they share is still reported.
         verdict, ordered = "too few images to tell", list(_descriptions(indicators, table, classes, against))
     expected = expected_false_findings(indicators, labels, n_rows, len(classes), settings, rng)
     untested = _untested(indicators, table, tests)
@@ -205,7 +208,7 @@ def audit(
 
 
 def _with_evidence(finding: Finding, confirmation: Confirmation | None, left: Adjusted | None) -> Finding:
-    """The finding with what random halves say of it, and what is left with other findings held still."""
+    """The finding with its confirmation and its adjusted effect."""
     if left is None:
         return replace(finding, confirmation=confirmation)
     return replace(
@@ -219,7 +222,7 @@ def _with_evidence(finding: Finding, confirmation: Confirmation | None, left: Ad
 
 
 def _untested(indicators: Indicators, table: Table, tests: Tests) -> tuple[Untested, ...]:
-    """The attributes of which no test could have come out though the images differ in them, each with the reason."""
+    """Attributes that vary between the images but could not be significant in any test, each with the reason."""
     names = np.array(indicators.attribute)
     tested = {names[members[0]] for members, told in zip(indicators.tests(), tests.told.T, strict=True) if told.any()}
     k_all, n_all = table.with_.sum(0), table.known.sum(0)
@@ -236,7 +239,7 @@ def _untested(indicators: Indicators, table: Table, tests: Tests) -> tuple[Untes
 
 
 def _could_tell(sizes: NDArray[np.int64], n_classes: int, n_tests: int, settings: AuditSettings) -> bool:
-    """Whether a perfect shortcut (all of the class, none elsewhere) would come out significant in the best class."""
+    """Whether a perfect shortcut (all images of a class, no others) would be significant in the best class."""
     n = int(sizes.sum())
     best = min((float(stats.exact_greater(k, k, k, n)) for k in sizes[:n_classes] if k), default=1.0)
     return best * max(n_tests, 1) <= settings.alpha
@@ -245,9 +248,9 @@ def _could_tell(sizes: NDArray[np.int64], n_classes: int, n_tests: int, settings
 def _descriptions(
     indicators: Indicators, table: Table, classes: tuple[str, ...], against: Against
 ) -> tuple[Finding, ...]:
-    """Where nothing can be tested: what most images of a class share of their surroundings, and no p-value.
+    """Values of the surroundings that most images of a class share, without p-values, for data that cannot be tested.
 
-    With something to compare with (a pool), its share and the difference are given too.
+    If there is a pool to compare with, its share and the difference are included.
     """
     out = []
     other_with, other_known = table.elsewhere
@@ -281,20 +284,20 @@ def _descriptions(
                     **_of_column(column),
                 )
             )
-    # Stable: among equals, the order of the indicators stands, and that is by weight.
+    # The sort is stable: equal findings keep the order of the indicators, which is by weight.
     ordered = sorted(out, key=lambda f: -(f.effect if f.effect is not None else f.share_in_class))
-    # A lawn is a dozen visual words: these are said where nothing plainer can be. What is shared has them, too.
+    # One lawn gives a dozen visual words. They are listed only if no named value is. The shared patterns list them too.
     plainer = [f for f in ordered if not f.learnt]
     return tuple((plainer or ordered)[:_FEW])
 
 
 def with_examples(finding: Finding, examples: tuple[str, ...], counterexamples: tuple[str, ...]) -> Finding:
-    """The same finding with the images a person should look at."""
+    """The finding with example and counter-example ids."""
     return replace(finding, example_ids=examples, counterexample_ids=counterexamples)
 
 
 def members(finding: Finding, indicators: Indicators, labels: Ints, classes: tuple[str, ...]) -> tuple[Mask, Mask]:
-    """Masks (n,) of the class's images that have the finding's value, and of those that were measured and do not."""
+    """Masks (n,) of the class's images that have the finding's value, and of those that were measured and lack it."""
     v = indicators.index(finding.attribute, finding.value)
     inside = labels == classes.index(finding.class_name)
     return inside & indicators.values[:, v], inside & ~indicators.values[:, v] & indicators.known[:, v]

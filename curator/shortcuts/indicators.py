@@ -1,4 +1,4 @@
-"""Attributes as yes/no columns: every value that an image can have, ready to be counted."""
+"""Attributes as yes/no columns, one column per value, ready to be counted."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from curator.types import Column, Ids, Mask, Measures
 
 _BELOW, _ABOVE = "below ", " or above"
 _MAX_VALUES = 50
-"""Values of one attribute that are tested, most common first; an id column would otherwise be thousands of tests."""
+"""Maximum number of tested values of one attribute, the most common first. An id column would otherwise give thousands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Indicators:
-    """`values` (n, m): image i has value j; `known` (n, m): it was measured. `columns`, `value_names` (m,) describe j.
+    """`values` (n, m): image i has value j. `known` (n, m): value j was measured. `columns` and `value_names` (m,) describe j.
 
-    `cuts` (m,) is the threshold of a number's value and nan otherwise, so that other images can be read the same way.
-    `costs` (m,): what p is multiplied by for having been tried among others in one test. Their inverses sum to at most 1.
-    `readings` holds, for values whose measure has an error of its own, as many other readings of it (n, t).
+    `cuts` (m,) is the threshold of a number's value, or nan. Other images can be read with the same threshold.
+    `costs` (m,): the factor on p because the value is one of several in one test. The inverses sum to at most 1.
+    `readings` holds alternative readings (n, t) of values whose measure has an error of its own.
     """
 
     ids: Ids
@@ -44,7 +44,7 @@ class Indicators:
         return tuple(c.name for c in self.columns)
 
     def take(self, rows: NDArray[np.intp]) -> Indicators:
-        """The same values of these images only, in this order."""
+        """The same values for these images only, in this order."""
         readings = {v: r[rows] for v, r in self.readings.items()}
         return replace(self, ids=self.ids[rows], values=self.values[rows], known=self.known[rows], readings=readings)
 
@@ -52,7 +52,7 @@ class Indicators:
         """The position of one value.
 
         Raises:
-            InputError: it was not measured here.
+            InputError: the value was not measured here.
         """
         for j, (column, name) in enumerate(zip(self.columns, self.value_names, strict=True)):
             if column.name == attribute and name == value:
@@ -60,17 +60,17 @@ class Indicators:
         near = [n for c, n in zip(self.columns, self.value_names, strict=True) if c.name == attribute]
         known = list(dict.fromkeys(self.attribute))
         if near:
-            hint = did_you_mean(value, near, f"its values are {', '.join(near)}.")
+            hint = did_you_mean(value, near, f"use one of its values: {', '.join(near)}.")
         else:
-            hint = did_you_mean(attribute, known, f"attributes are {', '.join(known)}.")
+            hint = did_you_mean(attribute, known, f"use one of the attributes: {', '.join(known)}.")
         raise InputError(f"no image has {attribute}={value}; {hint}")
 
     def phrase(self, j: int) -> str:
-        """What is said of images that have value j, after "93% of bunny"."""
+        """The words for images that have value j, to follow "93% of bunny"."""
         return phrase(self.columns[j], self.value_names[j])
 
     def tests(self) -> list[NDArray[np.intp]]:
-        """Groups of positions that are one test: all cuts of one number together, everything else alone."""
+        """Groups of positions that form one test: all cuts of a number together, every other value alone."""
         out: list[NDArray[np.intp]] = []
         of_number: dict[str, list[int]] = {}
         for j, column in enumerate(self.columns):
@@ -81,7 +81,7 @@ class Indicators:
         return out + [np.array(group) for group in of_number.values()]
 
     def padded_tests(self) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-        """`tests` as one table (t, longest), filled up with -1, and how many positions each has (t,)."""
+        """`tests` as a table (t, longest), padded with -1, and the number of positions in each test (t,)."""
         groups = self.tests()
         size = np.array([len(g) for g in groups], np.int64)
         members = np.full((len(groups), int(size.max(initial=0))), -1, np.intp)
@@ -91,7 +91,7 @@ class Indicators:
 
 
 def phrase(column: Column, value: str) -> str:
-    """The column's phrase with the value in it, and a number where another column has the same phrase.
+    """The column's phrase with the value filled in. A number is added if another column has the same phrase.
 
     >>> phrase(Column("exif.present", "flag", "file", "carry EXIF|carry no EXIF", ""), "no")
     'carry no EXIF'
@@ -101,7 +101,7 @@ def phrase(column: Column, value: str) -> str:
 
 
 def plain_phrase(column: Column, value: str) -> str:
-    """The same without the number."""
+    """The phrase without the number."""
     if column.form == "flag":
         yes, _, no = column.phrase.partition("|")
         return yes if value == "yes" else no
@@ -109,22 +109,24 @@ def plain_phrase(column: Column, value: str) -> str:
 
 
 def instead(column: Column, value: str) -> str:
-    """What to look for that does not have the value, after a class and "photographs".
+    """Words for images that lack the value, to follow a class and "photographs".
 
     >>> instead(Column("exif.present", "flag", "file", "carry EXIF|carry no EXIF", ""), "no")
     'that carry EXIF'
     """
     if column.form == "flag":
-        # Where "no" is what tells the class, what breaks the rule is "yes": the column's own words know one side only.
+        # If "no" predicts the class, counterexamples have "yes". `column.without` describes only one side.
         return f"that {phrase(column, 'no' if value == 'yes' else 'yes')}"
     return column.without.replace("{value}", value)
 
 
 def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> Indicators:
-    """Every value of every attribute as a column: tags and categories by name, flags as yes and no, numbers cut at the
-    quantiles `cuts` of all images and where they part best (whatever their class: the labels do not choose the cut).
+    """Make a column for every value of every attribute.
 
-    Values had by fewer than `min_support` images cannot be told from chance and are left out.
+    Tags and categories give one column per name, and flags give yes and no. Numbers are cut at the quantiles `cuts` of all
+    images and at the best-separating cut (`natural_cut`). Labels do not influence the cuts.
+
+    Values of fewer than `min_support` images cannot be told from chance and are left out.
     """
     n = len(measures.frame)
     values: list[Mask] = []
@@ -140,7 +142,7 @@ def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> In
         names_in = _Names.of(series) if column.form in ("tags", "category") else None
         for name, cut, cost in _values(column, series, cuts, names_in):
             mask = has_value(series, column, name, cut) if names_in is None else names_in.have(name, column)
-            # A class of one needs the values that everyone shares, so only rarity drops a value here.
+            # Values that all images share are kept, because a single class is described by them. Only rare values are dropped.
             if mask.sum() >= min_support:
                 if column.name in measures.readings and name == "yes":
                     readings[len(values)] = measures.readings[column.name]
@@ -164,7 +166,7 @@ def build(measures: Measures, cuts: Sequence[float], min_support: int = 1) -> In
 
 
 def _stacked(columns: list[Mask], n: int) -> Mask:
-    """The columns (n, m) side by side, each as one piece of memory; the list is empty then, so that nothing is held twice."""
+    """The columns (n, m) side by side. The list is emptied on the way, so that no column is in memory twice."""
     out = np.empty((len(columns), n), np.bool_)
     for k in reversed(range(len(columns))):
         out[k] = columns.pop()
@@ -173,7 +175,7 @@ def _stacked(columns: list[Mask], n: int) -> Mask:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """A column of names, each different one once: `code` (n,) is its place in `names`, -1 where nothing was measured."""
+    """A column of names, stored once each: `code` (n,) is the position in `names`, or -1 where nothing was measured."""
 
     code: NDArray[np.intp]
     names: tuple[str, ...]
@@ -186,12 +188,12 @@ class _Names:
         return cls(code, tuple(names))
 
     def have(self, value: str, column: Column) -> Mask:
-        """Which images have the value (n,)."""
+        """The images that have the value (n,)."""
         fits = [value in n.split("|") if column.form == "tags" else n == value for n in self.names]
         return np.asarray(np.array([*fits, False], np.bool_)[self.code], np.bool_)
 
     def common(self, column: Column) -> list[str]:
-        """The values, most common first; of two that are equally common, the one that more often leads."""
+        """The values, most common first. Of two equally common values, the one that more often comes first in its tags."""
         counts = np.bincount(self.code[self.code >= 0], minlength=len(self.names)).tolist()
         common: Counter[str] = Counter()
         leads: Counter[str] = Counter()
@@ -207,10 +209,10 @@ class _Names:
 def _values(
     column: Column, series: pd.Series, cuts: Sequence[float], names: _Names | None
 ) -> list[tuple[str, float, float]]:
-    """Name, cut and cost of every value.
+    """The name, cut and cost of every value.
 
-    The cuts of a number are one test. Where it has quantiles, half of what it may err is staked on the cut that parts the
-    numbers best, half on the quantiles together (weighted Bonferroni). Each cut is looked at from both sides.
+    The cuts of a number are one test. If quantiles are used, half of the error budget goes to the best-separating cut and
+    half to all quantiles together (weighted Bonferroni). Both sides of each cut are tested.
     """
     present = series.dropna()
     nothing = float("nan")
@@ -221,7 +223,7 @@ def _values(
         numbers = numbers[np.isfinite(numbers)]
         if len(numbers) == 0 or numbers.min() == numbers.max():
             return []
-        # Three digits of the spread, not of the value: years and coordinates differ in their last digits only.
+        # Three digits of the spread, not of the value, because years and coordinates differ only in their last digits.
         digits = 2 - int(np.floor(np.log10(numbers.max() - numbers.min())))
         out: dict[str, tuple[float, float]] = {}
         quantiles = np.quantile(numbers, list(cuts)) if column.quantiles else np.array([])
@@ -231,7 +233,7 @@ def _values(
             written = written.rstrip("0").rstrip(".") if "." in written else written
             for name in (f"{_BELOW}{written}", f"{written}{_ABOVE}"):
                 out[name] = (threshold, cost)
-        # Where cuts fall together nothing is staked on the lost ones: the inverses of the costs sum to one.
+        # Equal cuts merge into one. The costs are rescaled so that their inverses still sum to one.
         staked = sum(1 / cost for _, cost in out.values())
         return [(name, threshold, cost * staked) for name, (threshold, cost) in out.items()]
     return [(word, nothing, 1.0) for word in (names or _Names.of(series)).common(column)[:_MAX_VALUES]]
@@ -244,9 +246,9 @@ def _parting(numbers: NDArray[np.float64], column: Column) -> float:
 
 
 def natural_cut(numbers: NDArray[np.float64]) -> float:
-    """The cut that parts the numbers into two sides that differ most: where half the pictures are blurred, it finds that half.
+    """The cut that splits the numbers into the two most different sides: if half the images are blurred, it finds that half.
 
-    Source: Otsu (1979), on the sorted values themselves. Labels play no part, as with the quantiles.
+    Source: Otsu (1979), on the sorted values themselves. Labels are not used, as with the quantiles.
 
     >>> natural_cut(np.array([0.0, 0.1, 0.2, 5.0, 5.1]))
     2.6
@@ -260,7 +262,7 @@ def natural_cut(numbers: NDArray[np.float64]) -> float:
 
 
 def has_value(series: pd.Series, column: Column, value: str, cut: float) -> Mask:
-    """Which images have the value; those not measured do not."""
+    """The images that have the value. Images where it was not measured count as lacking it."""
     if column.form == "number":
         numbers = _numbers(series)
         return np.asarray(numbers < cut if is_below(value) else numbers >= cut, np.bool_)
@@ -276,7 +278,7 @@ def _numbers(series: pd.Series) -> NDArray[np.float64]:
 
 
 def _known(series: pd.Series, column: Column) -> Mask:
-    # A word in a column of numbers is no measurement.
+    # Text in a column of numbers counts as not measured.
     return ~np.isnan(_numbers(series)) if column.form == "number" else series.notna().to_numpy(bool)
 
 
@@ -286,12 +288,12 @@ def is_below(value: str) -> bool:
 
 
 def cut_of(column: Column, value: str) -> float:
-    """The cut that a number's value was named after; nan for a value of any other form.
+    """The cut in the name of a number's value; nan for values of other forms.
 
-    `build` writes cuts out in full, so that a name alone says how to read other images by it.
+    `build` writes cuts in full, so the name is enough to read the value on other images.
 
     Raises:
-        InputError: the value of a number is not called "below X" or "X or above".
+        InputError: the value of a number is not of the form "below X" or "X or above".
 
     >>> cut_of(Column("light.brightness", "number", "image", "", ""), "6.95 or above")
     6.95
@@ -305,14 +307,14 @@ def cut_of(column: Column, value: str) -> float:
         return float(written)
     except ValueError:
         raise InputError(
-            f"{column.name}={value} is no value of a number; write {column.name}='below X' or 'X or above'."
+            f"{column.name}={value} does not name a cut of a number; write {column.name}='below X' or 'X or above'."
         ) from None
 
 
 def like(measures: Measures, given: Indicators) -> Indicators:
-    """The values of `given`, as they are read on other images, which were measured by the same thresholds.
+    """Read the values of `given` on other images, which were measured with the same thresholds.
 
-    Without other readings of them: these are asked for one value at a time, by `given`'s own images.
+    The result has no alternative readings, because only the images of `given` have them.
     """
     n = len(measures.frame)
     described = {c.name: c for c in measures.columns}
@@ -335,10 +337,10 @@ def like(measures: Measures, given: Indicators) -> Indicators:
 
 
 def read(measures: Measures, attribute: str, value: str, cut: float | None = None) -> tuple[Mask, Mask]:
-    """One value on other images (a pool, a test set): which have it, and where it was measured.
+    """Read one value on other images (a pool, a test set): which images have it, and where it was measured.
 
-    A value with a cut is read as a number whatever the other set takes the column for: with few different numbers it
-    calls them names. Without `cut`, the value's own name says it.
+    A value with a cut is read as a number even if the other set treats the column as names, which happens if it has few
+    different numbers. Without `cut`, the cut is taken from the value's name.
     """
     column = measures.column(attribute)
     if cut is None:

@@ -1,4 +1,4 @@
-"""The error of the measure itself, carried into the interval of an effect."""
+"""Adds the error of the measure itself to the interval of an effect."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from curator.types import Ints
 
 
 def widened(hit: Hit, indicators: Indicators, labels: Ints) -> Hit:
-    """The hit with an interval that holds for the attribute, not only for one wording of it.
+    """The hit with an interval that also covers the error of the measure.
 
-    Each other reading of the value (another template of a prompt, another draw of its cut) gives an effect of its own. Their
-    variance B joins that of the sampling as in multiple imputation: W + (1 + 1/T) B for T readings, each side of the
-    interval by itself. A value without other readings keeps its interval.
+    Each alternative reading of the value (another template of a prompt, another draw of its cut) gives its own effect. The
+    variance B between these effects is added to the sampling variance W as in multiple imputation: W + (1 + 1/T) B for T
+    readings, separately for each side of the interval. A value without alternative readings keeps its interval.
 
-    Error: covers what the readings differ in. What they all get wrong (a prompt that means something else) they do not show.
-    Source: Rubin (1987), eq. 3.1.6 to 3.1.8.
+    Error: covers only differences between the readings. An error that all readings share, such as a prompt that means
+    something else, is not covered. Source: Rubin (1987), eq. 3.1.6 to 3.1.8.
     """
     readings = indicators.readings.get(hit.indicator)
     if readings is None or readings.shape[1] < 2:
         return hit
     known = indicators.known[:, hit.indicator]
     inside, outside = known & (labels == hit.class_idx), known & (labels >= 0) & (labels != hit.class_idx)
-    if not inside.any() or not outside.any():  # the hit is of other images than the readings
+    if not inside.any() or not outside.any():  # happens if the hit comes from other images than the readings
         return hit
     effects = readings[inside].mean(0) - readings[outside].mean(0)
     between = (1 + 1 / len(effects)) * float(effects.var(ddof=1)) * stats.z_value() ** 2

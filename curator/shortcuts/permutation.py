@@ -1,4 +1,4 @@
-"""The false-alarm rate on the user's own data: the audit of shuffled labels."""
+"""The audit's false-alarm rate on the user's own data, measured on shuffled labels."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from curator.shortcuts.redundancy import fold
 from curator.types import Ints
 
 _LABELS = 1 << 24
-"""Shuffled labels that are counted in one pass over the images: 64 MiB of them."""
+"""Shuffled labels counted in one pass over the images: they take 64 MiB."""
 _ROWS = 1 << 12
-"""Classes times shuffles in one pass, each a row of the product that counts."""
+"""Classes times shuffles counted in one pass. Each is a row of the matrix product."""
 
 
 def expected_false_findings(
@@ -24,10 +24,10 @@ def expected_false_findings(
     settings: AuditSettings,
     rng: np.random.Generator,
 ) -> float | None:
-    """Mean number of findings after shuffling the labels: what this very audit cries on this data when nothing is there.
+    """Mean number of findings after shuffling the labels: the audit's false-alarm rate on this data.
 
-    `n_rows` labels are shuffled, of which the first `n_classes` are classes and the rest a pool. None where no shuffle was
-    asked for. Error: standard error about sqrt(mean / n_permutations).
+    `n_rows` labels are shuffled. The first `n_classes` of them are classes and the rest a pool. Returns None if no shuffles
+    were requested. Error: the standard error is about sqrt(mean / n_permutations).
     """
     if settings.n_permutations == 0:
         return None
@@ -39,7 +39,7 @@ def expected_false_findings(
         for row in shuffled:
             row[known] = rng.permutation(labels[known])
         for row, table in zip(shuffled, count_many(indicators, shuffled, n_rows), strict=True):
-            # Where q stays above alpha it does not matter by how much, and most of p's sum need not be done.
+            # `up_to` saves most of the work: a q above alpha need not be known exactly.
             tests = exact_tests(table, n_classes, indicators, settings, up_to=settings.alpha)
             found = hits(table, tests, settings)
             total += len(fold(found, indicators, row, settings)) if found else 0

@@ -1,4 +1,4 @@
-"""One shortcut, one finding: which of the tests that came out say the same thing."""
+"""Folding: finds which significant tests describe the same shortcut, so that each shortcut is one finding."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from curator.shortcuts.indicators import Indicators, is_below
 from curator.types import Ints
 
 KIND_ORDER = {"context": 0, "metadata": 1, "file": 2, "image": 3, "object": 4}
-"""Which kind reads best, and is worth a person's first look."""
+"""Order in which the kinds are preferred as the name of a finding: the easiest to read first."""
 _FORM_ORDER = {"tags": 0, "category": 0, "flag": 1, "number": 2}
 _SAME = 0.25
-"""Hits of one shortcut whose effects' lower limits differ by less than this fraction of the strongest's are as strong."""
+"""Hits count as equally strong if their effects' lower limits differ by less than this fraction of the strongest one's."""
 _AS_MUCH = 0.1
-"""What is left of two hits, each with the other held still, is alike when it differs by less."""
+"""The effects that remain of two hits, each with the other held constant, count as equal if they differ by less than this."""
 _MOST_RIVALS = 8
 _NOTHING = ("no", "none")
-"""Values that say that something is not there."""
+"""Values that mean that something is absent."""
 _PIXELS = ("context", "image", "object")
-"""Kinds that are read off the same picture, and so may be one thing under several names."""
+"""Kinds that are measured on the pixels of the same image, so several attributes may describe one thing."""
 _AGREE = 0.98
-"""Two columns that agree on this fraction of the images are one column under two names."""
+"""Two columns that agree on this fraction of the images are the same column under two names."""
 _AT_ONCE = 30_000
-"""Images up to which the ties of all values are one product of matrices; of more, each is counted when it is asked for."""
+"""Up to this many images, the correlations of all values are one matrix product. Above it, each is counted on request."""
 _TRAVELS = 0.3
-"""Correlation within the classes from which two values count as tied to one another. Chosen low: it only allows the
-second question, whether anything is left without the stronger one's class."""
+"""Minimum correlation within the classes at which two values count as tied. It is low on purpose: a tie only leads to the
+second question, whether an effect remains without the class of the stronger hit."""
 
 
 def _left_given(hit: Hit, other: Hit, tallies: Tallies, level: float = stats.LEVEL) -> float | None:
-    """Lower bound of the hit's effect with the other's value held still (Mantel-Haenszel over with / without it).
+    """Lower bound of the hit's effect with the other hit's value held constant (Mantel-Haenszel over with / without it).
 
-    None where no image of the class shares the other's value, or its lack, with an image of the rest.
+    None if no stratum (with or without the other's value) has images both of the class and of the rest.
     """
     (v, v_known), (w, w_known) = tallies.column(hit.indicator), tallies.column(other.indicator)
     with_, all_ = (tallies.split(bits, hit.class_idx) for bits in (v & w, v_known & w))
@@ -47,7 +47,7 @@ def _left_given(hit: Hit, other: Hit, tallies: Tallies, level: float = stats.LEV
 
 
 def _left_without(hit: Hit, others: set[int], tallies: Tallies) -> float | None:
-    """Lower bound of the hit's effect among the images of none of the other classes; None with nothing to compare."""
+    """Lower bound of the hit's effect without the images of the `others` classes; None if nothing remains to compare."""
     v, known = (tallies.by_class(bits) for bits in tallies.column(hit.indicator))
     inside = tallies.classes == hit.class_idx
     outside = ~inside & ~np.isin(tallies.classes, list(others))
@@ -57,7 +57,7 @@ def _left_without(hit: Hit, others: set[int], tallies: Tallies) -> float | None:
 
 
 class Ties:
-    """How the values of all hits go together inside the classes, for every pair at once."""
+    """Correlations of the values of all hits inside the classes, for every pair."""
 
     def __init__(self, hits: list[Hit], indicators: Indicators, labels: Ints, tallies: Tallies | None = None) -> None:
         self.column = {v: k for k, v in enumerate(dict.fromkeys(h.indicator for h in hits))}
@@ -73,7 +73,7 @@ class Ties:
             count = np.maximum(known[inside].sum(0), 1)
             centred[inside] -= np.where(known[inside], centred[inside].sum(0) / count, 0).astype(np.float32)
         norm = np.sqrt((centred**2).sum(0))
-        # A value that never varies inside a class shows no tie to anything.
+        # A value that never varies inside a class has correlation 0 with everything.
         unit = centred / np.where(norm > 1e-6 * len(labels) ** 0.5, norm, np.inf)
         self.correlation = unit.T @ unit
 
@@ -85,7 +85,7 @@ class Ties:
 
 
 def _within_classes(v: int, w: int, tallies: Tallies) -> float:
-    """The same correlation from counts alone: every class's sum of products about its own means."""
+    """The correlation of `Ties.of`, computed from counts: per class, the sum of products about the class's own means."""
     (a, a_known), (b, b_known) = tallies.column(v), tallies.column(w)
     ka, na, kb, nb = (tallies.by_class(bits).astype(float) for bits in (a, a_known, b, b_known))
     mean_a, mean_b = ka / np.maximum(na, 1), kb / np.maximum(nb, 1)
@@ -94,15 +94,15 @@ def _within_classes(v: int, w: int, tallies: Tallies) -> float:
     )
     covariance = float((both - mean_b * only_a - mean_a * only_b + mean_a * mean_b * known).sum())
     variances = [float((ka - ka * mean_a).sum()), float((kb - kb * mean_b).sum())]
-    # A value that never varies inside a class shows no tie to anything.
+    # A value that never varies inside a class has correlation 0 with everything.
     return covariance / float(np.sqrt(variances[0] * variances[1])) if min(variances) > 1e-9 else 0.0
 
 
 def _is_tied(hit: Hit, group: list[Hit], indicators: Indicators, ties: Ties) -> bool:
-    """Whether the hit's value goes with the group's inside the classes.
+    """Whether the hit's value is correlated with the group's inside the classes.
 
-    Values of one attribute are tied by what they are; where a class has a value without exception, nothing inside it
-    could show that.
+    Values of one attribute are always tied. Their correlation cannot be measured inside a class in which all images have
+    one value.
     """
     attribute = indicators.attribute[hit.indicator]
     if any(attribute == indicators.attribute[h.indicator] for h in group):
@@ -113,12 +113,12 @@ def _is_tied(hit: Hit, group: list[Hit], indicators: Indicators, ties: Ties) -> 
 def _repeats(
     hit: Hit, leader: Hit, indicators: Indicators, tallies: Tallies, settings: AuditSettings, n_asked: int
 ) -> bool:
-    """Whether the hit, of the leader's class, says nothing the leader has not said: nothing is left once it is held still.
+    """Whether nothing remains of the hit's effect with the value of its class's leader held constant.
 
-    Of the `n_asked` values some have something left by chance, so the limit is Bonferroni's over all of them.
+    Of the `n_asked` values some keep an effect by chance, so the limit is Bonferroni-corrected over all of them.
 
-    A flawless leader leaves nothing to hold still. Then only what is measured on the same pixels, or agrees with it image
-    by image, is taken for the same: a hospital's name is not the lawn, however perfect the lawn.
+    If the leader is perfect, no images remain for this test. The hit then counts as a repeat only if it is measured on the
+    same pixels or agrees with the leader image by image: a hospital's name is not the lawn, even if the lawn is perfect.
     """
     if indicators.attribute[hit.indicator] == indicators.attribute[leader.indicator]:
         return True
@@ -137,11 +137,12 @@ def _repeats(
 def _said_by(
     hit: Hit, groups: list[list[Hit]], indicators: Indicators, tallies: Tallies, settings: AuditSettings, ties: Ties
 ) -> list[list[Hit]]:
-    """The groups whose leader, their strongest hit, has said already what the hit says.
+    """The groups whose leader (their strongest hit) already says what the hit says.
 
-    Of the same class: nothing is left once the leader's value is held still. Of another class: the values are tied, and
-    nothing is left without the leader's class ("hens are not on grass" because the bunnies are), or without the classes
-    of all such leaders, where that leaves something to compare with.
+    If the leader has the same class, nothing of the hit may remain with the leader's value held constant. If the leader has
+    another class, the values must be tied, and nothing may remain without the leader's class ("hens are not on grass" because
+    the bunnies are). If no single leader explains the hit, all tied leaders' classes are left out together, provided that
+    images remain to compare with.
     """
     out, tied = [], []
     for group in groups:
@@ -162,10 +163,10 @@ def _said_by(
 
 
 def fold(hits: list[Hit], indicators: Indicators, labels: Ints, settings: AuditSettings) -> list[list[Hit]]:
-    """Groups of hits (strongest first) that are one shortcut each; the first of a group is the one to name it by.
+    """Groups of hits (strongest first), one group per shortcut. The first hit of a group names it.
 
-    A hit that several groups could explain joins the one that speaks of its attribute. What describes the object itself is
-    folded apart: fur tells the class better than any lawn does, and must not take the lawn for itself.
+    A hit that several groups could explain joins the group that contains its attribute. Findings about the object are folded
+    separately: fur predicts the class better than any lawn and would otherwise absorb the lawn.
     """
     groups: list[list[Hit]] = []
     tallies = Tallies(indicators, labels)
@@ -194,11 +195,11 @@ def _fold(
 
 
 def _leader(group: list[Hit], indicators: Indicators, tallies: Tallies) -> Hit:
-    """The hit that names the group: of those about as strong as the strongest, the ones that leave least to the others.
+    """The hit that names the group: among the strongest hits, one that leaves least effect to the others.
 
-    Blur makes lawns smooth, so "smooth green" goes with the class as well as sharpness does. But with sharpness held still
-    nothing is left of the smooth green, and with the smooth green held still something is left of the sharpness. Of equals,
-    the one that reads best.
+    For example, blur makes lawns smooth, so "smooth green" predicts the class as well as sharpness does. With sharpness held
+    constant nothing remains of smooth green, but with smooth green held constant some of sharpness remains. Among equals,
+    the one that reads best is taken.
     """
     mine = [h for h in group if h.class_idx == group[0].class_idx]
     mine = [h for h in mine if not indicators.columns[h.indicator].follows] or mine
@@ -215,11 +216,10 @@ def _leader(group: list[Hit], indicators: Indicators, tallies: Tallies) -> Hit:
 
 
 def _better_side(leader: Hit, group: list[Hit], indicators: Indicators, tallies: Tallies) -> Hit:
-    """The leader, or its mirror: of two classes, "hens have no frame" is the fact that sheep have one.
+    """The leader or its mirror image: with two classes, "hens have no frame" is the same fact as "sheep have a frame".
 
-    What is there is said rather than what is not, and what is remarked on (`Column.marked`) rather than what is usual; then
-    what most of the others have not, rather than what most of all have; then it is said of the class with the smaller part
-    against it, for those are the images that a model gets wrong.
+    The preferred side is, in this order: a presence or the marked side of a number (`Column.marked`); a value that most of
+    the other images lack; the class with fewer images against the rule, because those are the images that a model gets wrong.
     """
     v, known = tallies.column(leader.indicator)
     counts = tallies.by_class(known)
@@ -240,12 +240,12 @@ def _told_second(hit: Hit, indicators: Indicators, tallies: Tallies) -> tuple[bo
     if marked == "outer":
         marked = "below" if indicators.cuts[hit.indicator] < 0 else "above"
     is_absence = value in _NOTHING or (marked != "" and is_below(value) != (marked == "below"))
-    # A hit has images on both sides, or there was nothing to test.
+    # `known` is never 0 here, because a hit has images on both sides.
     return is_absence, has[1] / known[1] >= 0.5, float(1 - has[0] / known[0])
 
 
 def _reads(indicator: int, indicators: Indicators) -> tuple[int, int, int]:
     column = indicators.columns[indicator]
-    # A word that may be the wrong one (see `Column.bias`) is the last to be said.
+    # A value that may be named wrongly (see `Column.bias`) is the last choice.
     rank = 3 if column.bias else column.rank + (indicators.value_names[indicator] in column.told_late)
     return rank, KIND_ORDER[column.kind], _FORM_ORDER[column.form]

@@ -1,4 +1,4 @@
-"""What do these pictures have in common? Per class, the values that most of its images have."""
+"""Per class, the values that most of its images have in common."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from curator.shortcuts.indicators import Indicators, plain_phrase
 from curator.types import Column, Ints, Mask, SharedPattern
 
 MOST = 0.6
-"""A pattern is shared by a class when this fraction of its images have it."""
+"""A class shares a pattern if at least this fraction of its images have it."""
 LIFT = 0.1
-"""What is this much more common than elsewhere says something of the class: "are JPEG files" tells nobody anything."""
+"""A pattern must be this much more common than elsewhere; otherwise it does not characterise the class ("are JPEG files")."""
 PER_SIDE = 4
-"""Patterns on the object, and around it; half as many of the picture as a whole."""
+"""Maximum number of patterns on the object, and around it. Half as many are kept for the image as a whole."""
 AS_ELSEWHERE = 1
-"""Patterns of a side where none is more common than elsewhere: a class without a lawn still lies on something."""
+"""Number of patterns kept for a side if none is more common than elsewhere."""
 _SAME = 0.95
-"""Two patterns are one when they agree on this fraction of the class's images, and their lack goes together too."""
+"""Two patterns are the same if they agree on this fraction of the class's images and also pass `_TIED`."""
 _TIED = 0.5
-"""... by this correlation within the class: of two things that nearly all images have, most images have both anyway."""
+"""Minimum correlation within the class. Without it, two patterns that nearly all images have would always agree."""
 _LARGEST = 30_000
-"""Images of a class that two patterns are compared on, at most, evenly from all of them: agreement is then known to 0.003."""
+"""Maximum number of a class's images, evenly spaced, on which two patterns are compared. Agreement is then known to 0.003."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """One value of a class; `lift` is by how much it is more common than elsewhere, less the measure's own error."""
+    """One value of a class. `lift` is its share minus the share elsewhere minus the measure's own error."""
 
     position: int
     column: Column
@@ -40,21 +40,21 @@ class _Candidate:
 
     @property
     def rank(self) -> tuple[float, bool, int]:
-        # A colour or a prompt reads better than a word without a name, where both say as much.
+        # Among equal lifts, a colour or a prompt reads better than a visual word without a name.
         return -round(self.lift, 1), self.column.learnt, self.position
 
 
 def shared_patterns(
     indicators: Indicators, labels: Ints, classes: tuple[str, ...], table: Table | None = None
 ) -> Mapping[str, tuple[SharedPattern, ...]]:
-    """Per class, what most of its images share: on the object, around it, then of the picture as a whole.
+    """Per class, the values that most of its images share: on the object, around it, then of the image as a whole.
 
-    On each side what sets the class apart comes first. Of two patterns that the same images have, or that are called the
-    same, the stronger is kept. Where nothing on the object or around it sets the class apart, the most common is
-    named all the same. Examples and boxes are added by the caller, who has the pictures. `table` are the counts, if the
-    caller has them.
+    On each side the values that set the class apart come first. If two patterns belong to the same images or have the same
+    name, the stronger one is kept. If nothing on the object or around it sets the class apart, the most common pattern is
+    named anyway. The caller adds examples and boxes, because it has the images. `table` are the counts, if the caller has
+    them.
 
-    Error: shares are of the values as measured; of a few images a share of 60 % comes about by chance.
+    Error: shares describe the values as measured. With few images a share of 60 % can be due to chance.
     """
     out: dict[str, tuple[SharedPattern, ...]] = {}
     table = table or count(indicators, labels, max(int(labels.max(initial=-1)) + 1, len(classes)))
@@ -87,7 +87,7 @@ def _candidates(indicators: Indicators, table: Table, c: int) -> list[_Candidate
     for v, column in enumerate(indicators.columns):
         n, n_others = int(table.known[c, v]), int(other_known[c, v])
         in_place = column.kind in ("object", "context")
-        # A lack has no place in a picture. A number's cut is half of all images by construction.
+        # An absence has no place in an image. The cut of a number covers half of all images by construction.
         lack = column.form == "flag" and indicators.value_names[v] == "no"
         if column.form == "number" or (in_place and lack) or not n:
             continue

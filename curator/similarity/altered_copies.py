@@ -1,7 +1,8 @@
-"""The same picture after it was cropped, mirrored or lightened: asked of what was seen at each place of it.
+"""Finds images that are cropped, mirrored or lightened copies of one another, by comparing them place by place.
 
-Embeddings of two lawns agree and so do their hashes; what tells two photographs from two copies of one is where things are.
-Nothing is decoded again: the hash of a mirrored picture follows from its hash, a crop from the colours of its places.
+Embeddings of two lawns agree, and so do their hashes. Two photographs differ from two copies of one photograph by where
+things are. No image is decoded again: the hash of a mirrored image follows from its hash, and a crop follows from the colours
+of the places.
 """
 
 from __future__ import annotations
@@ -18,41 +19,43 @@ from curator.similarity.vectors import EXACT_UP_TO, cosines, near_pairs, unit
 from curator.types import Floats, Mask, Patches, PlaceFeatures
 
 CANDIDATE_BITS = 20
-"""Of 64 bits, how many may differ for a pair to be looked at. A crop of 5 % moves 9, at most 20 of 240 (dev half)."""
+"""Maximum number of differing bits (of 64) of a candidate pair. A crop of 5 % changes 9, at most 20 of 240 (dev half)."""
 SAME = 1.5
-"""Sum of the two correlations from which two pictures may be one, see `alike`. This and what follows was chosen on photographs
-of the dev half and their altered copies; benchmarks/leaks.py reports on the other half."""
+"""Minimum sum of the two correlations of a pair, see `alike`. This and the constants below were chosen on photographs of the
+dev half and their altered copies; benchmarks/leaks.py reports on the other half."""
 _LEAST_COLOUR, _LEAST_FEATURES = 0.65, 0.55
-"""Neither correlation may be below its own: colours alone agree on two skies over two lawns."""
+"""Minimum of each correlation. Colours alone agree for two skies over two lawns."""
 _LEAST_COSINE = 0.6
-"""Of the embeddings, to be looked at: altered copies fall to 0.68 at worst but for one in 200."""
+"""Minimum cosine of the embeddings of a candidate pair. Altered copies fall to 0.68 at worst, except one in 200."""
 _ODD_PLACES, _LEAST_THERE = 10, 0.45
-"""Percentage of the places, the least alike, and how far they have to agree: another animal before the same sky does not."""
+"""Percentage of the places that may disagree, and the minimum agreement of the others. It rejects another animal before the
+same sky."""
 _SAME_COLOURS = 0.95
-"""Correlation of the colours from which places need not agree: features of what was lightened until it is white do not."""
+"""From this correlation of the colours on, places need not agree, because lightening an image until it is white changes its
+features."""
 _SKETCHY = 0.2
-"""By how much the correlation of sketched features may fall short of that of the features."""
+"""The correlation of sketched features may be below the correlation of the features by this much."""
 _CROPS = (0.95, 0.9)
-"""Sides of the windows that a cropped copy may show, as fractions of the whole."""
+"""Sides of the windows that a cropped copy may show, as fractions of the whole image."""
 _ODD_COLUMNS = np.uint64(0x5555555555555555)
 _BLOCK_ENTRIES = 1 << 22
 _CHUNK = 512
 _INDEXED_BITS = 7
-"""Of 64 bits, how many may differ for an index of hashes to offer a pair. A crop of 5 % moves 9: what moves more is left to the
-embeddings, which change little by a crop or a mirror."""
+"""Maximum number of differing bits (of 64) at which the index of hashes offers a pair. A crop of 5 % changes 9. The index
+of embeddings finds copies that change more, because a crop or a mirror changes the embedding little."""
 _OFFERED = 1 << 16
 Window = tuple[float, float, float]
-"""Left edge, top edge and side, as fractions of a picture."""
+"""Left edge, top edge and side, as fractions of the image."""
 _WHOLE: Window = (0.0, 0.0, 1.0)
 
 
 def mirrored_hash(phash: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The perceptual hash (n,) of the same pictures seen in a mirror.
+    """The perceptual hash (n,) of the mirrored images.
 
-    Mirroring turns the sign of every wave with an odd number of half periods across, and bits are signs (of a wave less the
-    median wave, which is near 0).
+    Mirroring changes the sign of every wave with an odd number of half periods across. The bits are signs (of a wave minus
+    the median wave, which is near 0).
 
-    Error: 4 of 64 bits are wrong on average, at most 14 of 240 photographs.
+    Error: 4 of 64 bits are wrong on average, at most 14 in 240 photographs.
 
     >>> [hex(int(h)) for h in mirrored_hash(np.array([0, 0xFF], np.uint64))]
     ['0x5555555555555555', '0x55555555555555aa']
@@ -61,17 +64,18 @@ def mirrored_hash(phash: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def alike(phash: NDArray[np.uint64], vectors: Floats, patches: Patches) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Pairs of pictures that are one, save for a crop of up to 10 %, light, colour, size or a mirror: rows i and j (p,).
+    """Find pairs of images that are the same but for a crop of up to 10 %, light, colour, size or a mirror: rows i and j (p,).
 
-    `phash` (n,), `vectors` (n, d) of unit norm and `patches` are of the same pictures; a pair can come in both orders.
-    Two correlations over the g x g places, where one picture lies over the best fitting window of the other: of the colours
-    less the mean of their row and column (a horizon or a vignette makes those alike), and of the features less their mean
-    over the picture (what lies on any lawn). Their sum has to be large, and so has the agreement where it is least.
+    `phash` (n,), `vectors` (n, d) of unit norm and `patches` describe the same images. A pair can occur in both orders.
+    One image is laid over the best fitting window of the other, and two correlations over the g x g places are computed. The
+    first is of the colours minus the means of their row and column, because a horizon or a vignette makes those alike. The
+    second is of the features minus their mean over the image, because every lawn has similar features. The sum of the
+    correlations must be large, and so must the agreement of the places.
 
-    Above `vectors.EXACT_UP_TO` pictures not every pair is compared, but those that an index of the embeddings or of the hashes
-    offers (`vectors.near_pairs`, `hash_pairs.near`).
+    Above `vectors.EXACT_UP_TO` images only the pairs that an index of the embeddings or of the hashes offers are compared
+    (`vectors.near_pairs`, `hash_pairs.near`).
 
-    Error: benchmarks/results/leaks.json. Not for copies turned, mirrored upside down or cropped by more.
+    Error: benchmarks/results/leaks.json. Copies that are rotated, mirrored upside down or cropped by more are not found.
     """
     if len(phash) > EXACT_UP_TO:
         return _among(_offered(phash, vectors), phash, vectors, patches)
@@ -105,18 +109,18 @@ def alike(phash: NDArray[np.uint64], vectors: Floats, patches: Patches) -> tuple
 
 
 def _offered(phash: NDArray[np.uint64], vectors: Floats) -> Iterator[Pairs]:
-    """Pairs worth a look, each at least once: near by their embeddings, or by their hashes as they are or in the mirror."""
+    """Candidate pairs, each at least once: pairs with near embeddings, or with near hashes (plain or mirrored)."""
     n = len(phash)
     for i, j, _ in near_pairs(vectors, _LEAST_COSINE, np.random.default_rng(0)):
         yield i, j
     for i, j in hash_pairs.near(np.concatenate([phash, mirrored_hash(phash)]), _INDEXED_BITS):
-        # A picture and its own mirror image are no pair; nor are two mirror images, who are near as their pictures are.
+        # Skip an image with its own mirror image. Also skip two mirror images: their originals are equally near.
         real = (np.minimum(i, j) < n) & (i % n != j % n)
         yield i[real] % n, j[real] % n
 
 
 def _among(offered: Iterator[Pairs], phash: NDArray[np.uint64], vectors: Floats, patches: Patches) -> Pairs:
-    """Those of the offered pairs that are alike; only what is needed of the places is read, some pairs at a time."""
+    """The offered pairs that are alike. Reads only the places it needs, for a limited number of pairs at a time."""
     windows = [_WHOLE, *_windows()]
     found: list[list[NDArray[np.intp]]] = [[np.zeros(0, np.intp)], [np.zeros(0, np.intp)]]
     for pairs in offered:
@@ -139,7 +143,7 @@ def _among(offered: Iterator[Pairs], phash: NDArray[np.uint64], vectors: Floats,
 def _compared(
     patches: Patches, i: NDArray[np.intp], j: NDArray[np.intp], turn: bool, windows: list[Window]
 ) -> Mask:  # fmt: skip
-    """Whether each pair (p,) shows one picture, j in the mirror if `turn`: `alike` of a few pairs."""
+    """Whether each pair (p,) is the same image, with j mirrored if `turn`: `alike` for a few pairs."""
     rows, at = np.unique(np.concatenate([i, j]), return_inverse=True)
     some = patches.take(rows)
     a, b = at[: len(i)], at[len(i) :]
@@ -155,7 +159,7 @@ def _compared(
 
 
 def _near(phash: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.intp], Mask, Mask]]:
-    """Some rows at a time: which pictures (rows, n) have a hash near theirs, as they are and mirrored."""
+    """For some rows at a time: the images (rows, n) whose hash is near theirs, plain and mirrored."""
     step = max(1, _BLOCK_ENTRIES // max(1, len(phash)))
     for start in range(0, len(phash), step):
         block = phash[start : start + step, None]
@@ -167,7 +171,7 @@ def _same(
     patches: Patches, sketch: Floats, i: NDArray[np.intp], j: NDArray[np.intp], turned: Mask, best: NDArray[np.intp],
     windows: list[Window],
 ) -> Mask:  # fmt: skip
-    """Whether each picture j, mirrored where `turned`, is what its window `best` of picture i shows."""
+    """Whether each image j, mirrored where `turned`, equals the part of image i in its window `best`."""
     out = np.zeros(len(i), np.bool_)
     for w in np.unique(best):
         at = np.flatnonzero(best == w)
@@ -183,7 +187,7 @@ def _same(
 
 
 def _sketch(patches: Patches) -> Floats:
-    """The features (n, g, g, d) in 8 random directions: a tenth of the numbers tell most unlike pictures apart."""
+    """The features (n, g, g, d) in 8 random directions. This small sketch is enough to reject most unlike images."""
     d = patches.features.shape[3]
     directions = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), (d, 8))
     return np.concatenate(
@@ -199,7 +203,7 @@ def _agreement(
     window: Window,
     form: Callable[[Floats], Floats],
 ) -> NDArray[np.float64]:
-    """Correlation (p,) of each grid j, mirrored where `turned`, with what the window of grid i shows."""
+    """Correlation (p,) of each grid j, mirrored where `turned`, with the part of grid i in the window."""
     one, two = _laid(grids, i, j, turned, window)
     return np.asarray(np.einsum("pk,pk->p", form(one), form(two)), np.float64)
 
@@ -211,7 +215,7 @@ def _laid(
 
 
 def _places(one: Floats, two: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Correlation (p,) of grids of features less their mean, and the cosine (p,) that all but the oddest places reach."""
+    """Correlation (p,) of feature grids minus their mean, and the cosine (p,) that all but the worst places reach."""
     one, two = one - one.mean((1, 2), keepdims=True), two - two.mean((1, 2), keepdims=True)
     dots = np.einsum("pxyd,pxyd->pxy", one, two)
     lengths = [np.einsum("pxyd,pxyd->pxy", part, part) for part in (one, two)]
@@ -221,7 +225,7 @@ def _places(one: Floats, two: Floats) -> tuple[NDArray[np.float64], NDArray[np.f
 
 
 def _windows() -> list[Window]:
-    """Nine of each size: against the edges, in the corners, in the middle."""
+    """Nine windows of each size: at the edges, in the corners and in the middle."""
     return [(x * (1 - s), y * (1 - s), s) for s in _CROPS for x in (0, 0.5, 1) for y in (0, 0.5, 1)]
 
 
@@ -230,7 +234,7 @@ def _turned(grids: Floats, mirrored: Mask) -> Floats:
 
 
 def _through(window: Window, grids: Floats) -> Floats:
-    """What (p, g, g, c) grids show in a window, at g x g places again (linear between the centres of places)."""
+    """The part of grids (p, g, g, c) in a window, resampled to g x g places (linear between the centres of places)."""
     if window == _WHOLE:
         return grids
     left, top, side = window
@@ -249,7 +253,7 @@ def _resampling(g: int, start: float, side: float) -> Floats:
 
 
 def _detail(grids: Floats) -> Floats:
-    """Each channel less the mean of its row and of its column, as rows of unit length (p, g * g * c)."""
+    """Each channel minus the mean of its row and of its column, as rows of unit length (p, g * g * c)."""
     across, down = grids.mean(2, keepdims=True), grids.mean(1, keepdims=True)
     return unit((grids - across - down + grids.mean((1, 2), keepdims=True)).reshape(len(grids), grids[0].size))
 

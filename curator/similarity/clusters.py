@@ -1,4 +1,4 @@
-"""Groups of images that look alike, and what to call them."""
+"""Clusters of images that look alike, and names for them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from curator.similarity.vectors import unit
 from curator.types import Clusters, Embeddings, Floats
 
 _MINIBATCH_FROM = 20_000
-"""Images from which k-means runs on mini-batches: full k-means there takes longer than embedding a thousand images."""
+"""From this many images on, k-means runs on mini-batches. Full k-means would take longer than embedding a thousand images."""
 SAMPLED = 30_000
-"""Images that the clusters are learnt from, at most; all are assigned to them. A cluster of one in a hundred then has 300."""
+"""Maximum number of images from which clusters are learnt; all images are then assigned. A cluster of 1 % has 300 of them."""
 _BLOCK = 1 << 14
-"""Images that are assigned together."""
+"""Number of images assigned at a time."""
 _MOST_CLUSTERS = 40
-"""More than a person will look through."""
+"""Maximum number of clusters, because nobody looks through more."""
 
 
 def default_k(n: int) -> int:
-    """How many clusters for n images: about sqrt(n / 4), so that a cluster of 240 images holds thirty.
+    """The number of clusters for n images: about sqrt(n / 4). For 240 images this gives clusters of thirty.
 
     >>> [default_k(n) for n in (1, 4, 240, 100_000)]
     [1, 1, 8, 40]
@@ -31,10 +31,10 @@ def default_k(n: int) -> int:
 
 
 def cluster(embeddings: Embeddings, k: int = 0, seed: int = 0) -> Clusters:
-    """k-means on the unit vectors (spherical in effect); clusters are numbered by size, largest first, and unnamed.
+    """k-means on the unit vectors (in effect spherical). Clusters are numbered by size, largest first, and have no names.
 
-    Above `SAMPLED` images the clusters are learnt from as many, and every image joins the nearest.
-    Source: Lloyd (1982); Sculley (2010) for the mini-batch variant above 20,000 images.
+    Above `SAMPLED` images the clusters are learnt from a sample of that size, and every image joins the nearest cluster.
+    Source: Lloyd (1982); Sculley (2010) for the mini-batch variant from 20,000 images on.
     """
     n = len(embeddings)
     dim = embeddings.vectors.shape[1]
@@ -43,7 +43,7 @@ def cluster(embeddings: Embeddings, k: int = 0, seed: int = 0) -> Clusters:
     vectors = embeddings.vectors
     if n > SAMPLED:
         vectors = vectors[np.sort(np.random.default_rng(seed).permutation(n)[:SAMPLED])]
-    # k-means cannot make more clusters than there are different pictures.
+    # k-means cannot make more clusters than there are distinct vectors.
     k = min(k or default_k(n), len(np.unique(vectors, axis=0)))
     method = MiniBatchKMeans if n >= _MINIBATCH_FROM else KMeans
     fitted = method(n_clusters=k, n_init=4, random_state=seed).fit(vectors)
@@ -56,7 +56,7 @@ def cluster(embeddings: Embeddings, k: int = 0, seed: int = 0) -> Clusters:
 
 
 def _assigned(vectors: Floats, centres: Floats) -> NDArray[np.intp]:
-    """The nearest of the centres (k, d) for each row, some rows at a time."""
+    """The nearest of the centres (k, d) for each row, in blocks."""
     half = (centres**2).sum(1) / 2
     return np.concatenate(
         [(vectors[k : k + _BLOCK] @ centres.T - half).argmax(1) for k in range(0, len(vectors), _BLOCK)]
@@ -64,16 +64,16 @@ def _assigned(vectors: Floats, centres: Floats) -> NDArray[np.intp]:
 
 
 def name_clusters(clusters: Clusters, names: Sequence[str], scores: NDArray[np.floating]) -> Clusters:
-    """Call each cluster by the names whose scores set its images most apart from the others, up to two.
+    """Name each cluster by up to two names whose scores set its images most apart from the others.
 
-    `scores` (n, m): how well each of the m `names` fits each image. Standardised per name, so that a name that fits
-    everything names nothing.
+    `scores` (n, m): how well each of the m `names` fits each image. Scores are standardised per name, so that a name that
+    fits every image is not used.
     """
     if not len(names) or not len(clusters.assignment):
         return clusters
     some = np.arange(len(scores))
     if len(scores) > SAMPLED:
-        # A cluster's mean of 300 images is known to a twentieth of the spread; the same rows in every run.
+        # 300 images give a cluster's mean to a twentieth of the spread. The seed gives the same rows in every run.
         some = np.sort(np.random.default_rng(len(scores)).permutation(len(scores))[:SAMPLED])
     assignment, scores = clusters.assignment[some], scores[some]
     spread = scores.std(0)
@@ -87,7 +87,7 @@ def name_clusters(clusters: Clusters, names: Sequence[str], scores: NDArray[np.f
 
 
 def medoids(vectors: Floats, k: int) -> NDArray[np.intp]:
-    """Up to k rows that stand for all of them: nearest the middle first, then each farthest from those chosen.
+    """Up to k rows that represent all rows: the nearest to the mean first, then each time the farthest from those chosen.
 
     Source: Gonzalez (1985), farthest-first traversal.
 

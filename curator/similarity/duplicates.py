@@ -1,4 +1,4 @@
-"""The same picture twice: by its bytes, by its look, by its embedding. One table of groups."""
+"""Groups of duplicates: images with the same bytes, the same look or nearly the same embedding."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from curator.types.results import Recall
 
 Evidence = Literal["exact", "perceptual", "embedding"]
 _MANY = 5_000_000
-"""Pairs kept before they are thinned: twenty thousand pictures of one wall would be two hundred million."""
+"""Number of pairs kept before they are thinned. Twenty thousand images of one wall would give two hundred million pairs."""
 SAMPLED = 2000
-"""Images whose pairs are looked for among all others to see how many the index has found."""
+"""Number of sampled images that are compared with all images, to measure how many pairs the index finds."""
 
 
 def exact_pairs(sha256: Sequence[str]) -> Pairs:
-    """Pairs of neighbours among rows with the same bytes (enough to connect them).
+    """Pairs of consecutive rows with the same bytes. They are enough to connect all such rows.
 
     >>> [p.tolist() for p in exact_pairs(["a", "b", "a", "a"])]
     [[0, 2], [2, 3]]
@@ -43,13 +43,13 @@ def exact_pairs(sha256: Sequence[str]) -> Pairs:
 def pairs(
     phash: NDArray[np.uint64] | None, embeddings: Embeddings, settings: DuplicateSettings, seed: int = 0
 ) -> tuple[Pairs, Pairs]:
-    """Perceptual and embedding pairs: all of them, or of very many enough to connect the same images.
+    """Perceptual and embedding pairs: all of them, or for very many pairs enough to connect the same images.
 
-    A perceptual hash sees light and dark in 8 x 8 waves and nothing else, so two skies over two lawns agree; a match
-    counts only where the embeddings agree to `confirm` as well. Without hashes (`phash` None) there are no perceptual ones.
+    A perceptual hash contains only light and dark in 8 x 8 waves, so two skies over two lawns agree. A match therefore counts
+    only if the embeddings also agree to `confirm`. Without hashes (`phash` None) there are no perceptual pairs.
 
-    Above `vectors.EXACT_UP_TO` images the embeddings are asked for by `vectors.near_pairs`, which may miss some, and hashes
-    by `hash_pairs.near`, which does not; the settings' `hamming` and cosines hold for every pair that is found.
+    Above `vectors.EXACT_UP_TO` images `vectors.near_pairs` finds the embedding pairs and may miss some; `hash_pairs.near`
+    finds the hash pairs. Every pair found satisfies the settings' `hamming` and cosines.
     """
     vectors = embeddings.vectors
     low = min(settings.confirm, settings.cosine) if phash is not None else settings.cosine
@@ -71,9 +71,9 @@ def recall(
     found: Sequence[DuplicateGroup], ids: Ids, phash: NDArray[np.uint64] | None, embeddings: Embeddings,
     settings: DuplicateSettings, seed: int = 0,
 ) -> Recall | None:  # fmt: skip
-    """Of the pairs that a seeded sample of images really has, how many are in one of the groups; None where all were compared.
+    """How many of the true pairs of a seeded sample of images are in one of the groups. None if all pairs were compared.
 
-    Error: binomial; a set with few duplicates has few pairs to count, and says so by their number.
+    Error: binomial. A set with few duplicates has few pairs to count; the result contains their number.
     """
     if len(ids) <= EXACT_UP_TO:
         return None
@@ -90,7 +90,7 @@ def recall(
 
 
 class _Edges:
-    """Pairs as they come; where they grow many, only enough of them to keep the same rows connected."""
+    """Collects pairs. If there are very many, it keeps only enough of them to connect the same rows."""
 
     def __init__(self, n: int) -> None:
         self.n, self.size = n, 0
@@ -124,11 +124,10 @@ def groups(
     patches: Patches | None = None,
     seed: int = 0,
 ) -> tuple[DuplicateGroup, ...]:
-    """Groups of images that show the same picture, each with the strongest evidence that joins all of it.
+    """Groups of duplicate images, each with the strongest evidence that joins the whole group.
 
-    With `patches` (of the same images) copies that were cropped, mirrored or lightened are found too, see
-    `altered_copies.alike`: they count as perceptual. Transitive: a group may hold two images that only a third
-    connects. Sorted by first id.
+    With `patches` (of the same images) cropped, mirrored or lightened copies are found too, see `altered_copies.alike`. They
+    count as perceptual. Groups are transitive: two images of a group may be connected only by a third. Sorted by first id.
     """
     n = len(ids)
     look, near = pairs(phash, embeddings, settings, seed)
@@ -142,7 +141,7 @@ def groups(
         edges = np.concatenate([edges[0], i]), np.concatenate([edges[1], j])
         graph = coo_matrix((np.ones(len(edges[0]), np.int8), edges), shape=(n, n))
         _, component = connected_components(graph, directed=False)
-        # Only rows that belong with others: a million groups of one would take longer than finding the rest.
+        # Single rows are skipped, because a million groups of one would take longer than finding the duplicates.
         several = np.flatnonzero((np.bincount(component, minlength=1) > 1)[component])
         order = several[np.argsort(component[several], kind="stable")]
         parts = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
@@ -152,6 +151,6 @@ def groups(
 
 
 def leaks(found: Sequence[DuplicateGroup], ids: Ids, splits: Ids) -> tuple[DuplicateGroup, ...]:
-    """The groups that lie in more than one split."""
+    """The groups with images in more than one split."""
     split_of = dict(zip(ids.tolist(), splits.tolist(), strict=True))
     return tuple(g for g in found if len({split_of[i] for i in g.ids}) > 1)

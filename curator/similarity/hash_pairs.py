@@ -1,4 +1,4 @@
-"""Perceptual hashes of 64 bits: how many bits differ, and which pairs differ in few."""
+"""Perceptual hashes of 64 bits: the number of differing bits, and all pairs that differ in few bits."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
 _PARTS, _BITS = 4, 16
 _AT_ONCE = 1 << 22
-"""Candidate pairs looked at together: 32 MB of hashes on each side."""
+"""Number of candidate pairs compared at a time: 32 MB of hashes on each side."""
 MOST_ALIKE = 50
-"""Rows of one and the same hash that are compared with others. Where more share it (a thousand blank pages), the rest are left
-to what their embeddings say."""
+"""Maximum number of rows with an identical hash that are compared with others. If more rows share the hash (a thousand blank
+pages), only the embeddings can find the other rows."""
 _FULLEST = 4096
-"""Different hashes that agree in a quarter, above which that quarter tells nothing; the other three still do."""
+"""If more different hashes than this agree in a quarter, that quarter is not used. The other three still are."""
 
 
 def hamming(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """How many of 64 bits differ, pair by pair.
+    """The number of differing bits (of 64) of each pair.
 
     >>> hamming(np.array([7, 8], np.uint64), np.array([5, 8], np.uint64)).tolist()
     [1, 0]
@@ -29,12 +29,12 @@ def hamming(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int64]:
 
 
 def near(hashes: NDArray[np.uint64], most: int) -> Iterator[Pairs]:
-    """Every pair of rows whose hashes differ in at most `most` bits, some at a time: (i, j), a pair once or more often.
+    """Every pair of rows (i, j) whose hashes differ in at most `most` bits, in blocks. A pair occurs once or more often.
 
-    Of two hashes that differ in 6 bits of 64, one of the four quarters differs in one bit at most. So only rows are compared
-    that agree in a quarter, or all but. Time grows with n times the rows per quarter, not with n squared.
+    If two hashes of 64 bits differ in 6 bits, one of their four quarters differs in at most one bit. So only rows that agree
+    in a quarter, up to that one bit, are compared. Time grows with n times the rows per quarter, not with n squared.
 
-    Error: none, but for the two limits above.
+    Error: none, except for the limits `MOST_ALIKE` and `_FULLEST`.
     Source: Norouzi, Punjani and Fleet (2012), multi-index hashing.
 
     >>> found = near(np.array([0, 7, 1 << 40], np.uint64), 1)
@@ -68,7 +68,7 @@ def _sharing(different: NDArray[np.uint64], part: int, flips: int) -> Iterator[P
             mask = sum(1 << bit for bit in bits)
             own = key[order]
             other = own ^ mask
-            # Of both orders of a pair one is enough: the smaller key asks, and within a key the earlier row.
+            # Each pair is needed in one order only: the smaller key asks, and within a key the earlier row.
             begin = np.where(own == other, np.arange(len(order)) + 1, start[other])
             n = np.where(own <= other, start[other] + size[other] - begin, 0)
             n = np.where(size[own] > 0, np.maximum(n, 0), 0)
@@ -76,7 +76,7 @@ def _sharing(different: NDArray[np.uint64], part: int, flips: int) -> Iterator[P
 
 
 def _ranges(order: NDArray[np.intp], begin: NDArray[np.intp], n: NDArray[np.intp]) -> Iterator[Pairs]:
-    """Each position paired with the `n` that follow `begin`, `_AT_ONCE` pairs together."""
+    """Each position paired with the `n` positions from `begin` on, about `_AT_ONCE` pairs at a time."""
     asking = np.flatnonzero(n)
     ends = np.cumsum(n[asking])
     at = 0
@@ -90,7 +90,7 @@ def _ranges(order: NDArray[np.intp], begin: NDArray[np.intp], n: NDArray[np.intp
 
 
 def _same(order: NDArray[np.intp], first: NDArray[np.intp], counts: NDArray[np.intp]) -> Iterator[Pairs]:
-    """Rows with one and the same hash, the first of them with each other."""
+    """Pairs of rows with an identical hash, at most `MOST_ALIKE` rows per hash."""
     for size in np.unique(counts[counts > 1]):
         of = first[counts == size]
         i, j = np.triu_indices(int(size), 1)
@@ -103,7 +103,7 @@ def _same(order: NDArray[np.intp], first: NDArray[np.intp], counts: NDArray[np.i
 def _spread(
     order: NDArray[np.intp], first: NDArray[np.intp], counts: NDArray[np.intp], a: NDArray[np.intp], b: NDArray[np.intp]
 ) -> Pairs:
-    """Pairs of hashes as pairs of the rows that have them."""
+    """Turn pairs of hashes into pairs of the rows that have them."""
     n = counts[a] * counts[b]
     which = np.repeat(np.arange(len(a)), n)
     within = np.arange(len(which)) - np.repeat(np.cumsum(n) - n, n)

@@ -1,4 +1,4 @@
-"""Unit vectors and who lies near whom, in blocks so that memory stays flat."""
+"""Unit vectors and their near pairs, computed in blocks so that memory stays constant."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from numpy.typing import NDArray
 from curator.types import Floats
 
 EXACT_UP_TO = 30_000
-"""Rows up to which all pairs are compared: 10 processor seconds at 512 dimensions. Above, `near_pairs` asks an index."""
+"""Up to this many rows all pairs are compared: 10 processor seconds at 512 dimensions. Above, `near_pairs` uses an index."""
 NEIGHBOURS = 16
-"""Neighbours that the index is asked for. A row with more of them is joined to the others through those."""
+"""Number of neighbours requested from the index. A row with more duplicates is connected to the others through those."""
 _AXES = 64
-"""Principal axes that the index holds. Lengths only shrink on them, so that no near pair is lost by leaving out the others, and
-it is 8 times as fast as 512 and takes an eighth of the memory."""
+"""Number of principal axes in the index. Distances can only shrink when axes are dropped, so no near pair is lost. This is 8
+times as fast as 512 axes and takes an eighth of the memory."""
 _ROUNDING = 1e-3
-"""By how much single precision may make a squared distance too large, with room to spare."""
+"""Upper bound of the error of a squared distance in single precision."""
 _CELLS_PER_ROOT = 2
-"""Cells of the index per square root of the rows: about as much work to choose the cells as to look through them."""
+"""Cells of the index per square root of the rows. Choosing the cells then costs about as much as searching them."""
 _PROBED = 16
-"""Cells that are looked through for each row. Of the planted pairs of benchmarks/speed/audit_scale.py 8 find all; see
-`duplicates.recall` for what is found in the data at hand."""
+"""Number of cells searched for each row. 8 cells find all planted pairs of benchmarks/speed/audit_scale.py.
+`duplicates.recall` measures what is found in the data at hand."""
 _TRAINING = 64
-"""Rows per cell that the cells are learnt from."""
+"""Number of rows per cell from which the cells are learnt."""
 _AXES_FROM = 20_000
-"""Rows that the axes are learnt from."""
+"""Number of rows from which the axes are learnt."""
 
 _BLOCK = 2048
-"""Rows compared at a time, at most."""
+"""Maximum number of rows compared at a time."""
 _ENTRIES = 1 << 23
-"""Similarities held at a time, at most: 32 MB of float32."""
+"""Maximum number of similarities in memory: 32 MB of float32."""
 
 
 def unit(vectors: NDArray[Any]) -> Floats:
-    """Each row divided by its length, float32; a zero row stays zero.
+    """Divide each row by its length, as float32. A zero row stays zero.
 
     >>> unit(np.array([[3.0, 4.0]])).round(1).tolist()
     [[0.6000000238418579, 0.800000011920929]]
@@ -47,7 +47,7 @@ def unit(vectors: NDArray[Any]) -> Floats:
 
 
 def blocks_above(vectors: Floats, threshold: float) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], Floats]]:
-    """Every pair i < j of unit rows with cosine >= threshold, some rows at a time, so that memory stays flat.
+    """Every pair i < j of unit rows with cosine >= threshold, in blocks of rows so that memory stays constant.
 
     Yields (i, j, cosine). All n (n - 1) / 2 pairs are compared.
     """
@@ -60,7 +60,7 @@ def blocks_above(vectors: Floats, threshold: float) -> Iterator[tuple[NDArray[np
 
 
 def pairs_above(vectors: Floats, threshold: float) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
-    """All of `blocks_above` at once: (i, j, cosine), ordered by i, then j.
+    """All blocks of `blocks_above` together: (i, j, cosine), ordered by i, then j.
 
     >>> i, j, cosine = pairs_above(unit(np.array([[1, 0], [0, 1], [1, 0.1]])), 0.9)
     >>> i.tolist(), j.tolist(), cosine.round(3).tolist()
@@ -77,18 +77,18 @@ def pairs_above(vectors: Floats, threshold: float) -> tuple[NDArray[np.intp], ND
 def near_pairs(
     vectors: Floats, threshold: float, rng: np.random.Generator
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], Floats]]:
-    """Pairs i < j of unit rows with cosine >= threshold, some rows at a time: (i, j, cosine).
+    """Pairs i < j of unit rows with cosine >= threshold, in blocks of rows: (i, j, cosine).
 
-    All of them up to `EXACT_UP_TO` rows. Above, those among the `NEIGHBOURS` nearest of each row that an inverted-file index
-    finds; each is verified on the whole vectors, so that none is wrong, and some may be missing or come twice.
+    Up to `EXACT_UP_TO` rows this finds all pairs. Above, an inverted-file index proposes the `NEIGHBOURS` nearest rows of each
+    row. Each pair is verified on the whole vectors, so no pair is wrong, but some may be missing or occur twice.
 
-    Error: `duplicates.recall` says how many of them are found.
+    Error: `duplicates.recall` measures how many pairs are found.
     Source: Sivic and Zisserman (2003), inverted files; Johnson et al. (2019), faiss.
     """
     if len(vectors) <= EXACT_UP_TO:
         yield from blocks_above(vectors, threshold)
         return
-    import faiss  # not above: most sets are small, and it takes half a second and 60 MB to load
+    import faiss  # imported here because it takes half a second and 60 MB to load, and most sets are small
 
     n = len(vectors)
     short = _shortened(vectors, rng)
@@ -104,7 +104,7 @@ def near_pairs(
         apart, found = index.search(short[start : start + step], NEIGHBOURS + 1)
         i = np.repeat(np.arange(start, start + len(found)), found.shape[1])
         j = found.ravel().astype(np.intp)
-        # On some of the axes a pair is no further apart than on all: most are ruled out without a look at the rest.
+        # On the principal axes a pair is no further apart than on all axes, so most pairs are rejected without the rest.
         real = (j >= 0) & (i != j) & (apart.ravel() <= 2 - 2 * threshold + _ROUNDING)
         i, j = np.minimum(i, j)[real], np.maximum(i, j)[real]
         cosine = cosines(vectors, i, j)
@@ -113,7 +113,7 @@ def near_pairs(
 
 
 def _shortened(vectors: Floats, rng: np.random.Generator) -> Floats:
-    """The rows (n, d) on their `_AXES` principal axes, learnt from some of them."""
+    """The rows (n, d) projected on their `_AXES` principal axes, which are learnt from some of the rows."""
     if vectors.shape[1] <= _AXES:
         return np.ascontiguousarray(vectors, np.float32)
     some = vectors[np.sort(rng.permutation(len(vectors))[:_AXES_FROM])]
@@ -136,7 +136,7 @@ def cosines(vectors: Floats, i: NDArray[np.intp], j: NDArray[np.intp]) -> Floats
 def pairs_of(
     rows: NDArray[np.intp], vectors: Floats, threshold: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
-    """Every pair of one of `rows` with any other row, cosine >= threshold, by comparing them all: (row, other, cosine)."""
+    """Every pair of one of `rows` with any other row, cosine >= threshold, by exhaustive comparison: (row, other, cosine)."""
     parts = []
     for start in range(0, len(vectors), _ENTRIES // max(1, len(rows))):
         block = vectors[rows] @ vectors[start : start + _ENTRIES // max(1, len(rows))].T
@@ -150,7 +150,7 @@ def pairs_of(
 
 
 def nearest(queries: Floats, vectors: Floats, k: int = 1) -> tuple[NDArray[np.intp], Floats]:
-    """The k most similar rows of `vectors` for each query: indices and cosines, (q, k), best first; ties by index.
+    """The k most similar rows of `vectors` for each query: indices and cosines (q, k), best first, ties by index.
 
     >>> index, cosine = nearest(unit(np.array([[1, 0.2]])), unit(np.array([[0, 1], [1, 0]])))
     >>> index.tolist()

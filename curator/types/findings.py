@@ -216,6 +216,10 @@ class SharedPattern(Struct, frozen=True, kw_only=True):
     def example_ids(self) -> tuple[str, ...]:
         return tuple(crop.id for crop in self.example_crops)
 
+    @property
+    def boxes(self) -> tuple[Box | None, ...]:
+        return tuple(crop.box for crop in self.example_crops)
+
 
 class Untested(Struct, frozen=True, kw_only=True):
     """An attribute of which no value could have come out, though the images differ in it.

@@ -70,12 +70,13 @@ class Forecast(Document, frozen=True, kw_only=True, tag="curator.forecast/1"):
     target: Share
     now: Point
     needed: Needed
+    reachable: bool = False
     plateau: Estimate
     curve: tuple[Point, ...]
-    expected: tuple[Point, ...]
     per_class: tuple[ClassForecast, ...]
     confusable_pairs: tuple[PairForecast, ...]
     easiest_pair: PairForecast | None
+    expected: tuple[Point, ...]
     zero_shot: ZeroShot | None
     n_test: Count
     tested: str
@@ -83,7 +84,6 @@ class Forecast(Document, frozen=True, kw_only=True, tag="curator.forecast/1"):
     seed: int
     notes: tuple[str, ...] = ()
     fingerprint: str | None = None
-    reachable: bool = False
 
     def __post_init__(self) -> None:
         # What more images of the kind would do, as far as can be told: it follows from what is needed.

@@ -22,7 +22,7 @@ from curator.exporters import marked, marks
 from curator.exporters.fiftyone import to_fiftyone
 from curator.exporters.marks import Extras, Spot
 from curator.io import mongodb
-from curator.readers.folder import scan
+from curator.readers import scan
 
 try:
     mongodb.find_database()

@@ -121,7 +121,7 @@ def test_a_vocabulary_is_read_by_group_and_a_bad_one_is_an_error(tmp_path):
         ("woods", "context"),
     ]
     path.write_text("# nothing\n[scenes]\n")
-    with pytest.raises(InputError, match="holds no prompt"):
+    with pytest.raises(InputError, match="has no prompts"):
         read_vocabulary(path)
     with pytest.raises(InputError, match="cannot read the vocabulary"):
         read_vocabulary(tmp_path / "nowhere.txt")

@@ -257,5 +257,5 @@ def test_a_word_on_the_object_is_called_what_the_encoder_calls_the_picture(proba
 
 
 def test_equal_names_get_a_number():
-    assert _names(["a", "a", "b", "a"], {3: "x"}) == ["a", "a (2)", "b", "x (a)"]
-    assert _names(["a", "a"], {0: "x", 1: "x"}) == ["x (a)", "x (a) (2)"]
+    assert _names(["a", "a", "b", "a"], {3: "x"}) == [("a", 0), ("a", 2), ("b", 0), ("x (a)", 0)]
+    assert _names(["a", "a"], {0: "x", 1: "x"}) == [("x (a)", 0), ("x (a)", 2)]

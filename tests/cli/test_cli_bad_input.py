@@ -107,7 +107,7 @@ def test_a_table_that_cannot_be_used(name: str, content: str, says: str, run: Ru
         ("[audit]\nalfa = 0.1", "did you mean 'alpha'?"),
         ("[adit]\nalpha = 0.1", "did you mean 'audit'?"),
         ("[audit]\nalpha = '0.1'", "alpha = '0.1'"),
-        ("[audit]\nalpha = 2", "alpha lies between 0 and 1"),
+        ("[audit]\nalpha = 2", "alpha = 2; a number between 0 and 1"),
         ("alpha = [", "is not valid TOML"),
     ],
 )

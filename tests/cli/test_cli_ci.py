@@ -107,7 +107,7 @@ def test_what_is_accepted_fails_nothing_and_stays(audit: Callable[..., Done], se
     text = " ".join(done.out.split())
     assert text.startswith("None found")
     assert "accepted (high): drawn so" in text
-    assert "Accepted by the settings (intended), so not counted in the verdict" in text
+    assert "accepted by the settings (intended) and do not count in the verdict" in text
     page = (done.folder / "report.html").read_text("utf-8")
     assert "No shortcut found" in page
     assert "<dt>Accepted</dt><dd>drawn so</dd>" in page
@@ -131,7 +131,7 @@ def test_the_rest_still_fails_and_comes_first(run: Run, tmp_path: Path, settings
 
 def test_an_entry_gone_stale_is_said(audit: Callable[..., Done], settings) -> None:
     done = audit(*settings('{class = "cow", reason = "gone"}'))
-    note = "Intended 'cow:*=*' matches no finding any more: remove it from the settings."
+    note = "Intended 'cow:*=*' no longer matches a finding; remove it from the settings."
     assert note in done.file("audit.json")["notes"]
     assert note in " ".join(done.out.split())
 

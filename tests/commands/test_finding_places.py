@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from changed import replace
+from photos import Texts
 from report_example import BUNNY, make_run
 from sticker_world import GREEN, GRID, N, World
 
+from curator import attributes
 from curator.attributes.colour import NAMES, name_map
 from curator.commands._steps import finding_places
 from curator.commands._steps.finding_places import MOST_IMAGES, sights
-from curator.types import AuditRun, Finding
+from curator.config import Settings
+from curator.types import AuditRun, Column, Finding, Measures
 
 COLOUR = NAMES[int(name_map(np.array([[GREEN]], np.uint8))[0, 0])]
+
+
+OTHERS = (
+    Column("light.around", "number", "context", "have light {value}", ""),
+    Column("concept.lawn", "flag", "context", "show a lawn|do not show a lawn", ""),
+)
+"""Attributes that nothing measures on made-up images."""
 
 
 def audited(world: World) -> AuditRun:
@@ -25,6 +36,9 @@ def audited(world: World) -> AuditRun:
         embeddings=data.embeddings,
         facts=data.facts,
         patches=data.patches,
+        measures=attributes.measures(data, Texts({}, 4, text=False), Settings()).join(
+            Measures(pd.DataFrame({c.name: True for c in OTHERS}, index=data.rows.index), OTHERS)
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import contents
 import jsonschema
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from curator.commands.forecast import SMALLEST, forecast
 from curator.commands.session import Session
 from curator.errors import DataError, InputError
 from curator.io import editing
-from curator.report.forecast import forecast_json, headline, lines
+from curator.report.forecast import headline, lines
 from curator.types.forecast import Forecast
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schema" / "forecast.json").read_text(encoding="utf-8"))
@@ -85,12 +86,12 @@ def test_what_is_alike_needs_more(fruit: Path, cache: Path) -> None:
 
 
 def test_the_same_seed_says_the_same(few: Path, of_few: Forecast, cache: Path) -> None:
-    first, again = forecast_json(of_few), forecast_json(forecast(few, session(cache), target=0.8))
+    first, again = contents.of(of_few), contents.of(forecast(few, session(cache), target=0.8))
     assert first == again
     jsonschema.validate(first, SCHEMA, jsonschema.Draft202012Validator)
     for key in SCHEMA["required"]:
         assert not jsonschema.Draft202012Validator(SCHEMA).is_valid({k: v for k, v in first.items() if k != key})
-    other = forecast_json(forecast(few, session(cache, seed=1), target=0.8))
+    other = contents.of(forecast(few, session(cache, seed=1), target=0.8))
     assert other["curve"] != first["curve"]
 
 

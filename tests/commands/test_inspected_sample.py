@@ -83,7 +83,7 @@ def test_where_the_flagged_alone_are_more_they_are_all_there_is():
 def test_the_threshold_is_a_setting():
     assert settings_of({"app": {"most_images": 500}}, "x").app.most_images == 500
     assert Settings().app.most_images == 100_000
-    with pytest.raises(InputError, match="most_images is at least 1"):
+    with pytest.raises(InputError, match="most_images = 0; at least 1"):
         settings_of({"app": {"most_images": 0}}, "x")
 
 

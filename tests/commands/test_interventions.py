@@ -9,6 +9,7 @@ import pytest
 from changed import replace
 
 from curator import attributes
+from curator.commands._steps import edits
 from curator.commands._steps.edits import Plan, frame_width, plan
 from curator.commands._steps.interventions import by_editing
 from curator.commands.session import Session
@@ -17,9 +18,9 @@ from curator.engines import local
 from curator.io import editing
 from curator.io.store.store import Store
 from curator.probe import linear
-from curator.readers.folder import scan
+from curator.readers import scan
 from curator.shortcuts import indicators
-from curator.types import Finding, Patches, Reliance
+from curator.types import Column, Finding, Patches, Reliance
 
 GREEN, SAND = (60, 120, 40), (200, 170, 110)
 
@@ -67,9 +68,18 @@ class World:
 
     def reliance(self, attribute: str, value: str, kind: str = "context", **more) -> Reliance:
         has, known = indicators.read(self.measures, attribute, value)
-        nothing = (0.0, 0.0)
-        finding = Finding("cat", attribute, value, kind, 0, 0, 0, nothing, 0, nothing, 0, nothing, 0, 0, "high", "")  # type: ignore[arg-type]
-        return by_editing(finding, self.embedded, self.labels, has, known, self.cross, self.session, **more)
+        column = self.measures.column(attribute)
+        finding = Finding(
+            class_name="cat",
+            attribute=attribute,
+            value=value,
+            kind=kind,
+            effect=0,
+            p=0,
+            q=0,
+            severity="high",  # type: ignore[arg-type]
+        )
+        return by_editing(finding, column, self.embedded, self.labels, has, known, self.cross, self.session, **more)
 
 
 def grounds(kind: str, has: bool, rng: np.random.Generator) -> bytes:
@@ -117,12 +127,13 @@ def test_a_region_that_is_given_counts_as_surroundings(leaning: World) -> None:
 def test_the_gap_that_was_measured_stays(leaning: World) -> None:
     has, known = indicators.read(leaning.measures, "background.colour", "green")
     finding = Finding(
-        "cat", "exif.present", "yes", "file", 0, 0, 0, (0, 0), 0, (0, 0), 0, (0, 0), 0, 0, "low", "",
+        class_name="cat", attribute="exif.present", value="yes", kind="file", effect=0, p=0, q=0, severity="low",
         reliance=Reliance(0.3, (0.2, 0.4), 5),
     )  # fmt: skip
-    out = by_editing(finding, leaning.embedded, leaning.labels, has, known, leaning.cross, leaning.session)
+    column = leaning.measures.column("exif.present")
+    out = by_editing(finding, column, leaning.embedded, leaning.labels, has, known, leaning.cross, leaning.session)
     assert (out.gap, out.n_conflicting, out.intervention_drop) == (0.3, 5, None)
-    assert out.edit == "no edit of a picture changes it"
+    assert out.edit == "no edit of an image changes it"
 
 
 def test_without_a_foreground_no_surroundings_are_exchanged(leaning: World) -> None:
@@ -153,7 +164,7 @@ def test_a_picture_that_went_missing_is_said_and_stops_nothing(tmp_path: Path) -
         path.unlink()
     out = world.reliance("background.colour", "green")
     assert out.intervention_drop is None
-    assert out.edit == "a picture could not be read again (no such file)"
+    assert out.edit == "an image could not be read again (no such file)"
 
 
 MADE = {
@@ -195,23 +206,40 @@ def test_edits_of_whole_pictures_cost_a_leaning_probe_more_than_a_fair_one(name:
 
 
 @pytest.mark.parametrize(
-    ("attribute", "value", "kind", "words"),
+    ("attribute", "value", "words"),
     [
-        ("background.colour", "green", "context", "exchanging the surroundings"),
-        ("words.3", "yes", "context", "exchanging the surroundings"),
-        ("words.3", "yes", "object", "it is a part of the object itself"),
-        ("concept.a drawing", "yes", "image", "no edit of a picture changes it"),
-        ("metadata.site", "north", "metadata", "no edit of a picture changes it"),
-        ("exif.present", "yes", "file", "no edit of a picture changes it"),
-        ("geometry.size", "10x10", "file", "no edit of a picture changes it"),
-        ("file.format", "PNG", "file", "no edit of a picture changes it"),
-        ("sharpness.detail", "below 0.3", "image", "blurring the other classes as much"),
-        ("sharpness.detail", "0.3 or above", "image", "blurring to match the rest"),
+        ("background.colour", "green", "exchanging the surroundings"),
+        ("metadata.site", "north", "no edit of an image changes it"),
+        ("exif.present", "yes", "no edit of an image changes it"),
+        ("geometry.size", "10x10", "no edit of an image changes it"),
+        ("file.format", "PNG", "no edit of an image changes it"),
+        ("sharpness.detail", "below 0.3", "blurring the other classes as much"),
+        ("sharpness.detail", "0.3 or above", "blurring to match the rest"),
     ],
 )
-def test_every_attribute_has_an_edit_or_a_reason(attribute: str, value: str, kind, words: str) -> None:
-    found = plan(attribute, value, kind)
+def test_every_attribute_has_an_edit_or_a_reason(leaning: World, attribute: str, value: str, words: str) -> None:
+    known = {c.name: c for c in leaning.measures.columns}
+    column = known.get(attribute) or Column(attribute, "category", "metadata", "", "")
+    found = plan(column, value)
     assert (found.words if isinstance(found, Plan) else found) == words
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("context", "exchanging the surroundings"),
+        ("object", "it is a part of the object itself"),
+        ("image", "no edit of an image changes it"),
+    ],
+)
+def test_surroundings_are_exchanged_only_where_the_value_lies_in_them(kind, words: str) -> None:
+    found = plan(Column("words.3", "flag", kind, "show x|do not show x", "", edit="surroundings"), "yes")
+    assert (found.words if isinstance(found, Plan) else found) == words
+
+
+def test_every_edit_that_an_attribute_names_is_there() -> None:
+    named = {c.edit for _, family in attributes.photo_families() for c in family.columns}
+    assert named - {""} <= set(edits._EDITS)
 
 
 def test_the_width_of_a_frame_is_seen() -> None:

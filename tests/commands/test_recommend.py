@@ -32,7 +32,7 @@ def test_without_a_pool_there_is_the_list_of_what_to_look_for(session, tmp_path)
     assert rec.ids == ()
     assert [(c.class_name, c.want, c.got, c.available) for c in rec.plan] == [("cat", 6, 0, 0), ("dog", 6, 0, 0)]
     assert len(rec.shopping_list) == 2
-    assert rec.shopping_list[0].startswith("6 cat photographs ")
+    assert rec.shopping_list[0].startswith("6 cat images ")
     assert rec.expected_gain is None
 
 

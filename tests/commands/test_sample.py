@@ -234,7 +234,7 @@ def test_fewer_than_a_hundred_are_too_few_and_zero_is_all(data, tmp_path):
     (tmp_path / "curator.toml").write_text("[audit]\nsample = 150\n")
     words = ["audit", str(data), "--model", "pixels", "--cache", str(tmp_path / "c"), "--out", str(tmp_path / "o")]
     done = CliRunner().invoke(cli, [*words, "--sample", "99"])
-    assert (done.exit_code, "sample is at least 100, or 0 for all" in done.output) == (1, True)
+    assert (done.exit_code, "at least 100 is needed, or 0 for all" in done.output) == (1, True)
     done = CliRunner().invoke(cli, [*words, "--config", str(tmp_path / "curator.toml"), "--sample", "0", "--json"])
     assert json.loads(done.stdout)["dataset"]["n_images"] == N
 

@@ -70,7 +70,7 @@ def test_the_counts_of_pieces_are_those_of_all_at_once_in_every_form():
         together = counts(measures, labels, table, piece)
         for part in ("with_", "known", "sizes"):
             assert np.array_equal(getattr(together, part), getattr(straight, part)), (part, piece)
-    with pytest.raises(ValueError, match="nothing was counted"):
+    with pytest.raises(ValueError, match="no counts to add up"):
         association.total([])
 
 

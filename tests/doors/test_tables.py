@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from curator.errors import DataError
-from curator.readers.folder import scan
+from curator.readers import scan
 
 OUTSIDE = "outside the table's folder"
 URL = "a URL"

@@ -14,7 +14,7 @@ from curator.engines import local
 from curator.errors import CuratorError, DataError
 from curator.io.decoding import images
 from curator.io.store.store import Store
-from curator.readers.folder import scan
+from curator.readers import scan
 from curator.regions import foreground, patches
 
 N = 23

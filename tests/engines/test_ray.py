@@ -26,7 +26,7 @@ from curator.engines import local
 from curator.engines import ray as engine
 from curator.errors import CuratorError, DataError
 from curator.io.store.store import Store
-from curator.readers.folder import scan
+from curator.readers import scan
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'curator-audit[ray]'")
 pytestmark = pytest.mark.slow
@@ -215,7 +215,7 @@ from pathlib import Path
 import psutil
 from curator import attributes
 from curator.engines import ray as engine
-from curator.readers.folder import scan
+from curator.readers import scan
 from curator.io.store.store import Store
 from curator.commands.session import Crew
 

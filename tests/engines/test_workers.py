@@ -20,7 +20,7 @@ from curator.engines import local, workers
 from curator.errors import DataError
 from curator.io.decoding import images
 from curator.io.store.store import Store
-from curator.readers.folder import scan
+from curator.readers import scan
 from curator.types import Preprocessing
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows decodes in threads")

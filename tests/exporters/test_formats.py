@@ -16,7 +16,7 @@ from PIL import Image
 from curator import exporters
 from curator.errors import DataError, InputError
 from curator.exporters import export, webdataset
-from curator.readers.folder import scan
+from curator.readers import scan
 from curator.types import Column, Dataset, Measures, SplitPlan
 
 SPLITS = ("train", "train", "val", "train", "test", "train", "val", "test")

@@ -13,7 +13,7 @@ from PIL import Image
 from curator import encoders
 from curator.engines import local
 from curator.io.store.store import Store
-from curator.readers.folder import scan
+from curator.readers import scan
 
 N = 120
 
@@ -22,7 +22,7 @@ import sys, time
 from pathlib import Path
 from curator import encoders
 from curator.engines import local
-from curator.readers.folder import scan
+from curator.readers import scan
 from curator.io.store.store import Store
 
 data, folder = sys.argv[1], Path(sys.argv[2])

@@ -76,6 +76,7 @@ def test_the_first_thing_that_is_wrong_is_named(tmp_path: Path) -> None:
     content = contents.example()
     content["findings"][1]["same_as"] = ["x", 3]
     assert "findings[1].same_as[1]: expected `str`, got `int`" in refused(tmp_path / "a.json", content)
+    content["findings"][1]["same_as"] = []
     del content["findings"][1]["attribute"]
     assert "missing required field `attribute`" in refused(tmp_path / "a.json", content)
     del content["findings"]

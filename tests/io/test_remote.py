@@ -12,7 +12,7 @@ from curator.cli.main import cli
 from curator.errors import DataError, InputError, MissingExtraError
 from curator.io import remote
 from curator.io.decoding import images
-from curator.readers.folder import scan
+from curator.readers import scan
 
 
 @pytest.fixture

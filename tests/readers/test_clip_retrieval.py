@@ -16,7 +16,7 @@ from curator.cli.main import cli
 from curator.encoders import resolve
 from curator.errors import DataError, InputError
 from curator.readers import clip_retrieval
-from curator.readers.folder import scan
+from curator.readers import scan
 
 DIM = 24
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from curator.errors import DataError, InputError
-from curator.readers.folder import scan
+from curator.readers import scan
 
 
 def fill(root, *names: str) -> str:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from curator.errors import CuratorError, DataError, InputError
-from curator.readers.folder import scan
+from curator.readers import scan
 
 
 @pytest.fixture

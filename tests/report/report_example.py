@@ -72,7 +72,7 @@ def finding(class_name: str, attribute: str, value: str, severity: str, **more: 
         phrase=f"have a {value} background",
     )
     changed = replace(base, **more)
-    return replace(changed, sentence=sentence(changed))
+    return changed if "sentence" in more else replace(changed, sentence=sentence(changed))
 
 
 BUNNY = finding(

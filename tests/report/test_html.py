@@ -103,7 +103,7 @@ def test_the_verdict_counts_what_a_half_bears_out(run: AuditRun, thumbnails: Thu
     page = Page(render(replace(run, audit=replace(run.audit, findings=(weak,), verdict="none found")), thumbnails))
     text = " ".join(page.text.split())
     assert "No shortcut found" in text
-    assert "1 weak trace that no random half of the images bears out is listed below." in text
+    assert "1 weak finding is listed below; no random half of the images confirms it." in text
     assert "What to do" not in text
 
 
@@ -319,16 +319,14 @@ def test_a_crop_is_where_the_box_is(
 
 
 def test_what_lies_on_the_object_is_kept_apart(run: AuditRun, thumbnails: Thumbnails) -> None:
-    fur = replace(
-        BUNNY, attribute="words.3", value="yes", kind="object", severity="low", sentence="All bunny show fur."
-    )
+    fur = replace(BUNNY, attribute="words.3", value="yes", kind="object", severity="low", phrase="show fur")
     audit = replace(run.audit, findings=(*run.audit.findings, fur, replace(fur, class_name="hen")))
     page = render(replace(run, audit=audit), thumbnails)
     text = " ".join(Page(page).text.split())
     assert "3 shortcuts found" in text
-    assert "2 findings about the objects themselves, which are no shortcuts" in text
-    assert page.count("All bunny show fur.") == 2
-    assert page.index('id="findings-h"') < page.index('id="clean"') < page.index("All bunny show fur.")
+    assert "2 findings about the objects themselves, not shortcuts" in text
+    assert page.count("images show fur, against") == 2
+    assert page.index('id="findings-h"') < page.index('id="clean"') < page.index("images show fur, against")
     assert page.count("<article") == 3
     asked = render(replace(run, audit=audit, settings={"audit": {"objects": True}}), thumbnails)
     assert asked.count("<article") == 5

@@ -7,7 +7,7 @@ from changed import replace
 from report_example import BUNNY, FINDINGS
 
 from curator.report.html.ladder import borne_out, cost, rungs
-from curator.types import Adjusted, Confirmation, Reliance
+from curator.types import Confirmation, Reliance
 
 FULL = replace(
     BUNNY,
@@ -40,9 +40,9 @@ def test_all_six_hold_of_a_strong_finding() -> None:
         ({"confirmation": Confirmation(10, 8, 5, 0.1, (0.0, 0.2))}, "yyyyyy"),
         ({"confirmation": Confirmation(10, 0, 0, None, None)}, "yynyyy"),
         ({"confirmation": None}, "yyoyyy"),
-        ({"adjusted": Adjusted(("a=b",), 0.1, (-0.01, 0.2), 0.06)}, "yyynyy"),
-        ({"adjusted": Adjusted(("a=b",), None, None, None)}, "yyynyy"),
-        ({"adjusted": None}, "yyyyyy"),
+        ({"adjusted_for": ("a=b",), "adjusted_effect": 0.1, "adjusted_ci": (-0.01, 0.2), "adjusted_p": 0.06}, "yyynyy"),
+        ({"adjusted_for": ("a=b",), "adjusted_effect": None, "adjusted_ci": None, "adjusted_p": None}, "yyynyy"),
+        ({"adjusted_for": ()}, "yyyyyy"),
         ({"reliance": replace(FULL.reliance, gap_ci=(-0.01, 0.4))}, "yyyyny"),
         ({"reliance": replace(FULL.reliance, gap=None, gap_ci=None)}, "yyyyoy"),
         ({"reliance": replace(FULL.reliance, excess_ci=(-0.01, 0.5))}, "yyyyyn"),

@@ -57,8 +57,8 @@ def test_a_flag_is_called_what_its_sentence_calls_it() -> None:
         "words.1",
         "yes",
         "medium",
-        sentence="23% [18, 29] of dog show green, coarse texture, against 1% [1, 2] elsewhere.",
+        phrase="show green, coarse texture",
     )
-    _, line, _ = lines([word, replace(word, sentence="An odd one.")], 100)
+    _, line, _ = lines([word, replace(word, phrase="")], 100)
     assert line.startswith("medium  dog    words.1: green, coarse texture ")
-    assert lines([word, replace(word, sentence="An odd one.")])[2].split()[2] == "words.1=yes"
+    assert lines([word, replace(word, phrase="")])[2].split()[2] == "words.1=yes"

@@ -9,9 +9,10 @@ from changed import replace
 from report_example import BUNNY, EVIL, finding
 from rich.console import Console
 
+from curator.report.json import audit_document
 from curator.report.terminal import print_audit, print_plan, print_recommendation, print_validation
 from curator.report.wording import nothing_wrong, spelt_out
-from curator.types import AuditRun, Confirmation, ProbeReport, Recommendation
+from curator.types import AuditRun, Column, Confirmation, ProbeReport, Recommendation
 
 
 def console(*, terminal: bool = False, width: int = 120, encoding: str = "utf-8") -> tuple[Console, io.BytesIO]:
@@ -22,14 +23,14 @@ def console(*, terminal: bool = False, width: int = 120, encoding: str = "utf-8"
 
 def printed(run: AuditRun, **how: object) -> str:
     out, raw = console(**how)  # type: ignore[arg-type]
-    print_audit(run, out)
+    print_audit(audit_document(run), out)
     return raw.getvalue().decode(out.encoding)
 
 
 def test_the_verdict_comes_first_and_the_worst_finding_next(run: AuditRun) -> None:
     text = printed(run)
     assert text.splitlines()[0] == "Shortcuts found"
-    assert text.index("HIGH    95% [76, 99] of bunny") < text.index("MEDIUM  45%") < text.index("LOW     19 of 20")
+    assert text.index("HIGH    95% of bunny images") < text.index("MEDIUM  45%") < text.index("LOW     19 of 20")
     assert "Note: CLIP could not be fetched" in text
     assert "skipped bunny/cut.jpg: truncated JPEG at byte 4096" in text
 
@@ -38,13 +39,13 @@ def test_weak_traces_are_listed_under_a_verdict_of_none(run: AuditRun) -> None:
     weak = replace(run.audit.findings[0], severity="low", confirmation=Confirmation(10, 1, 0, 0.1, (-0.1, 0.3)))
     text = printed(replace(run, audit=replace(run.audit, findings=(weak,), verdict="none found")))
     assert text.splitlines()[0] == "None found"
-    assert text.index("though no random half of the images bears it out") < text.index("LOW     95%")
+    assert text.index("Not confirmed on any random half") < text.index("LOW     95%")
     assert "random half" not in printed(replace(run, audit=replace(run.audit, findings=(), verdict="none found")))
 
 
 def test_no_line_is_wider_than_80_columns(run: AuditRun, recommendation: Recommendation, probe: ProbeReport) -> None:
     out, raw = console(width=200)
-    print_audit(run, out)
+    print_audit(audit_document(run), out)
     print_recommendation(recommendation, out)
     print_validation(probe, out)
     lines = raw.getvalue().decode().splitlines()
@@ -113,8 +114,8 @@ def test_every_rung_of_the_evidence_is_a_line(run: AuditRun) -> None:
 @pytest.mark.parametrize(
     ("n_more", "n_objects", "said"),
     [
-        (0, 1, "And 1 finding about the objects themselves, which is no shortcut (audit.json)."),
-        (4, 2, "4 more findings in audit.json. And 2 findings about the objects themselves, which are no shortcuts"),
+        (0, 1, "1 further finding describes the object itself, not a shortcut; see audit.json."),
+        (4, 2, "4 more findings in audit.json. 2 further findings describe the objects themselves, not shortcuts"),
     ],
 )
 def test_what_lies_on_the_objects_is_one_line(run: AuditRun, n_more: int, n_objects: int, said: str) -> None:
@@ -132,9 +133,10 @@ def test_what_a_numbered_word_means_and_why_nothing_can_be_proved_is_said(probe:
     out, raw = console()
     right = replace(probe.arms["before"], worst_group=replace(probe.arms["before"].worst_group, accuracy=1.0))
     done = replace(probe, arms={**probe.arms, "before": right})
-    print_validation(done, out, spelt_out("words.24", "yes", "show grass"))
+    word = Column("words.24", "flag", "context", "show grass|do not show grass", "", learnt=True)
+    print_validation(done, out, spelt_out(word, "yes"))
     text = " ".join(raw.getvalue().decode().split())
     assert "words.24=yes: images that show grass. Accuracy of the worst group" in text
     assert "so there is nothing to improve on" in text
     assert nothing_wrong(probe) == ""
-    assert spelt_out("background.colour", "green", "have a green background") == ""
+    assert spelt_out(Column("background.colour", "tags", "context", "have a {value} background", ""), "green") == ""

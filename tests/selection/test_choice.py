@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from planted import exactly, flag, labels
 
 from curator.recommenders import STRATEGIES
+from curator.report import wording
 from curator.selection.choice import Pool, Target, description, errors_by_cell, plan, recommend
 from curator.selection.plan import still_wrong
 from curator.similarity.vectors import unit
@@ -188,7 +189,7 @@ def test_what_the_pool_lacks_is_missing_and_the_rest_of_the_budget_is_spent():
     bunny, hen = out.plan
     assert (bunny.want, bunny.got, bunny.missing) == (10, 2, 8)
     assert (hen.got, hen.missing) == (18, 0)
-    assert out.shopping_list == ("8 bunny photographs on something other than green",)
+    assert out.shopping_list == ("8 bunny images on something other than green",)
 
 
 def test_one_missing_photograph_is_singular_and_longest_lists_come_first():
@@ -200,8 +201,8 @@ def test_one_missing_photograph_is_singular_and_longest_lists_come_first():
     )
     assert out.ids == ()
     assert out.shopping_list == (
-        "2 bunny photographs on something other than green",
-        "1 hen photograph that have a green background",
+        "2 bunny images on something other than green",
+        "1 hen image that have a green background",
     )
 
 
@@ -288,8 +289,8 @@ def test_a_yes_or_no_cell_is_said_in_words():
     classes, pool_classes = labels(10, 10), labels(3, 3)
     aim = target(exactly(classes, {0: 10}), exactly(pool_classes, {1: 3}), column=flag("grass"), value="yes")
     out = recommend(classes, CLASSES[:2], [aim], pool_of(pool_classes, rng), STRATEGIES.get("uniform"), 4, rng)
-    assert {c.photographs for c in out.plan} == {
-        "bunny photographs that do not show grass",
-        "hen photographs that show grass",
+    assert {wording.cell(c) for c in out.plan} == {
+        "bunny images that do not show grass",
+        "hen images that show grass",
     }
     assert not any("yes" in text for text in (*out.reasons, *out.shopping_list))

@@ -41,7 +41,7 @@ def test_tags_of_the_pool_are_decisions_and_two_at_once_are_none():
     found = of_tags(images)
     assert found.accepted == {"a": "hen"}
     assert found.rejected == {"b"}
-    assert found.notes == ("Images tagged both accept and reject, which are left undecided: 1.",)
+    assert found.notes == ("Images with both the tag accept and the tag reject stay undecided: 1.",)
 
 
 def test_the_later_of_two_decisions_counts():
@@ -78,7 +78,7 @@ def test_a_tag_that_names_a_finding_accepts_it_with_its_reason():
     said, notes = accepted(behind(("intended: the green one",)))
     assert said == {}
     assert notes[0].startswith(
-        "The tag 'intended: the green one' names no finding; write intended: and its id, such as"
+        "The tag 'intended: the green one' does not name a finding; write intended: and its id, such as"
     )
 
 
@@ -93,7 +93,7 @@ def test_the_plain_tag_accepts_a_finding_whose_images_all_have_it_and_no_other()
     other = ("finding 2", "intended")
     said, notes = accepted(behind(one, both, other))
     assert said == {}
-    assert notes[0].startswith("The tag intended is on 3 images that do not say which finding is meant")
+    assert notes[0].startswith("The tag intended is on 3 images, but they do not show which finding is meant")
 
 
 def test_one_image_accepts_no_finding():
@@ -156,7 +156,7 @@ def test_what_the_pool_has_no_more_of_is_missing_after_a_rejection(session, tmp_
     assert len(after.ids) == 8
     cell = next(c for c in after.plan if c.class_name == "cat")
     assert (cell.got, cell.available) == (0, 0)
-    assert after.shopping_list[0].startswith(f"{cell.missing} cat photographs")
+    assert after.shopping_list[0].startswith(f"{cell.missing} cat images")
 
 
 def test_an_accepted_image_has_the_label_it_was_accepted_with(session, tmp_path):

@@ -98,7 +98,7 @@ def test_the_deal_is_reproducible_and_the_seed_matters():
 
 def test_more_splits_than_images_is_refused():
     ids, cells = cells_of([0, 1])
-    with pytest.raises(DataError, match="2 images cannot be dealt out over 3 splits"):
+    with pytest.raises(DataError, match="2 images are too few for 3 splits"):
         split(ids, cells, [], USUAL, np.random.default_rng(0))
 
 
@@ -125,7 +125,7 @@ def test_pieces_are_what_chains_of_groups_connect():
 def test_fewer_groups_than_splits_is_refused():
     ids, cells = cells_of([0, 1, 2, 3] * 5)
     halves = [[str(i) for i in ids[:10]], [str(i) for i in ids[10:]]]
-    with pytest.raises(DataError, match="2 groups that stay whole, too few for 3 splits"):
+    with pytest.raises(DataError, match="2 groups that stay together, too few for 3 splits"):
         split(ids, cells, [], USUAL, np.random.default_rng(0), groups=halves)
 
 
@@ -183,7 +183,7 @@ def test_balancing_by_adding_counts_what_is_missing_also_where_there_is_nothing_
     assert out.shopping_list == ("9 images of cow, not grass", "1 image of hen, grass", "12 images of hen, not grass")
     assert balance(plan, cells, "class", "add", np.random.default_rng(0)).shopping_list == ("4 images of hen",)
     dropped = balance(plan, cells, "group", "drop", np.random.default_rng(0))
-    assert dropped.notes[0] == "No image of hen, not grass in train: only adding some can balance it."
+    assert dropped.notes[0] == "No image of hen, not grass is in train; only adding images can balance it."
     assert dropped.got["train"].tolist() == [3, 3, 3]
 
 

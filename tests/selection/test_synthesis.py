@@ -14,7 +14,7 @@ from PIL import Image
 from curator.commands import Advice, Session, synthesize
 from curator.commands._steps.targets import as_embedded
 from curator.errors import DataError
-from curator.readers.folder import scan
+from curator.readers import scan
 from curator.selection.choice import Pool
 from curator.selection.plan import Target
 from curator.selection.synthesis import clear_objects, is_synthetic, open_grounds, over_picture, pairs, per_cell

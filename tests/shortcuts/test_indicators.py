@@ -112,9 +112,9 @@ def test_nothing_measured_is_an_empty_table():
 
 def test_an_unknown_value_is_an_error_that_says_what_there_is():
     table = indicators({"colour": ["green", "grey"]}, [TAGS])
-    with pytest.raises(InputError, match="its values are green, grey"):
+    with pytest.raises(InputError, match="use one of its values: green, grey"):
         table.index("colour", "blue")
-    with pytest.raises(InputError, match="attributes are colour"):
+    with pytest.raises(InputError, match="use one of the attributes: colour"):
         table.index("scene", "blue")
 
 

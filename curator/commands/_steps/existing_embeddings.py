@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
+from curator.readers import Data
 from curator.similarity.vectors import unit
 from curator.types import Embedded
 
@@ -17,7 +17,7 @@ MOST = 50_000_000
 """Numbers (images x length) of a data set whose fields are looked at: FiftyOne reads them all at once."""
 
 
-def with_given(embedded: Embedded, data: str | Path) -> tuple[Embedded, list[str]]:
+def with_given(embedded: Embedded, data: Data) -> tuple[Embedded, list[str]]:
     """`embedded` with the vectors of DATA's own fields, if it is `fiftyone:NAME`, and a note on each such field.
 
     What a field says of its making is not asked: a vector is taken if it points where the encoder's own does, so that one of
@@ -25,7 +25,7 @@ def with_given(embedded: Embedded, data: str | Path) -> tuple[Embedded, list[str
 
     Error: no time is saved, for every picture is read anyway, for what is measured in it.
     """
-    if not str(data).lower().startswith("fiftyone:"):
+    if not isinstance(data, str) or not data.lower().startswith("fiftyone:"):
         return embedded, []
     if embedded.embeddings.vectors.size > MOST:
         return embedded, ["Embeddings that FiftyOne has are not used: they are too many to be looked at."]

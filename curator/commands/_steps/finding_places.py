@@ -29,7 +29,8 @@ def sights(run: AuditRun, findings: Iterable[Finding]) -> dict[str, Sight]:
     if patches is None or not len(patches) or not wanted:
         return {}
     spelt = None
-    if any(f.learnt for f in wanted):
+    columns = {c.name: c for c in run.measures.columns}
+    if any(f.attribute in columns and columns[f.attribute].place == "word" for f in wanted):
         whole = Embedded(run.dataset, run.embeddings, pd.DataFrame(), run.facts, 0, 0.0, patches)
         spelt = words.spelling(whole, whole)
     position = {str(i): k for k, i in enumerate(run.dataset.ids)}

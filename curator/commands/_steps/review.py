@@ -173,6 +173,7 @@ def kept_first(
         label_sources=(*confirmed, *rec.label_sources),
         cells=(*filled, *rec.cells),
         reasons=(*reasons, *rec.reasons),
+        last_resorts=(*([""] * len(rows)), *rec.last_resorts),
         plan=plan,
     )
 

@@ -190,7 +190,7 @@ def _environment() -> jinja2.Environment:
     env.globals |= {"count": wording.count, "arm_words": wording.arm_words, "expected_gain": wording.expected_gain}
     env.globals |= {"nothing_wrong": wording.nothing_wrong}
     env.globals |= {"borne_out": ladder.borne_out, "cost": ladder.cost, "compared": compared}
-    env.globals |= {"headline": wording.headline, "intervals": wording.intervals}
+    env.globals |= {"headline": wording.headline, "intervals": wording.intervals, "known": wording.known}
     env.globals |= {"cell_words": wording.cell, "untested_words": wording.untested}
     for name in ("style.css", "map.js"):
         # Marked safe: ours, word for word, so that its hash in the policy is that of what stands in the page.

@@ -1,0 +1,327 @@
+"""The Python interface: what the commands do, as functions with keywords, and results that save and show themselves."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from html import escape
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+import pandas as pd
+
+from curator import commands
+from curator.commands import Session
+from curator.commands._steps.results import PLAN, PROOF, pictures, save, write_report
+from curator.commands.export import Exported
+from curator.commands.recommend import Advice
+from curator.commands.validate import Validation
+from curator.config import Settings, settings_of, updated
+from curator.errors import InputError, did_you_mean
+from curator.readers import Data
+from curator.report.html.page import render
+from curator.report.json import audit_document, recommend_document, recommendation_csv, run_document
+from curator.report.serialise import dump
+from curator.types import AuditRun, Finding
+from curator.types.forecast import Forecast
+
+_SHOWN = 6
+"""Images of each side that `AuditResult.show` shows."""
+
+
+class Options(TypedDict, total=False):
+    """Keywords that every function takes; they do what the flags of the same names do.
+
+    `settings` is a `Settings`, or a dictionary with one dictionary for each table of the settings file.
+    """
+
+    model: str
+    cache: str | Path | None
+    device: str
+    jobs: int
+    precision: str
+    seed: int
+    settings: Settings | Mapping[str, Any]
+    max_skipped: float
+    path_column: str
+    label_column: str
+    allow_outside: bool
+
+
+class Findings(tuple[Finding, ...]):
+    """Findings, worst first: a tuple that a notebook shows as a table."""
+
+    __slots__ = ()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a finding: what it says, its shares, effect, intervals, p, q and severity; index = id."""
+        columns = (
+            "id", "severity", "sentence", "class_name", "attribute", "value", "kind", "share_in_class", "share_elsewhere",
+            "effect", "effect_ci", "p", "q", "n_class", "n_with", "intended", "same_as",
+        )  # fmt: skip
+        rows = [{name: getattr(f, name) for name in columns} for f in self]
+        return pd.DataFrame(rows, columns=list(columns)).rename(columns={"class_name": "class"}).set_index("id")
+
+    def _repr_html_(self) -> str:
+        html: str = self.to_pandas()[["severity", "sentence"]].to_html()
+        return html
+
+
+class Shown(str):
+    """A piece of HTML that a notebook shows."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return self
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AuditResult(AuditRun):
+    """What an audit found. `findings` are worst first; `verdict` is the audit's answer in three words."""
+
+    @property
+    def findings(self) -> Findings:
+        """The findings, worst first; `.to_pandas()` makes a table of them."""
+        return Findings(self.audit.findings)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The findings as a DataFrame: one row a finding, index = id."""
+        return self.findings.to_pandas()
+
+    def to_html(self) -> str:
+        """The report as one HTML text that needs no other file."""
+        return render(self, pictures(self.dataset))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write what `curator audit` writes into `folder`, and return it: audit.json, report.html and the others.
+
+        Raises:
+            InputError: the folder lies inside the data, which is never written to.
+        """
+        from curator.commands._steps.audit_files import FILES, write_audit
+
+        out = Path(folder)
+        _keep_out(out, self.dataset.root)
+        write_audit(self, audit_document(self), out)
+        dump(run_document(self, out=str(out), files=(*FILES, "run.json")), out / "run.json")
+        return out
+
+    def show(self, finding: Finding | str | int = 0) -> Shown:
+        """A finding with images that follow it and images that break it, for a notebook.
+
+        `finding` is a finding, its id, or its place in `findings`.
+
+        Raises:
+            InputError: there is no such finding.
+        """
+        f = self._finding(finding)
+        picture = pictures(self.dataset)
+        sides = (("follow it", f.example_ids), ("break it", f.counterexample_ids))
+        parts = [f"<p><strong>{escape(f.severity)}</strong> {_text(f.sentence)}</p>"]
+        for said, ids in sides:
+            shots = "".join(_image(id, picture(id)) for id in ids[:_SHOWN])
+            parts.append(f"<p>Images that {said}:</p><div>{shots or 'none'}</div>")
+        return Shown(f"<div>{''.join(parts)}</div>")
+
+    def _finding(self, which: Finding | str | int) -> Finding:
+        found = {f.id: f for f in self.findings}
+        if isinstance(which, int):
+            if not -len(found) <= which < len(found):
+                raise InputError(f"there is no finding {which}; there are {len(found)}, counted from 0.")
+            return self.findings[which]
+        id = which.id if isinstance(which, Finding) else which
+        if id not in found:
+            hint = did_you_mean(id, found, f"there are: {', '.join(found) or 'none'}.")
+            raise InputError(f"no finding is called {id!r}; {hint}")
+        return found[id]
+
+
+def audit(
+    data: Data,
+    session: Session | None = None,
+    *,
+    out: str | Path | None = None,
+    pool: Data | None = None,
+    **options: Unpack[Options],
+) -> AuditResult:
+    """Find what tells the classes of `data` apart besides what they are.
+
+    `data` is whatever DATA can be on the command line, or a DataFrame with the columns `path` and `label`; every other
+    column is metadata and is audited too. With `out` the files of `curator audit` are written there. `pool` is compared
+    with where `data` has one class only. With named splits, findings are about the images called train; duplicates and
+    leaks are looked for in all. `options` are those of `Options`; a `session` holds them for several calls.
+
+    Raises:
+        InputError: `data` or a setting is not what it should be. DataError: no image can be used.
+    """
+    run = commands.audit(data, _session(session, options), pool=pool)
+    result = AuditResult(**{f.name: getattr(run, f.name) for f in fields(AuditRun)})
+    if out is not None:
+        result.save(out)
+    return result
+
+
+def recommend(
+    data: Data,
+    pool: Data | None = None,
+    session: Session | None = None,
+    *,
+    budget: int | None = None,
+    attribute: str | None = None,
+    strategy: str | None = None,
+    mode: commands.Mode = "add",
+    out: str | Path | None = None,
+    **options: Unpack[Options],
+) -> Advice:
+    """Choose up to `budget` images of `pool` that undo the findings of `data`, and say what the pool lacks.
+
+    `attribute` "CLASS:ATTRIBUTE=VALUE" names the one shortcut to undo, whether or not it is a finding; by default the
+    worst findings of severity medium or high are undone together. With `mode` "drop" or "swap" images of the data are
+    left out. Without a pool there is the shopping list alone. With `out` recommendation.csv, recommend.json and
+    report.html are written there.
+
+    Raises:
+        DataError: there is nothing to undo. InputError: an unknown strategy, mode or attribute.
+    """
+    work = _session(session, options)
+    advice = commands.recommend(data, pool, work, budget=budget, strategy=strategy, attribute=attribute, mode=mode)
+    if out is not None:
+        folder, root = _keep_out(Path(out), advice.run.dataset.root), advice.pool.dataset.root
+        folder.mkdir(parents=True, exist_ok=True)
+        rec = advice.recommendation
+        save(PLAN, recommend_document(rec, root, run=advice.run, seed=work.seed, notes=advice.notes), folder)
+        recommendation_csv(rec, root, folder / "recommendation.csv", data_root=advice.run.dataset.root, decisions=True)
+        write_report(advice.run, folder, recommendation=rec, pool=advice.pool.dataset)
+    return advice
+
+
+def validate(
+    data: Data,
+    pool: Data,
+    session: Session | None = None,
+    *,
+    test: Data | None = None,
+    plan: str | Path | None = None,
+    budget: int | None = None,
+    attribute: str | None = None,
+    out: str | Path | None = None,
+    **options: Unpack[Options],
+) -> Validation:
+    """Prove with a linear probe that adding the recommended images of `pool` to `data` helps the worst group.
+
+    `test` is a test set, or part of the data where there is none. `plan` is a recommendation.csv; without one the images
+    are chosen anew. With `out` validation.json and report.html are written there.
+
+    Raises:
+        DataError: there is nothing to undo, or too few images to examine a probe on.
+    """
+    work = _session(session, options)
+    if budget is not None:
+        settings = replace(work.settings, recommend=updated(work.settings.recommend, {"budget": budget}, "budget:"))
+        work = replace(work, settings=settings)
+    done = commands.validate(
+        data, pool, work, plan=None if plan is None else Path(plan), test=test, attribute=attribute
+    )
+    if out is not None:
+        from curator.commands._steps.results import digest_beside
+        from curator.report.json import validation_document
+
+        advice, report = done
+        folder = _keep_out(Path(out), advice.run.dataset.root)
+        folder.mkdir(parents=True, exist_ok=True)
+        root = advice.pool.dataset.root
+        proved = recommend_document(advice.recommendation, root, run=advice.run, seed=work.seed)
+        save(PROOF, validation_document(report, advice.run, proved, digest_beside(folder)), folder)
+        write_report(advice.run, folder, recommendation=advice.recommendation, probe=report, pool=advice.pool.dataset)
+    return done
+
+
+def forecast(
+    data: Data, session: Session | None = None, *, target: float = 0.95, out: str | Path | None = None,
+    **options: Unpack[Options],
+) -> Forecast:  # fmt: skip
+    """Forecast how many images of every class a linear probe needs for the accuracy `target`.
+
+    With `out` forecast.json is written there.
+
+    Raises:
+        InputError: `target` is not between 0 and 1. DataError: too few images or classes.
+    """
+    done = commands.forecast(data, _session(session, options), target=target)
+    if out is not None:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        save("forecast.json", done, Path(out))
+    return done
+
+
+def export(
+    data: Data,
+    destination: str | Path,
+    session: Session | None = None,
+    *,
+    format: str = "imagefolder",
+    attribute: str | None = None,
+    link: commands.Link = "copy",
+    force: bool = False,
+    dry_run: bool = False,
+    group_columns: Sequence[str] = (),
+    balance: commands.Balance = "none",
+    balance_by: commands.Way = "drop",
+    plans: Sequence[str | Path] = (),
+    **options: Unpack[Options],
+) -> Exported:
+    """Write `data` to `destination` in splits that are balanced over class x value, with duplicates in one split.
+
+    Images with the same value in one of `group_columns` stay in one split too. The images of `plans` (a recommendation.csv
+    or a manifest of synthetic images) are added first.
+
+    Raises:
+        InputError: the destination exists (give `force`), or a column or format is unknown. DataError: no label.
+    """
+    return commands.export(
+        data, destination, _session(session, options), format=format, attribute=attribute, link=link, force=force,
+        dry_run=dry_run, group_columns=group_columns, balance=balance, balance_by=balance_by,
+        plans=[Path(p) for p in plans],
+    )  # fmt: skip
+
+
+def _session(session: Session | None, options: Options) -> Session:
+    """The session to work in: the one given, or a new one with these options.
+
+    Raises:
+        TypeError: an unknown option, or options beside a session, which has its own.
+    """
+    given: dict[str, Any] = dict(options)
+    for name in given:
+        if name not in Options.__annotations__:
+            known = sorted(Options.__annotations__)
+            hint = did_you_mean(name, known, f"there are: {', '.join(known)}.")
+            raise TypeError(f"unknown option {name!r}; {hint}")
+    if session is not None and given:
+        raise TypeError(f"{', '.join(given)} belong to the session; give them to Session.open instead.")
+    if session is not None:
+        return session
+    settings = given.pop("settings", Settings())
+    if not isinstance(settings, Settings):
+        settings = settings_of(settings, "settings")
+    return Session.open(given.pop("model", "auto"), settings=settings, **given)
+
+
+def _keep_out(out: Path, root: str) -> Path:
+    if Path(root).is_dir() and out.resolve().is_relative_to(Path(root).resolve()):
+        raise InputError(f"{out} lies inside the data, which is never written to; choose another folder.")
+    return out
+
+
+def _image(id: str, content: bytes | None) -> str:
+    if content is None:
+        return f"<span>{_text(id)}</span>"
+    kind = "png" if content[:4] == b"\x89PNG" else "jpeg"
+    uri = f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return f'<img src="{uri}" alt="{_text(id)}" title="{_text(id)}" style="height:96px;margin:2px">'
+
+
+def _text(text: str) -> str:
+    return escape(text.encode("utf-8", "backslashreplace").decode("utf-8"))
