@@ -12,20 +12,20 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AuditRun": "curator.types",
+    "AuditResult": "curator.api",
     "CuratorError": "curator.errors",
     "Finding": "curator.types",
     "ProbeReport": "curator.types",
     "Recommendation": "curator.types",
     "Session": "curator.commands.session",
-    "audit": "curator.commands",
+    "audit": "curator.api",
     "browse": "curator.app.browse",
-    "export": "curator.commands",
-    "forecast": "curator.commands",
-    "recommend": "curator.commands",
-    "validate": "curator.commands",
+    "export": "curator.api",
+    "forecast": "curator.api",
+    "recommend": "curator.api",
+    "validate": "curator.api",
 }
-_TYPES = frozenset({"Audit", "Clusters", "Dataset", "Embeddings", "Measures", "SplitPlan"})
+_TYPES = frozenset({"Audit", "AuditRun", "Clusters", "Dataset", "Embeddings", "Measures", "SplitPlan"})
 """Types that results are made of. They live in `curator.types`, and are found here too."""
 __all__ = ["__version__", *_HOMES]
 

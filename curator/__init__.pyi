@@ -1,10 +1,11 @@
 # What a type checker sees of `curator`: at run time the same names are imported when they are first used.
+from curator.api import AuditResult as AuditResult
+from curator.api import audit as audit
+from curator.api import export as export
+from curator.api import forecast as forecast
+from curator.api import recommend as recommend
+from curator.api import validate as validate
 from curator.app.browse import browse as browse
-from curator.commands import audit as audit
-from curator.commands import export as export
-from curator.commands import forecast as forecast
-from curator.commands import recommend as recommend
-from curator.commands import validate as validate
 from curator.commands.session import Session as Session
 from curator.errors import CuratorError as CuratorError
 from curator.types import Audit as Audit

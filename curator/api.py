@@ -64,7 +64,8 @@ class Findings(tuple[Finding, ...]):
         return pd.DataFrame(rows, columns=list(columns)).rename(columns={"class_name": "class"}).set_index("id")
 
     def _repr_html_(self) -> str:
-        html: str = self.to_pandas()[["severity", "sentence"]].to_html()
+        with pd.option_context("display.max_colwidth", None):
+            html: str = self.to_pandas()[["severity", "sentence"]].to_html()
         return html
 
 
@@ -151,7 +152,8 @@ def audit(
     `data` is whatever DATA can be on the command line, or a DataFrame with the columns `path` and `label`; every other
     column is metadata and is audited too. With `out` the files of `curator audit` are written there. `pool` is compared
     with where `data` has one class only. With named splits, findings are about the images called train; duplicates and
-    leaks are looked for in all. `options` are those of `Options`; a `session` holds them for several calls.
+    leaks are looked for in all. `options` are model, cache, device, jobs, precision, seed, settings, max_skipped,
+    path_column, label_column and allow_outside, as the flags of these names; a `session` holds them for several calls.
 
     Raises:
         InputError: `data` or a setting is not what it should be. DataError: no image can be used.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -10,10 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from curator import intended
-from curator.errors import InputError
+from curator.errors import InputError, did_you_mean
 from curator.intended import Intended
 
 _LEAST_SAMPLE = 100
+LARGE = 30_000
+"""Images above which work that grows with their square, or takes minutes, is done on a sample or by an index."""
 _LARGEST = 1e15
 """Maximum size of a count or fraction. Above it, floats no longer distinguish whole numbers."""
 S = TypeVar(
@@ -257,8 +258,7 @@ def _plain(default: Any) -> Any:
 
 
 def _meant(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(known)}."
+    return did_you_mean(word, known, f"there are: {', '.join(known)}.")
 
 
 def _at_least(lowest: int, **values: int) -> None:

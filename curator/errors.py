@@ -40,5 +40,15 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
     >>> did_you_mean("mass", ["colour", "light"], "there are: colour, light.")
     'there are: colour, light.'
     """
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = nearest(name, known)
     return f"did you mean {near[0]!r}?" if near else otherwise
+
+
+def nearest(name: str, known: Iterable[str], n: int = 1, cutoff: float = 0.6) -> list[str]:
+    """Up to `n` known names that are most like `name` whatever their case, best first; likeness 0..1 of at least `cutoff`.
+
+    >>> nearest("Colur", ["colour", "light"])
+    ['colour']
+    """
+    folded = {k.casefold(): k for k in reversed(list(known))}
+    return [folded[k] for k in difflib.get_close_matches(name.casefold(), folded, n=n, cutoff=cutoff)]

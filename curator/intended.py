@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 from msgspec import structs
@@ -71,28 +72,14 @@ class Intended:
 
 
 def _fits(pattern: str, text: str) -> bool:
-    """Whether the text matches the pattern.
+    """Whether the text is what the pattern says; `*` stands for any text, and nothing else is special.
 
     >>> _fits("* or above", "0.14 or above"), _fits("[a]?", "a1"), _fits("*", "")
     (True, False, True)
     >>> _fits("a*b*c", "abbc"), _fits("a*a", "a"), _fits("a*bc*c", "abc"), _fits("*" * 99 + "b", "a" * 9999)
     (True, False, False, False)
     """
-    # Not a regular expression: many stars could take forever on a long name, and the names may come from an audit.json.
-    first, *rest = pattern.split("*")
-    if not rest:
-        return text == pattern
-    *between, last = rest
-    end = len(text) - len(last)
-    if not text.startswith(first) or not text.endswith(last) or end < len(first):
-        return False
-    at = len(first)
-    for piece in between:
-        at = text.find(piece, at, end)
-        if at < 0:
-            return False
-        at += len(piece)
-    return True
+    return fnmatchcase(text, pattern.replace("[", "[[]").replace("?", "[?]"))
 
 
 def read(value: Any, where: str) -> tuple[Intended, ...]:

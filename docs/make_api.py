@@ -9,6 +9,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 import curator
 
 PAGE = Path(__file__).with_name("api.md")
@@ -24,9 +26,10 @@ return, and the one error. `import curator` is light; what a name needs is impor
 ```py
 import curator
 
-bench = curator.Session.open("embedded")
-run = curator.audit("my_images", bench)
-advice = curator.recommend("my_images", "more_images", bench, budget=30)
+result = curator.audit("my_images", model="embedded", out="results")
+result.findings.to_pandas()          # a table of the findings
+result.show(0)                       # the worst one with its images, in a notebook
+advice = curator.recommend("my_images", "more_images", model="embedded", budget=30)
 ```
 
 Types that results are made of live in `curator.types`.
@@ -34,7 +37,7 @@ Types that results are made of live in `curator.types`.
 _GROUPS = {
     "Functions": ("audit", "recommend", "validate", "forecast", "export", "browse"),
     "The session": ("Session",),
-    "Results": ("AuditRun", "Finding", "Recommendation", "ProbeReport"),
+    "Results": ("AuditResult", "Finding", "Recommendation", "ProbeReport"),
     "The error": ("CuratorError",),
 }
 
@@ -102,11 +105,19 @@ def describe(name: str) -> str:
             f"### {name}\n\n```py\n{call(f'curator.{name}', inspect.signature(thing))}\n```\n\n{prose(thing.__doc__)}\n"
         )
     out = [f"### {name}\n", f"{prose(thing.__doc__)}\n"]
-    if is_dataclass(thing):
-        rows = "\n".join(f"| `{f.name}` | `{_type(f.type)}` |".replace(" | None`", " \\| None`") for f in fields(thing))
+    if is_dataclass(thing) or issubclass(thing, msgspec.Struct):
+        bar = " \\| "
+        rows = "\n".join(f"| `{n}` | `{kind.replace(' | ', bar)}` |" for n, kind in _fields(thing))
         out.append(f"| field | type |\n| --- | --- |\n{rows}\n")
     out += [_member(name, key, value) for key, value in vars(thing).items() if not key.startswith("_")]
     return "\n".join(part for part in out if part)
+
+
+def _fields(thing: type) -> list[tuple[str, str]]:
+    """Names and types of the fields of a result."""
+    if is_dataclass(thing):
+        return [(f.name, _type(f.type)) for f in fields(thing)]
+    return [(f.name, _type(thing.__annotations__[f.name])) for f in msgspec.structs.fields(thing)]
 
 
 def _member(owner: str, name: str, value: Any) -> str:

@@ -24,7 +24,7 @@ DOCS = ROOT / "docs"
 GUIDES = sorted((DOCS / "how-to").glob("*.md"))
 DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
 API = {
-    "AuditRun", "CuratorError", "Finding", "ProbeReport", "Recommendation", "Session", "audit", "browse", "export",
+    "AuditResult", "CuratorError", "Finding", "ProbeReport", "Recommendation", "Session", "audit", "browse", "export",
     "forecast", "recommend", "validate",
 }  # fmt: skip
 

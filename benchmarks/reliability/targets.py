@@ -162,25 +162,26 @@ def settings(folder: Path) -> Run:
 def audit_json(folder: Path) -> Run:
     """An audit.json of a stranger: as the baseline, for --compare and verify, and in the forms that CI reads."""
     from curator.commands import verify
-    from curator.io.audits import read_audit, source_of
+    from curator.io.documents import as_document, read_audit
     from curator.report.ci import junit, sarif
-    from curator.report.comparison import comparison_json, lines
+    from curator.report.comparison import comparison_document, lines
     from curator.shortcuts.comparison import compare
+    from curator.types.documents import AuditDocument
 
     sound = _sound("audit.json")
+    now = as_document(sound, AuditDocument)
 
     def work(path: Path) -> None:
-        old = read_audit(path, "the audit")
-        source = source_of(old, path)
-        verify.model_of(old, source)
+        old, content = read_audit(path, "the audit")
+        verify.model_of(old)
         verify.old_settings(old, str(path))
-        verify.compare(old, sound)
-        changes = compare(old, sound)
+        verify.compare(content, sound)
+        changes = compare(old, now)
         lines(changes)
-        comparison_json(changes)
+        comparison_document(changes)
         for level in ("low", "any"):
-            junit.audit_junit(sound, level, old)
-        sarif.audit_sarif(sound, old)
+            junit.audit_junit(now, level, old)
+        sarif.audit_sarif(now, old)
 
     def run(rng: random.Random, k: int) -> tuple[str, Callable[[], object]]:
         data = texts.as_json(rng, texts.edited(rng, sound))
@@ -254,29 +255,27 @@ def beside(folder: Path) -> Run:
     import pandas as pd
 
     from curator.attributes.concepts import read_vocabulary
-    from curator.cli._support.up_to_date import finished
-    from curator.io.audits import ids_beside
-    from curator.io.jsonfile import read_json
-    from curator.report.html.forecast_chart import outlook, read_forecast
+    from curator.commands._steps.results import beside as document_beside
+    from curator.commands._steps.up_to_date import finished
+    from curator.io.documents import ids_beside
+    from curator.report.html.forecast_chart import outlook
+    from curator.types.documents import Forecast
 
-    sound_run = {"schema": "curator.run/1", "inputs": "sha256:1", "printed": "x", "outputs": {"audit.json": "0" * 64}}
+    sound_run = _sound("run.json")
     sound_forecast = _sound("forecast.json")
     measures = io.BytesIO()
     pd.DataFrame({"a": [1.0, 2.0]}, index=["x/1.jpg", "x/2.jpg"]).to_parquet(measures)
 
     def forecast(data: bytes) -> None:
-        try:
-            content = read_json(_written(folder / "forecast.json", data))
-        except ValueError:
-            return
-        found = read_forecast(content) if isinstance(content, dict) else None
+        _written(folder / "forecast.json", data)
+        found = document_beside(folder, "forecast.json", Forecast)
         if found:
             outlook(found)
 
     def run(rng: random.Random, k: int) -> tuple[str, Callable[[], object]]:
         if k % 4 == 0:
             data = texts.as_json(rng, texts.edited(rng, sound_run))
-            return "run.json", lambda: (_written(folder / "run.json", data), finished("sha256:1", folder, False))
+            return "run.json", lambda: (_written(folder / "run.json", data), finished("sha256:1", folder))
         if k % 4 == 1:
             data = texts.as_json(rng, texts.edited(rng, sound_forecast))
             return "forecast.json", lambda: forecast(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from curator.encoders import _hub
-from curator.errors import InputError, MissingExtraError
+from curator.errors import InputError, MissingExtraError, nearest
 from curator.types import Preprocessing
 
 Config = dict[str, Any]
@@ -167,8 +166,8 @@ def _triple(value: Any) -> tuple[float, float, float]:
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    by_lower = {k.lower(): k for k in known}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)
+    names = list(known)
+    near = nearest(name, names, n=3, cutoff=0.5)
     if near:
-        return f"did you mean {' or '.join(repr(by_lower[k]) for k in near)}?"
-    return f"there are {len(by_lower)}, such as {', '.join(list(by_lower.values())[:5])}."
+        return f"did you mean {' or '.join(map(repr, near))}?"
+    return f"there are {len(names)}, such as {', '.join(names[:5])}."

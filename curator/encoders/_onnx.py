@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from joblib import cpu_count
 from numpy.typing import NDArray
 
 from curator.encoders import _precision, _torch
 from curator.encoders._precision import Precision
 from curator.errors import InputError
-from curator.io import processors
 from curator.io.atomic import write_whole
 from curator.types import Floats, Preprocessing
 
@@ -50,7 +50,7 @@ class OnnxGraph:
         self._alone = alone
         onnxruntime.disable_telemetry_events()  # Windows has no variable for it; `curator/__init__.py` has the others
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or processors.available()
+        options.intra_op_num_threads = threads or cpu_count()
         options.inter_op_num_threads = 1
         options.use_deterministic_compute = True
         # Threads that spin while they wait take the processors from those that decode: a third more work, no more pictures.

@@ -7,16 +7,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypedDict, TypeVar, Unpack
+
+from joblib import cpu_count
 
 from curator.engines import steps
-from curator.engines.steps import Filled, Finished, Kept, Measure, Seen, Shelf
+from curator.engines.steps import Books, Filled, Finished, Measure, Seen, Shelf
 from curator.engines.steps import Sight as Sight
 from curator.errors import DataError
-from curator.io import processors
 from curator.io.decoding import images
-from curator.io.store.keys import Index
 from curator.io.store.store import Store
 from curator.types import Dataset, Embedded, Encoder, Photo
 
@@ -38,17 +37,16 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def run(
-    dataset: Dataset,
-    encoder: Encoder,
-    measure: Measure,
-    store: Store,
-    *,
-    sight: Sight | None = None,
-    jobs: int = 0,
-    batch_size: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Embedded:
+class How(TypedDict, total=False):
+    """How `run` and `fill` work: the defaults suit the machine and the encoder."""
+
+    sight: Sight | None
+    jobs: int
+    batch_size: int
+    on_progress: Callable[[int, int], None] | None
+
+
+def run(dataset: Dataset, encoder: Encoder, measure: Measure, store: Store, **how: Unpack[How]) -> Embedded:
     """Decode, measure and embed every image once, or take it from the store.
 
     Each file is read once; its content decides whether it is new, so a renamed file is not embedded again and identical
@@ -63,40 +61,25 @@ def run(
 
     Raises: DataError if no image can be read; CuratorError if the store cannot be written.
     """
-    start = time.monotonic()
-    work = _worked(dataset, encoder, measure, Shelf(store, sight), jobs, batch_size, on_progress, holds=True)
-    seconds = time.monotonic() - start
-    return steps.embedded(dataset, work.kept, encoder.info, sight is not None, work.n_new, seconds)
+    return _worked(dataset, encoder, measure, store, holds=True, **how).embedded()
 
 
-def fill(
-    dataset: Dataset,
-    encoder: Encoder,
-    measure: Measure,
-    store: Store,
-    *,
-    sight: Sight | None = None,
-    jobs: int = 0,
-    batch_size: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Filled:
+def fill(dataset: Dataset, encoder: Encoder, measure: Measure, store: Store, **how: Unpack[How]) -> Filled:
     """`run` for the sake of the store alone: every image is in it then, and none of the vectors in memory."""
-    start = time.monotonic()
-    work = _worked(dataset, encoder, measure, Shelf(store, sight), jobs, batch_size, on_progress, holds=False)
-    return steps.filled(dataset, work.keys, work.kept, work.n_new, time.monotonic() - start)
+    return _worked(dataset, encoder, measure, store, holds=False, **how).filled()
 
 
 def _worked(
-    dataset: Dataset, encoder: Encoder, measure: Measure, shelf: Shelf, jobs: int, batch_size: int,
-    on_progress: Callable[[int, int], None] | None, *, holds: bool,
+    dataset: Dataset, encoder: Encoder, measure: Measure, store: Store, *, holds: bool, sight: Sight | None = None,
+    jobs: int = 0, batch_size: int = 0, on_progress: Callable[[int, int], None] | None = None,
 ) -> _Run:  # fmt: skip
     """The books of a run that is done."""
     rows: Sequence[int] = range(len(dataset))
     batch_size = batch_size or getattr(encoder, "batch_size", BATCH_SIZE)
-    jobs = jobs if jobs > 0 else min(MAX_JOBS, processors.available())
+    jobs = jobs if jobs > 0 else min(MAX_JOBS, cpu_count())
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="decode")
     measuring = ThreadPoolExecutor(jobs, thread_name_prefix="measure")
-    work = _Run(dataset, encoder, measure, shelf, on_progress, measuring, holds)
+    work = _Run(dataset, encoder, measure, Shelf(store, sight), on_progress, measuring, holds=holds)
     try:
         while rows:
             loaded = _ahead(pool, work.load, rows, 2 * jobs)
@@ -117,35 +100,21 @@ def _worked(
     return work
 
 
-@dataclass(slots=True)
-class _Run:
+class _Run(Books):
     """One run's books. Only `load`, `decode` and `row` are called from other threads, and they change nothing."""
 
-    dataset: Dataset
-    encoder: Encoder
-    measure: Measure
-    shelf: Shelf
-    on_progress: Callable[[int, int], None] | None
-    measuring: ThreadPoolExecutor
-    holds: bool  # what is read back
-    stored: tuple[Index, ...] = ()
-    gone: set[str] = field(default_factory=set)  # was stored, and was damaged when it was read back
-    kept: Kept = field(default_factory=steps.nothing_kept)
-    claimed: set[str] = field(default_factory=set)
-    keys: dict[int, str] = field(default_factory=dict)  # row -> content
-    unread: dict[int, str] = field(default_factory=dict)  # row -> reason
-    bad: dict[str, str] = field(default_factory=dict)  # content -> reason
-    batch: list[tuple[str, Photo | str]] = field(default_factory=list)
-    seen: deque[Seen] = field(default_factory=deque)
-    finished: list[Finished] = field(default_factory=list)
-    n_new: int = 0
-    n_waiting: int = 0
-    flushed_at: float = 0.0
-    told_at: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.stored = self.shelf.indexes()
+    def __init__(
+        self, dataset: Dataset, encoder: Encoder, measure: Measure, shelf: Shelf,
+        on_progress: Callable[[int, int], None] | None, measuring: ThreadPoolExecutor, *, holds: bool,
+    ) -> None:  # fmt: skip
+        super().__init__(dataset, encoder.info, shelf, holds=holds)
+        self.encoder, self.measure, self.on_progress, self.measuring = encoder, measure, on_progress, measuring
+        self.batch: list[tuple[str, Photo | str]] = []
+        self.seen: deque[Seen] = deque()
+        self.finished: list[Finished] = []
+        self.n_waiting = 0
         self.flushed_at = time.monotonic()
+        self.told_at = 0.0
 
     def load(self, i: int) -> tuple[int, str, bytes | str]:
         """(row, key, content), or (row, "", reason)."""
@@ -175,7 +144,7 @@ class _Run:
     def decode(self, claimed: tuple[str, bytes]) -> tuple[str, Photo | str]:
         """(key, photo), or (key, reason)."""
         key, content = claimed
-        return key, steps.decode(content, key, self.encoder.info.preprocessing)
+        return key, steps.decode(content, key, self.info.preprocessing)
 
     def take(self, key: str, result: Photo | str, batch_size: int) -> None:
         # One that cannot be read has its place in the batch too: which images are together does not depend on it.
@@ -214,22 +183,6 @@ class _Run:
         if self.on_progress and (last or time.monotonic() - self.told_at > _PROGRESS_SECONDS):
             self.told_at = time.monotonic()
             self.on_progress(len(self.keys) + len(self.unread) - self.n_waiting, len(self.dataset))
-
-    def lost(self) -> list[int]:
-        """Read everything back, in the order of the data set, and say which rows are to be embedded once more: those of
-        images that counted as stored and turn out to be damaged. See `kept` if none are."""
-        reasons = {i: self.bad[key] for i, key in self.keys.items() if key in self.bad} | self.unread
-        shelf = self.shelf
-        found = shelf.read(self.dataset, self.keys, reasons) if self.holds else shelf.check(self.keys, reasons)
-        if isinstance(found, Kept):
-            self.kept = found
-            return []
-        gone = {self.keys[i] for i in found}
-        if gone & self.gone:
-            raise self.shelf.lost(len(gone))
-        self.gone |= gone
-        self.claimed -= gone
-        return found
 
 
 def _ahead(pool: ThreadPoolExecutor, work: Callable[[A], B], items: Iterable[A], depth: int) -> Iterator[B]:

@@ -14,13 +14,13 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
 from curator.engines import clusters, steps
 from curator.engines.clusters import Cluster as Cluster
-from curator.engines.steps import Filled, Finished, Kept, Measure, Shelf, Sight
+from curator.engines.steps import Books, Filled, Finished, Measure, Shelf, Sight
 from curator.errors import CuratorError, DataError
 from curator.io import remote
 from curator.io.decoding import images
@@ -46,17 +46,17 @@ Make = Callable[[], tuple[Encoder, Eye | None]]
 """Makes the encoder, and what sees places for it, on the machine where it is called; pickled by name."""
 
 
+class How(TypedDict, total=False):
+    """How `run` and `fill` work: on which cluster, in which batches."""
+
+    sight: Sight | None
+    cluster: Cluster | None
+    batch_size: int
+    on_progress: Callable[[int, int], None] | None
+
+
 def run(
-    dataset: Dataset,
-    info: EncoderInfo,
-    make: Make,
-    measure: Measure,
-    store: Store,
-    *,
-    sight: Sight | None = None,
-    cluster: Cluster | None = None,
-    batch_size: int = 32,
-    on_progress: Callable[[int, int], None] | None = None,
+    dataset: Dataset, info: EncoderInfo, make: Make, measure: Measure, store: Store, **how: Unpack[How]
 ) -> Embedded:
     """`local.run` on a cluster. `info` is of the encoder that `make` makes; `measure` must be a function that workers can
     import. They must be able to read the images, under the same paths.
@@ -64,49 +64,35 @@ def run(
     Raises: DataError, CuratorError as `local.run` does; MissingExtraError without Ray; CuratorError if there is no such
     cluster, or a worker makes another encoder.
     """
-    start = time.monotonic()
-    work = _Run(dataset, info, make, measure, Shelf(store, sight), batch_size, on_progress, holds=True)
-    work.do(cluster or Cluster())
-    return steps.embedded(dataset, work.kept, info, sight is not None, work.n_new, time.monotonic() - start)
+    return _worked(dataset, info, make, measure, store, holds=True, **how).embedded()
 
 
-def fill(
-    dataset: Dataset,
-    info: EncoderInfo,
-    make: Make,
-    measure: Measure,
-    store: Store,
-    *,
-    sight: Sight | None = None,
-    cluster: Cluster | None = None,
-    batch_size: int = 32,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Filled:
+def fill(dataset: Dataset, info: EncoderInfo, make: Make, measure: Measure, store: Store, **how: Unpack[How]) -> Filled:
     """`run` for the sake of the store alone: every image is in it then, and none of the vectors in memory."""
-    start = time.monotonic()
-    work = _Run(dataset, info, make, measure, Shelf(store, sight), batch_size, on_progress, holds=False)
+    return _worked(dataset, info, make, measure, store, holds=False, **how).filled()
+
+
+def _worked(
+    dataset: Dataset, info: EncoderInfo, make: Make, measure: Measure, store: Store, *, holds: bool,
+    sight: Sight | None = None, cluster: Cluster | None = None, batch_size: int = 32,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> _Run:  # fmt: skip
+    """The books of a run that is done."""
+    work = _Run(dataset, info, make, measure, Shelf(store, sight), batch_size, on_progress, holds=holds)
     work.do(cluster or Cluster())
-    return steps.filled(dataset, work.keys, work.kept, work.n_new, time.monotonic() - start)
+    return work
 
 
-class _Run:
+class _Run(Books):
     """One run's books, kept by the process that asked."""
 
     def __init__(
         self, dataset: Dataset, info: EncoderInfo, make: Make, measure: Measure, shelf: Shelf, batch_size: int,
         on_progress: Callable[[int, int], None] | None, *, holds: bool,
     ) -> None:  # fmt: skip
-        self.dataset, self.info, self.make, self.measure = dataset, info, make, measure
-        self.shelf, self.batch_size, self.holds = shelf, batch_size, holds
+        super().__init__(dataset, info, shelf, holds=holds)
+        self.make, self.measure, self.batch_size = make, measure, batch_size
         self.on_progress = on_progress or (lambda done, total: None)
-        self.stored = shelf.indexes()
-        self.keys: dict[int, str] = {}  # row -> content
-        self.unread: dict[int, str] = {}  # row -> reason
-        self.bad: dict[str, str] = {}  # content -> reason
-        self.gone: set[str] = set()  # was stored, and was damaged when it was read back
-        self.claimed: set[str] = set()
-        self.kept = steps.nothing_kept()
-        self.n_new = 0
 
     def do(self, cluster: Cluster) -> None:
         """All of it, until nothing is lost."""
@@ -166,21 +152,6 @@ class _Run:
                 self.on_progress(len(self.keys) + len(self.unread) - left, len(self.dataset))
         finally:
             self._keep(waiting)
-
-    def lost(self) -> list[int]:
-        """The rows to embed once more: those of images that counted as stored and are damaged. See `kept` if none are."""
-        reasons = {i: self.bad[key] for i, key in self.keys.items() if key in self.bad} | self.unread
-        shelf = self.shelf
-        found = shelf.read(self.dataset, self.keys, reasons) if self.holds else shelf.check(self.keys, reasons)
-        if isinstance(found, Kept):
-            self.kept = found
-            return []
-        gone = {self.keys[i] for i in found}
-        if gone & self.gone:
-            raise self.shelf.lost(len(gone))
-        self.gone |= gone
-        self.claimed -= gone
-        return found
 
     def _keep(self, waiting: list[Finished]) -> list[Finished]:
         self.shelf.keep(waiting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
@@ -214,6 +215,49 @@ def settle(batch: Seen) -> list[Finished]:
         else:
             out.append(Finished(key, vector, patches_, {}, "the encoder gave no finite vector"))
     return out
+
+
+class Books:
+    """What one run knows of its images, whichever engine does the work. `holds`: what is stored is read back at the end."""
+
+    def __init__(self, dataset: Dataset, encoder: EncoderInfo, shelf: Shelf, *, holds: bool) -> None:
+        self.dataset, self.info, self.shelf, self.holds = dataset, encoder, shelf, holds
+        self.stored = shelf.indexes()
+        self.keys: dict[int, str] = {}  # row -> content
+        self.unread: dict[int, str] = {}  # row -> reason
+        self.bad: dict[str, str] = {}  # content -> reason
+        self.gone: set[str] = set()  # was stored, and was damaged when it was read back
+        self.claimed: set[str] = set()
+        self.kept = nothing_kept()
+        self.n_new = 0
+        self.started = time.monotonic()
+
+    def lost(self) -> list[int]:
+        """The rows to embed once more: those of images that counted as stored and are damaged. See `kept` if there are none.
+
+        Everything is read back for that, in the order of the data set. Raises: CuratorError if it happens twice to an image.
+        """
+        reasons = {i: self.bad[key] for i, key in self.keys.items() if key in self.bad} | self.unread
+        shelf = self.shelf
+        found = shelf.read(self.dataset, self.keys, reasons) if self.holds else shelf.check(self.keys, reasons)
+        if isinstance(found, Kept):
+            self.kept = found
+            return []
+        gone = {self.keys[i] for i in found}
+        if gone & self.gone:
+            raise self.shelf.lost(len(gone))
+        self.gone |= gone
+        self.claimed -= gone
+        return found
+
+    def embedded(self) -> Embedded:
+        """The data set after the run, read back from the store. Raises: DataError if no image can be read."""
+        seconds = time.monotonic() - self.started
+        return embedded(self.dataset, self.kept, self.info, self.shelf.sight is not None, self.n_new, seconds)
+
+    def filled(self) -> Filled:
+        """The data set after a run for the sake of the store alone. Raises: DataError if no image can be read."""
+        return filled(self.dataset, self.keys, self.kept, self.n_new, time.monotonic() - self.started)
 
 
 def embedded(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -20,6 +21,23 @@ SHARD_SIZE = 1000
 """Images in one shard, where a format has shards."""
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be written: the images of `plan` into `destination`, an empty folder that takes its final name later.
+
+    `link` and `shard_size` mean something to some formats only; `link` is "bare" only for exporters whose attribute `bare`
+    is true. `plan.weights`, where there are any, are written with the labels.
+    """
+
+    dataset: Dataset
+    plan: SplitPlan
+    destination: Path
+    format: str
+    measures: Measures | None = None
+    link: Link = "copy"
+    shard_size: int = SHARD_SIZE
+
+
 class Exporter(Protocol):
     """What writes a data set in some formats."""
 
@@ -28,22 +46,10 @@ class Exporter(Protocol):
         """The names `--format` takes for this exporter."""
         ...
 
-    def write(
-        self,
-        dataset: Dataset,
-        plan: SplitPlan,
-        destination: Path,
-        *,
-        measures: Measures | None,
-        format: str,
-        link: Link,
-        shard_size: int,
-    ) -> int:
-        """Write the images of `plan` into `destination`, an empty folder that takes its final name later.
+    def write(self, job: Job) -> int:
+        """Write the job, and return how many images were written.
 
-        `link` and `shard_size` mean something to some formats only; `link` is "bare" for exporters alone whose attribute `bare`
-        is true. `plan.weights`, where there are any, are written with the labels. Returns how many images were written.
-        Nothing outside `destination` may be touched, and nothing in it may depend on what it is called now.
+        Nothing outside `job.destination` may be touched, and nothing in it may depend on what it is called now.
         """
         ...
 
@@ -136,9 +142,7 @@ def export(
         staged.mkdir(parents=True)
         if link == "bare" and measures is not None:
             measures = _without_exif(measures)
-        n_written = exporter.write(
-            dataset, plan, staged, measures=measures, format=format, link=link, shard_size=shard_size
-        )
+        n_written = exporter.write(Job(dataset, plan, staged, format, measures, link, shard_size))
         if n_written != len(plan.assignment):
             raise DataError(f"only {n_written} of {len(plan.assignment)} images were written; nothing was kept.")
         for name, text in (extra_files or {}).items():

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from curator.exporters import Link
+from curator.exporters import Job
 from curator.exporters.imagefolder import file_names, folder_names, labels_of, place
-from curator.types import Dataset, Measures, SplitPlan
 
 
 class FiftyOneFolder:
@@ -20,37 +19,27 @@ class FiftyOneFolder:
     formats = ("fiftyone",)
     bare = True
 
-    def write(
-        self,
-        dataset: Dataset,
-        plan: SplitPlan,
-        destination: Path,
-        *,
-        measures: Measures | None,
-        format: str,
-        link: Link,
-        shard_size: int,
-    ) -> int:
+    def write(self, job: Job) -> int:
         """See `Exporter`. Raises DataError for an image without a label."""
-        labels = labels_of(dataset, plan)
+        labels = labels_of(job.dataset, job.plan)
         classes = sorted(set(labels.values()))
-        root = Path(dataset.root).resolve()
-        splits = folder_names(set(plan.assignment.values()))
+        root = Path(job.dataset.root).resolve()
+        splits = folder_names(set(job.plan.assignment.values()))
         for split, folder in sorted(splits.items()):
-            data = destination / folder / "data"
+            data = job.destination / folder / "data"
             data.mkdir(parents=True)
-            ids = sorted(id for id, s in plan.assignment.items() if s == split)
+            ids = sorted(id for id, s in job.plan.assignment.items() if s == split)
             targets: dict[str, Any] = {}
             # FiftyOne knows an image by its name without the ending, so those must differ too.
             for id, name in file_names(ids, by_stem=True).items():
-                place(root / id, data / name, link)
+                place(root / id, data / name, job.link)
                 target: Any = classes.index(labels[id])
-                if plan.weights:
-                    target = {"label": target, "attributes": {"weight": plan.weights.get(id, 1.0)}}
+                if job.plan.weights:
+                    target = {"label": target, "attributes": {"weight": job.plan.weights.get(id, 1.0)}}
                 targets[name.rpartition(".")[0] or name] = target
             text = json.dumps({"classes": classes, "labels": targets}, ensure_ascii=False, indent=1)
             (data.parent / "labels.json").write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
-        return len(plan.assignment)
+        return len(job.plan.assignment)
 
 
 EXPORTER = FiftyOneFolder()

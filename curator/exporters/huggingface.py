@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-from curator.exporters import Link
+from curator.exporters import Job
 from curator.exporters.imagefolder import write_folders
 from curator.exporters.table import manifest, rows_of
-from curator.types import Dataset, Measures, SplitPlan
 
 
 class HuggingFace:
@@ -20,28 +18,18 @@ class HuggingFace:
     formats = ("huggingface",)
     bare = True
 
-    def write(
-        self,
-        dataset: Dataset,
-        plan: SplitPlan,
-        destination: Path,
-        *,
-        measures: Measures | None,
-        format: str,
-        link: Link,
-        shard_size: int,
-    ) -> int:
+    def write(self, job: Job) -> int:
         """See `Exporter`. Raises DataError for an image without a label."""
-        placed = write_folders(dataset, plan, destination, link)
-        kept = [id for id in dataset.ids.tolist() if id in plan.assignment]
-        rows = dict(zip(kept, rows_of(manifest(dataset, plan, measures)), strict=True))
+        placed = write_folders(job.dataset, job.plan, job.destination, job.link)
+        kept = [id for id in job.dataset.ids.tolist() if id in job.plan.assignment]
+        rows = dict(zip(kept, rows_of(manifest(job.dataset, job.plan, job.measures)), strict=True))
         lines: dict[str, list[str]] = {}
         for id, (folder, path) in placed.items():
             rest = {name: value for name, value in rows[id].items() if name not in ("path", "split")}
             row = {"file_name": path, **rest}
             lines.setdefault(folder, []).append(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
         for folder, text in lines.items():
-            target = destination / folder / "metadata.jsonl"
+            target = job.destination / folder / "metadata.jsonl"
             target.write_text("".join(text), encoding="utf-8", errors="surrogateescape")
         return len(placed)
 

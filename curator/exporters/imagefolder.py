@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from curator.errors import DataError, InputError
-from curator.exporters import Link
+from curator.exporters import Job, Link
 from curator.io.decoding.stripping import without_metadata
-from curator.types import Dataset, Measures, SplitPlan
+from curator.types import Dataset, SplitPlan
 
 # What some file system or terminal cannot hold in a name: reserved characters, control and direction characters.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069/\\:*?"<>|]')
@@ -152,20 +152,10 @@ class ImageFolder:
     formats = ("imagefolder",)
     bare = True
 
-    def write(
-        self,
-        dataset: Dataset,
-        plan: SplitPlan,
-        destination: Path,
-        *,
-        measures: Measures | None,
-        format: str,
-        link: Link,
-        shard_size: int,
-    ) -> int:
+    def write(self, job: Job) -> int:
         """See `Exporter`. Raises DataError for an image without a label: it would have no folder to lie in."""
-        write_folders(dataset, plan, destination, link)
-        return len(plan.assignment)
+        write_folders(job.dataset, job.plan, job.destination, job.link)
+        return len(job.plan.assignment)
 
 
 EXPORTER = ImageFolder()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from curator.exporters import Link
+from curator.exporters import Job
 from curator.report.serialise import guarded
 from curator.types import Dataset, Measures, SplitPlan
 
@@ -62,27 +62,17 @@ class Table:
 
     formats = ("csv", "jsonl", "parquet")
 
-    def write(
-        self,
-        dataset: Dataset,
-        plan: SplitPlan,
-        destination: Path,
-        *,
-        measures: Measures | None,
-        format: str,
-        link: Link,
-        shard_size: int,
-    ) -> int:
+    def write(self, job: Job) -> int:
         """See `Exporter`. `link` means nothing here: no file is copied."""
-        table = manifest(dataset, plan, measures)
-        if format == "parquet":
-            table.to_parquet(destination / "manifest.parquet", index=False)
-        elif format == "jsonl":
+        table = manifest(job.dataset, job.plan, job.measures)
+        if job.format == "parquet":
+            table.to_parquet(job.destination / "manifest.parquet", index=False)
+        elif job.format == "jsonl":
             lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows_of(table))
-            (destination / "manifest.jsonl").write_text("".join(lines), encoding="utf-8", errors="surrogateescape")
+            (job.destination / "manifest.jsonl").write_text("".join(lines), encoding="utf-8", errors="surrogateescape")
         else:
             table.map(_no_formula).rename(columns=guarded).to_csv(
-                destination / "manifest.csv", index=False, lineterminator="\n", errors="surrogateescape"
+                job.destination / "manifest.csv", index=False, lineterminator="\n", errors="surrogateescape"
             )
         return len(table)
 

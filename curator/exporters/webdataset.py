@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from curator.errors import DataError
-from curator.exporters import Link
+from curator.exporters import Job, Link
 from curator.exporters.imagefolder import content_of, folder_names, labels_of
 from curator.exporters.table import manifest, rows_of
 from curator.io.decoding.images import IMAGE_SUFFIXES
-from curator.types import Dataset, Measures, SplitPlan
 
 
 class WebDataset:
@@ -29,34 +28,24 @@ class WebDataset:
     formats = ("webdataset",)
     bare = True
 
-    def write(
-        self,
-        dataset: Dataset,
-        plan: SplitPlan,
-        destination: Path,
-        *,
-        measures: Measures | None,
-        format: str,
-        link: Link,
-        shard_size: int,
-    ) -> int:
+    def write(self, job: Job) -> int:
         """See `Exporter`. Bytes are copied; of `link` only "bare" means something here.
 
         Raises DataError for an image without a label."""
-        labels = labels_of(dataset, plan)
+        labels = labels_of(job.dataset, job.plan)
         classes = sorted(set(labels.values()))
         number = {label: str(k) for k, label in enumerate(classes)}
-        kept = [id for id in dataset.ids.tolist() if id in plan.assignment]
-        rows = dict(zip(kept, rows_of(manifest(dataset, plan, measures)), strict=True))
-        names = folder_names(set(plan.assignment.values()))
-        root = Path(dataset.root).resolve()
+        kept = [id for id in job.dataset.ids.tolist() if id in job.plan.assignment]
+        rows = dict(zip(kept, rows_of(manifest(job.dataset, job.plan, job.measures)), strict=True))
+        names = folder_names(set(job.plan.assignment.values()))
+        root = Path(job.dataset.root).resolve()
         for split in sorted(names):
-            ids = sorted((id for id in kept if plan.assignment[id] == split), key=_scattered)
-            for k, start in enumerate(range(0, len(ids), shard_size)):
-                shard = destination / f"{names[split]}-{k:06d}.tar"
-                _write(shard, _samples(ids[start : start + shard_size], start, root, number, rows, link))
+            ids = sorted((id for id in kept if job.plan.assignment[id] == split), key=_scattered)
+            for k, start in enumerate(range(0, len(ids), job.shard_size)):
+                shard = job.destination / f"{names[split]}-{k:06d}.tar"
+                _write(shard, _samples(ids[start : start + job.shard_size], start, root, number, rows, job.link))
         text = json.dumps(classes, ensure_ascii=False, indent=1)
-        (destination / "classes.json").write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
+        (job.destination / "classes.json").write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
         return len(kept)
 
 

@@ -34,9 +34,12 @@ def read_audit(path: Path, what: str) -> tuple[AuditDocument, dict[str, Any]]:
             f"{path} is no audit.json (its schema is not curator.audit/1); give one that `curator audit` wrote."
         )
     try:
-        return as_document(content, AuditDocument), content
+        document = as_document(content, AuditDocument)
     except ValueError as e:
         raise InputError(f"{path} is a damaged audit.json ({e}); give one that `curator audit` wrote.") from e
+    for raw, finding in zip(content["findings"], document.findings, strict=True):
+        raw["id"] = finding.id  # it follows from class, attribute and value, whatever the file says
+    return document, content
 
 
 def as_document(content: Any, kind: type[D]) -> D:

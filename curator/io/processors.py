@@ -1,44 +1,11 @@
-"""How many processors this process may use, and what they can do: a container may have two of the machine's sixty-four."""
+"""What the processor of this machine can do."""
 
 from __future__ import annotations
 
-import math
-import os
 from contextlib import suppress
 from pathlib import Path
 
-_CGROUPS = Path("/sys/fs/cgroup")
-_OWN = Path("/proc/self/cgroup")
 _PROCESSORS = Path("/proc/cpuinfo")
-
-
-def available() -> int:
-    """Processors that this process may run on, and no more than its share of their time; at least one.
-
-    A thread beyond that only waits: the encoder's threads wait for each other after every layer.
-    """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    share = quota()
-    return allowed if share is None else min(allowed, math.ceil(share))
-
-
-def quota(cgroups: Path = _CGROUPS, own: Path = _OWN) -> float | None:
-    """Processors' worth of time that control groups leave this process (`docker run --cpus 2`: 2.0); None if there is no limit.
-
-    Of its own group and all above it the tightest counts. Both versions of control groups are read.
-    """
-    found = []
-    with suppress(OSError):
-        for line in own.read_text(encoding="utf-8").splitlines():
-            _, controllers, path = line.split(":", 2)
-            if controllers and "cpu" not in controllers.split(","):
-                continue
-            # Inside a container the path may be the host's, which is not to be seen here; its group is then the root.
-            for base in (cgroups, cgroups / "cpu") if controllers else (cgroups,):
-                group = base / path.strip("/")
-                for folder in (group, *(p for p in group.parents if p.is_relative_to(base))):
-                    found += [limit for limit in (_limit(folder),) if limit]
-    return min(found, default=None)
 
 
 def instructions(processors: Path = _PROCESSORS) -> frozenset[str]:
@@ -49,13 +16,3 @@ def instructions(processors: Path = _PROCESSORS) -> frozenset[str]:
             if name.strip() in ("flags", "Features"):  # x86; ARM
                 return frozenset(said.split())
     return frozenset()
-
-
-def _limit(group: Path) -> float | None:
-    with suppress(OSError, ValueError):  # "max" is no number, and no limit
-        wanted, period = (group / "cpu.max").read_text(encoding="utf-8").split()
-        return int(wanted) / int(period)
-    with suppress(OSError, ValueError):
-        wanted, period = ((group / f"cpu.cfs_{name}_us").read_text(encoding="utf-8") for name in ("quota", "period"))
-        return int(wanted) / int(period) if int(wanted) > 0 else None
-    return None

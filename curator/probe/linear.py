@@ -12,12 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
+from curator import config
 from curator.errors import DataError
 from curator.probe import refits
 from curator.types import Floats, Ints, LabelError, Mask
 
 _MAX_ITERATIONS = 500
-LARGE = 30_000
+LARGE = config.LARGE
 """Above this many images a probe is fitted by `refits.refit`. scikit-learn takes a minute for 100,000 images of 512
 dimensions; `refit` fits all folds of a cross-validation together in a sixth of a minute. Accuracies agree to half a point
 (test_probing)."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from joblib import cpu_count
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from curator.errors import DataError
-from curator.io import processors
 from curator.probe.groups import TrainingSet
 from curator.probe.solver import Problem, State, centre, minimise
 from curator.types import Floats, Ints
@@ -123,7 +123,7 @@ def refit(
             )
             return minimise(problem, start, curvature, tolerance)
 
-        with ThreadPoolExecutor(jobs or processors.available()) as threads:
+        with ThreadPoolExecutor(jobs or cpu_count()) as threads:
             done = list(threads.map(fit, chunks))
     state = np.concatenate([s for s, _ in done], axis=2)
     coefficients = state[:-1].transpose(2, 1, 0) / scale

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from curator.errors import DataError, InputError
+from curator.errors import DataError, InputError, did_you_mean
 from curator.io.fiftyone import load_fiftyone
 from curator.readers import Reader, Request
 from curator.readers._rows import Row, Table, dataset
@@ -37,8 +36,8 @@ def read(name: str, *, label_field: str = _DEFAULT_LABEL) -> tuple[str, Table]:
     """
     fo = load_fiftyone()
     if not fo.dataset_exists(name):
-        near = difflib.get_close_matches(name, fo.list_datasets(), n=1)
-        hint = f"did you mean fiftyone:{near[0]}?" if near else "list them with `fiftyone datasets list`."
+        known = [f"fiftyone:{other}" for other in fo.list_datasets()]
+        hint = did_you_mean(f"fiftyone:{name}", known, "list them with `fiftyone datasets list`.")
         raise InputError(f"FiftyOne has no data set {name!r}; {hint}")
     dataset = fo.load_dataset(name)
     if len(dataset) and dataset.media_type != "image":

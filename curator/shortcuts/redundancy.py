@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from curator import stats
+from curator import config, stats
 from curator.config import AuditSettings
 from curator.shortcuts.association import Hit
 from curator.shortcuts.bitcounts import Tallies
@@ -25,7 +25,7 @@ _PIXELS = ("context", "image", "object")
 """Kinds that are measured on the pixels of the same image, so several attributes may describe one thing."""
 _AGREE = 0.98
 """Two columns that agree on this fraction of the images are the same column under two names."""
-_AT_ONCE = 30_000
+_AT_ONCE = config.LARGE
 """Up to this many images, the correlations of all values are one matrix product. Above it, each is counted on request."""
 _TRAVELS = 0.3
 """Minimum correlation within the classes at which two values count as tied. It is low on purpose: a tie only leads to the

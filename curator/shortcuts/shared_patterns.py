@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from curator import config
 from curator.shortcuts.association import Table, count
 from curator.shortcuts.indicators import Indicators, plain_phrase
 from curator.types import Column, Ints, Mask, SharedPattern
@@ -23,7 +24,7 @@ _SAME = 0.95
 """Two patterns are the same if they agree on this fraction of the class's images and also pass `_TIED`."""
 _TIED = 0.5
 """Minimum correlation within the class. Without it, two patterns that nearly all images have would always agree."""
-_LARGEST = 30_000
+_LARGEST = config.LARGE
 """Maximum number of a class's images, evenly spaced, on which two patterns are compared. Agreement is then known to 0.003."""
 
 

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans, MiniBatchKMeans
 
+from curator import config
 from curator.similarity.vectors import unit
 from curator.types import Clusters, Embeddings, Floats
 
 _MINIBATCH_FROM = 20_000
 """From this many images on, k-means runs on mini-batches. Full k-means would take longer than embedding a thousand images."""
-SAMPLED = 30_000
+SAMPLED = config.LARGE
 """Maximum number of images from which clusters are learnt; all images are then assigned. A cluster of 1 % has 300 of them."""
 _BLOCK = 1 << 14
 """Number of images assigned at a time."""

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from curator import config
 from curator.types import Floats
 
-EXACT_UP_TO = 30_000
+EXACT_UP_TO = config.LARGE
 """Up to this many rows all pairs are compared: 10 processor seconds at 512 dimensions. Above, `near_pairs` uses an index."""
 NEIGHBOURS = 16
 """Number of neighbours requested from the index. A row with more duplicates is connected to the others through those."""

@@ -133,7 +133,7 @@ class AuditRun:
     def __repr__(self) -> str:
         # The fields hold every vector and measure; no one wants them on a screen.
         n = len(self.findings)
-        return f"<AuditRun of {self.dataset.name}: {self.verdict}, {n} finding{'' if n == 1 else 's'}>"
+        return f"<{type(self).__name__} of {self.dataset.name}: {self.verdict}, {n} finding{'' if n == 1 else 's'}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

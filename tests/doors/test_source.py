@@ -18,6 +18,10 @@ FORBIDDEN_MODULES = {
     "http.server", "socketserver", "requests", "httpx", "aiohttp", "xmlrpc", "pty", "imp",
 }  # fmt: skip
 ALLOWED_MODULES = {
+    # To ask how many processors there are: `test_joblib_counts_processors_and_nothing_else`.
+    "encoders/_onnx.py": {"joblib"},
+    "engines/local.py": {"joblib"},
+    "probe/refits.py": {"joblib"},
     # A Ray cluster runs what it is given anyway: what its workers send back is as trusted as they are.
     "engines/ray.py": {"pickle"},
 }
@@ -57,7 +61,7 @@ def test_nothing_dangerous_is_imported() -> None:
             m
             for m in imported(tree)
             if m in FORBIDDEN_MODULES or m.partition(".")[0] in FORBIDDEN_MODULES - {"http.server"}
-        }
+        } - {"joblib.cpu_count"}
         assert found <= ALLOWED_MODULES.get(name, set()), name
         if name not in WEB:
             assert not {
@@ -65,6 +69,11 @@ def test_nothing_dangerous_is_imported() -> None:
             } - ({"urllib.request"} if "urllib.request.url2pathname" in imported(tree) else set()), name
         n += 1
     assert n > 150
+
+
+def test_joblib_counts_processors_and_nothing_else() -> None:
+    for name, tree in trees():
+        assert {m for m in imported(tree) if m.startswith("joblib.")} <= {"joblib.cpu_count"}, name
 
 
 def test_nothing_dangerous_is_called() -> None:

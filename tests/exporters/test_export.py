@@ -14,7 +14,7 @@ import pytest
 
 from curator import exporters
 from curator.errors import CuratorError, DataError, InputError
-from curator.exporters import EXPORTERS, export, imagefolder
+from curator.exporters import EXPORTERS, Job, export, imagefolder
 from curator.types import Column, Dataset, Measures, SplitPlan
 
 FILES = {
@@ -153,8 +153,8 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     class Interrupted:
         formats = ("interrupted",)
 
-        def write(self, dataset: Dataset, plan: SplitPlan, destination: Path, **_: object) -> int:
-            (destination / "half").write_text("half")
+        def write(self, job: Job) -> int:
+            (job.destination / "half").write_text("half")
             raise KeyboardInterrupt
 
     EXPORTERS.names()

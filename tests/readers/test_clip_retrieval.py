@@ -15,8 +15,7 @@ from curator import Session, audit
 from curator.cli.main import cli
 from curator.encoders import resolve
 from curator.errors import DataError, InputError
-from curator.readers import clip_retrieval
-from curator.readers import scan
+from curator.readers import clip_retrieval, scan
 
 DIM = 24
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,7 +13,7 @@ from curator.commands._steps import closeups, pool_labels
 from curator.commands._steps.gains import penalty
 from curator.commands._steps.targets import as_embedded, is_measured, training
 from curator.commands.session import Session
-from curator.errors import DataError
+from curator.errors import DataError, nearest
 from curator.probe import linear
 from curator.selection.choice import Pool
 from curator.selection.plan import Target
@@ -142,11 +141,10 @@ def strange(names: NDArray[np.str_], classes: Sequence[str], where: str) -> list
     said = (
         f"Images of the {where} of no class of the data ({', '.join(found[:3])}{more}), which are left out: {len(odd)}."
     )
-    folded = {c.casefold(): c for c in reversed(classes)}
     for name in found:
-        near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.75)
+        near = nearest(name, classes, cutoff=0.75)
         if near:
-            return [f"{said} Did you mean {folded[near[0]]} by {name}?"]
+            return [f"{said} Did you mean {near[0]} by {name}?"]
     return [said]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from curator import config
 from curator.config import AppSettings
 from curator.errors import InputError
 from curator.probe.linear import CrossFit
@@ -15,7 +16,7 @@ from curator.shortcuts import detection, indicators
 from curator.shortcuts.indicators import Indicators
 from curator.types import AuditRun, Embedded, Finding, Ints, Mask, Measures
 
-LARGE = 30_000
+LARGE = config.LARGE
 """Images above which only a part is looked at closely, and about how many that part has."""
 _LEAST = 50
 """Images of every class, and on each side of every finding, that are in the part at least, where there are as many."""
