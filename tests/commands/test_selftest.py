@@ -63,8 +63,10 @@ def test_shuffled_labels_forget_the_real_classes() -> None:
 
 
 def finding(name: str, attribute: str, *same: str) -> Finding:
-    none = (0.0, 0.0)
-    return Finding(name, attribute, "yes", "file", 9, 9, 1, none, 0, none, 1, none, 0, 0, "high", "", same_as=same)
+    return Finding(
+        class_name=name, attribute=attribute, value="yes", kind="file", n_class=9, n_with=9, share_in_class=1.0,
+        share_elsewhere=0.0, effect=1.0, p=0.0, q=0.0, severity="high", same_as=same,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 from doors_kit import CLASSES, HTML, SECRETS, TEMPLATE, Doors
 
+pytestmark = pytest.mark.slow  # one run of every command
+
 CHROME = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 MOVES = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What moves a terminal's cursor, changes its colours or links, or reorders what is read."""

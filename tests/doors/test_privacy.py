@@ -17,11 +17,13 @@ ASKED = {"doctor": HUB, "embed-auto": HUB}
 requests for public pages."""
 
 
+@pytest.mark.slow
 def test_nobody_is_asked_anything(doors: Doors) -> None:
     assert doors.asked() == ASKED
     assert {what for event, what in doors.heard if event == "command"} == set(doors.codes)
 
 
+@pytest.mark.slow
 def test_every_command_was_run(doors: Doors) -> None:
     from curator.cli.main import COMMANDS
 
@@ -29,6 +31,7 @@ def test_every_command_was_run(doors: Doors) -> None:
     assert {name.partition("-")[0] for name in doors.codes} == set(COMMANDS) - missing
 
 
+@pytest.mark.slow
 def test_nothing_is_unpickled(doors: Doors) -> None:
     assert [what for event, what in doors.heard if event in ("pickle.find_class", "os.system")] == []
 
@@ -58,6 +61,7 @@ def test_other_libraries_telemetry_is_off(used: str) -> None:
     assert {name: found.get(name) for name in TELEMETRY} == TELEMETRY
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_to_be_sent_later(doors: Doors) -> None:
     """ONNX Runtime, left to itself, numbers the machine and stores what it could not send."""
     left = [
@@ -79,6 +83,7 @@ def test_the_app_listens_on_this_machine_alone() -> None:
     assert option.default == "127.0.0.1"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not cut_off(), reason="this machine does not let a user start a program without a network")
 def test_the_commands_above_ran_without_a_network(doors: Doors) -> None:
     done = subprocess.run([*cut_off(), "cat", "/proc/net/dev"], capture_output=True, text=True, check=True)

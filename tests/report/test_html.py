@@ -337,6 +337,7 @@ def test_what_lies_on_the_object_is_kept_apart(run: AuditRun, thumbnails: Thumbn
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
 def test_a_browser_shows_it_without_complaint(full: str, tmp_path: Path) -> None:
     from playwright.sync_api import sync_playwright
