@@ -1,4 +1,4 @@
-"""How many processors this process may use, and what they can do: a container may have two of the machine's sixty-four."""
+"""The number of processors this process may use, and their features. A container may have two of a machine's sixty-four."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _PROCESSORS = Path("/proc/cpuinfo")
 
 
 def available() -> int:
-    """Processors that this process may run on, and no more than its share of their time; at least one.
+    """The number of processors that this process may use, limited by its share of their time; at least one.
 
-    A thread beyond that only waits: the encoder's threads wait for each other after every layer.
+    More threads than that only wait, because the encoder's threads wait for each other after every layer.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     share = quota()
@@ -23,9 +23,9 @@ def available() -> int:
 
 
 def quota(cgroups: Path = _CGROUPS, own: Path = _OWN) -> float | None:
-    """Processors' worth of time that control groups leave this process (`docker run --cpus 2`: 2.0); None if there is no limit.
+    """The number of processors that control groups allow (`docker run --cpus 2`: 2.0), or None if there is no limit.
 
-    Of its own group and all above it the tightest counts. Both versions of control groups are read.
+    The tightest limit of the process's own group and all groups above it counts. Both versions of control groups are read.
     """
     found = []
     with suppress(OSError):
@@ -33,7 +33,7 @@ def quota(cgroups: Path = _CGROUPS, own: Path = _OWN) -> float | None:
             _, controllers, path = line.split(":", 2)
             if controllers and "cpu" not in controllers.split(","):
                 continue
-            # Inside a container the path may be the host's, which is not to be seen here; its group is then the root.
+            # Inside a container the path may be the host's and not visible. The root group is then the container's group.
             for base in (cgroups, cgroups / "cpu") if controllers else (cgroups,):
                 group = base / path.strip("/")
                 for folder in (group, *(p for p in group.parents if p.is_relative_to(base))):
@@ -42,7 +42,7 @@ def quota(cgroups: Path = _CGROUPS, own: Path = _OWN) -> float | None:
 
 
 def instructions(processors: Path = _PROCESSORS) -> frozenset[str]:
-    """Instruction sets of the processor, as Linux names them ("avx2", "avx512_bf16"); empty where the system does not say."""
+    """Instruction sets of the processor, as Linux names them ("avx2", "avx512_bf16"); empty if the system lists none."""
     with suppress(OSError):
         for line in processors.read_text(encoding="utf-8", errors="replace").splitlines():
             name, _, said = line.partition(":")
@@ -52,7 +52,7 @@ def instructions(processors: Path = _PROCESSORS) -> frozenset[str]:
 
 
 def _limit(group: Path) -> float | None:
-    with suppress(OSError, ValueError):  # "max" is no number, and no limit
+    with suppress(OSError, ValueError):  # "max" is not a number and means no limit
         wanted, period = (group / "cpu.max").read_text(encoding="utf-8").split()
         return int(wanted) / int(period)
     with suppress(OSError, ValueError):
