@@ -1,4 +1,4 @@
-"""What makes vectors of pictures. One file per encoder: it joins by exporting `FACTORY`, and `--model` takes its name."""
+"""Encoders compute vectors of images, one file each. An encoder joins by exporting `FACTORY`; `--model` takes its name."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from curator.types import Encoder, Eye
 
 
 class Factory(Protocol):
-    """Makes an encoder, lightly: weights wait for the first picture. `argument` is what follows `NAME:` in --model.
+    """Makes an encoder quickly: weights are loaded with the first image. `argument` is the part after `NAME:` in --model.
 
-    It may take `precision` ("auto", "fp32", ...), too; one that does not is exact, and is not asked for anything else.
+    It may also take `precision` ("auto", "fp32", ...). A factory without it makes exact encoders only.
     """
 
     def __call__(self, argument: str, *, cache: Path, device: str = "auto", jobs: int = 0) -> Encoder: ...
@@ -25,7 +25,7 @@ class Factory(Protocol):
 
 REGISTRY: Registry[Factory] = Registry("curator.encoders", "FACTORY", "encoder")
 BRING_CLIP = (
-    f"To have CLIP, run `curator audit DATA --model {DEFAULT}` once with a network, or copy its checkpoint here and pass "
+    f"To use CLIP, run `curator audit DATA --model {DEFAULT}` once with a network, or copy its checkpoint here and pass "
     f"--model {DEFAULT.partition('/')[0]}:/path/to/open_clip_model.safetensors."
 )
 
@@ -33,17 +33,17 @@ BRING_CLIP = (
 def resolve(
     model: str, *, cache: Path, device: str = "auto", jobs: int = 0, precision: str = "auto"
 ) -> tuple[Encoder, tuple[str, ...]]:
-    """The encoder that `--model` means, and sentences the user must see (another encoder stood in; what that loses; a
-    precision that is slow on this processor).
+    """The encoder that `--model` names, and notes for the user: on a replacement encoder and what it does worse, and on a
+    precision that is slow on this processor.
 
-    `model` is `auto`, an encoder's own name (`embedded`, `pixels`; `NAME:ARGUMENT` where it takes one), or else a CLIP:
-    `ARCH/PRETRAINED`, `hf-hub:ORG/REPO`, `ARCH:/path/checkpoint`. `cache` is the folder for exports, made when needed;
-    `jobs` threads, 0 = every core. `precision` is `auto` (fp32 on a CPU, half of it on a GPU), `fp32`, `bf16`, `fp16` or
-    `int8`; the fingerprint tells them apart.
+    `model` is `auto`, an encoder's own name (`embedded`, `pixels`; `NAME:ARGUMENT` if it takes an argument), or a CLIP:
+    `ARCH/PRETRAINED`, `hf-hub:ORG/REPO`, `ARCH:/path/checkpoint`. `cache` is the folder for exports, made when needed.
+    `jobs` is the number of threads, 0 = every core. `precision` is `auto` (fp32 on a CPU, half precision on a GPU), `fp32`,
+    `bf16`, `fp16` or `int8`; each has its own fingerprint.
 
     Raises:
-        InputError: no such model, tag, file, device or precision.
-        MissingExtraError: weights that were asked for by name are neither here nor to be had.
+        InputError: the model, tag, file, device or precision does not exist.
+        MissingExtraError: weights that were requested by name are not here and cannot be downloaded.
     """
     chosen = _torch.choose_device(device)
     encoder, notes = _named(model, cache, chosen, jobs, precision)
@@ -65,16 +65,16 @@ def _make(name: str, argument: str, cache: Path, device: str, jobs: int, precisi
     if "precision" in inspect.signature(factory).parameters:
         return factory(argument, cache=cache, device=device, jobs=jobs, precision=precision)  # type: ignore[call-arg]
     if not exact and precision != "auto":
-        raise InputError(f"--model {name} knows no --precision {precision}; leave it out.")
+        raise InputError(f"--model {name} does not support --precision {precision}; leave it out.")
     return factory(argument, cache=cache, device=device, jobs=jobs)
 
 
 def eye_of(encoder: Encoder, *, cache: Path, device: str = "auto", jobs: int = 0) -> Eye | None:
-    """What sees places for the encoder: itself where it can, else the embedded network, which pip brings with it.
+    """The network that sees places for the encoder: the encoder itself if it can, else the embedded network of a pip package.
 
-    None for `pixels`, which is for runs without any weights, and where the embedded weights are not installed. One eye
-    for all encoders: fifth-block features of a small network tell textures apart well, were measured here, and make
-    words mean the same whichever CLIP stands beside them.
+    None for `pixels`, which is for runs without weights, and if the embedded weights are not installed. All encoders use the
+    same network: its fifth-block features distinguish textures well and were measured here, and visual words then mean the
+    same with every CLIP.
     """
     if isinstance(encoder, Embedded) and encoder.precision == "fp32":
         return encoder
@@ -92,7 +92,7 @@ def _auto(cache: Path, device: str, jobs: int, precision: str) -> tuple[Encoder,
         return _make("open_clip", DEFAULT, cache, device, jobs, precision), ()
     except MissingExtraError as error:
         note = (
-            f"CLIP ({DEFAULT}) is not used: {str(error).rstrip('.')}. The embedded EfficientNet-Lite0 stands in; what that "
-            f"loses: text prompts are read less well, and names go no further than ImageNet's 1000. {BRING_CLIP}"
+            f"CLIP ({DEFAULT}) is not used: {str(error).rstrip('.')}. The embedded EfficientNet-Lite0 is used instead; it "
+            f"reads text prompts less well and names only ImageNet's 1000 classes. {BRING_CLIP}"
         )
     return _make("embedded", "", cache, device, jobs, precision), (note,)

@@ -1,4 +1,4 @@
-"""Files of the cache: there whole, or not there."""
+"""Files of the cache, which are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger("curator")
 
 
 def try_to_write(path: Path, write: Callable[[str], object]) -> None:
-    """Have `write` fill a file of the cache; one that cannot be written costs the next run time and never stops this one."""
+    """Let `write` fill a file of the cache. If it cannot be written, the next run takes longer; this run continues."""
     try:
         write_whole(path, lambda part: write(str(part)))
     except OSError as error:
@@ -24,7 +24,7 @@ def try_to_write(path: Path, write: Callable[[str], object]) -> None:
 
 
 def read_arrays(path: Path, names: tuple[str, ...]) -> tuple[Floats, ...] | None:
-    """The float arrays called `names` of an .npz file; None where it is missing or damaged: it is then made anew."""
+    """The float arrays called `names` of an .npz file. None if it is missing or damaged; the caller then makes it anew."""
     try:
         with np.load(path, allow_pickle=False) as file:
             return tuple(np.asarray(file[name], np.float32) for name in names)
@@ -33,13 +33,13 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> tuple[Floats, ...] | None
 
 
 def remembered(path: Path, prompts: Sequence[str], encode: Callable[[list[str]], Floats], dim: int) -> Floats:
-    """(m, dim) vectors of the prompts: from the .npz file at `path`, and by `encode` for those it does not hold yet."""
+    """(m, dim) vectors of the prompts: from the .npz file at `path`, and by `encode` for those that are not in it yet."""
     known: dict[str, Floats] = {}
     try:
         with np.load(path, allow_pickle=False) as file:
             known = dict(zip(file["prompts"].tolist(), file["vectors"], strict=True))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        pass  # a note to ourselves that is missing or damaged is written anew
+        pass  # a missing or damaged file of the cache is written anew
     new = sorted(set(prompts) - known.keys())
     if new:
         known |= dict(zip(new, encode(new), strict=True))

@@ -1,4 +1,4 @@
-"""What open_clip knows (architectures, pretrained tags, preprocessing), read from its own files without importing torch."""
+"""open_clip's architectures, pretrained tags and preprocessing, read from its own files without importing torch."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def _folder() -> Path:
 
 @cache
 def _light(module: str) -> Any:
-    """One of open_clip's plain-data modules, by its own code but without open_clip's __init__, which imports torch."""
+    """Import one of open_clip's plain-data modules without open_clip's __init__, which imports torch."""
     parent = types.ModuleType("_curator_open_clip")
     parent.__path__ = [str(_folder())]
     sys.modules.setdefault(parent.__name__, parent)
-    # pretrained.py takes safetensors.torch where it finds it, and that alone would import torch.
+    # pretrained.py imports safetensors.torch if it is installed, and that would import torch.
     halted = "safetensors.torch" not in sys.modules
     if halted:
         sys.modules["safetensors.torch"] = None  # type: ignore[assignment]
@@ -47,7 +47,7 @@ def _light(module: str) -> Any:
 
 
 def architectures() -> tuple[str, ...]:
-    """The names of all architectures, those added by `open_clip.add_model_config` included."""
+    """The names of all architectures, including those added by `open_clip.add_model_config`."""
     loaded = sys.modules.get("open_clip")
     if loaded is not None:
         return tuple(loaded.list_models())
@@ -58,7 +58,7 @@ def architecture(name: str, others: Iterable[str] = ()) -> Config:
     """The model configuration of an architecture.
 
     Raises:
-        InputError: there is none of that name; `others` are further names to have been meant.
+        InputError: the name is unknown. `others` are further names for the hint.
     """
     known = architectures()
     if name not in known:
@@ -70,12 +70,13 @@ def architecture(name: str, others: Iterable[str] = ()) -> Config:
 
 
 def beside(checkpoint: Path) -> Config | None:
-    """The `open_clip_config.json` in the folder of a checkpoint, None where there is none.
+    """The `open_clip_config.json` in the folder of a checkpoint, or None if it is missing.
 
-    Its form is the hub's: `model_cfg` is an architecture, `preprocess_cfg` how pictures are prepared; either may be missing.
+    It has the hub's form: `model_cfg` is an architecture and `preprocess_cfg` says how images are prepared. Either may be
+    missing.
 
     Raises:
-        InputError: it is no JSON object, or one of the two is none.
+        InputError: the file, or one of its two parts, is not a JSON object.
     """
     path = checkpoint.parent / _hub.CONFIG
     if not path.is_file():
@@ -83,22 +84,24 @@ def beside(checkpoint: Path) -> Config | None:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is no JSON object ({error}).") from error
+        raise InputError(
+            f"{path} is not a JSON object ({error}); model_cfg and preprocess_cfg are needed, as on the model hub."
+        ) from error
     if not isinstance(config, dict):
-        raise InputError(f"{path} is no JSON object; it needs model_cfg and preprocess_cfg, as on the model hub.")
+        raise InputError(f"{path} is not a JSON object; model_cfg and preprocess_cfg are needed, as on the model hub.")
     for key in ("model_cfg", "preprocess_cfg"):
         if not isinstance(config.get(key, {}), dict):
-            raise InputError(f"{path}: {key} is no JSON object.")
+            raise InputError(f"{path}: {key} is not a JSON object; correct it as on the model hub.")
     return config
 
 
 def own_architecture(name: str, config: Config | None, checkpoint: Path) -> tuple[str, Config]:
     """(name for open_clip, model configuration) of an architecture that open_clip does not know; `config` from `beside`.
 
-    The name gets a hash: two checkpoints of one process may call different architectures the same.
+    The name gets a hash, because two checkpoints of one process may use the same name for different architectures.
 
     Raises:
-        InputError: there is no configuration, or it describes no CLIP.
+        InputError: there is no configuration, or it does not describe a CLIP.
     """
     path = checkpoint.parent / _hub.CONFIG
     model = (config or {}).get("model_cfg")
@@ -109,18 +112,18 @@ def own_architecture(name: str, config: Config | None, checkpoint: Path) -> tupl
         )
     lacking = [key for key in ("embed_dim", "vision_cfg", "text_cfg") if key not in model]
     if lacking or not all(isinstance(model[key], dict) for key in ("vision_cfg", "text_cfg")):
-        raise InputError(f"{path} describes no CLIP: its model_cfg needs embed_dim, vision_cfg and text_cfg.")
+        raise InputError(f"{path} does not describe a CLIP; its model_cfg needs embed_dim, vision_cfg and text_cfg.")
     digest = hashlib.sha256(json.dumps(model, sort_keys=True).encode()).hexdigest()
     return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}-{digest[:8]}", model
 
 
 def tags(name: str) -> Mapping[str, Config]:
-    """Pretrained tag -> where its weights are and how its pictures are prepared, for one architecture."""
+    """Pretrained tag -> location of its weights and preprocessing of its images, for one architecture."""
     return dict(_light("pretrained")._PRETRAINED.get(name, {}))
 
 
 def tag(name: str, wanted: str) -> Config:
-    """One entry of `tags`. Raises InputError when the architecture has no such tag."""
+    """One entry of `tags`. Raises: InputError if the architecture has no such tag."""
     found = tags(name)
     key = wanted.lower().replace("-", "_")
     if key not in found:
@@ -131,19 +134,21 @@ def tag(name: str, wanted: str) -> Config:
 
 
 def preprocessing(model: Config, given: Config) -> Preprocessing:
-    """How pictures are prepared: `given` over open_clip's defaults, at the size of the architecture `model`.
+    """The preprocessing of images: `given` over open_clip's defaults, at the size of the architecture `model`.
 
     Raises:
-        InputError: the model takes pictures that are not square, which curator's decoder does not make, or an option is no
-            number where one is needed.
+        InputError: the model takes images that are not square, which curator's decoder does not make, or an option is not a
+            number although one is needed.
     """
     constants = _light("constants")
     size = model["vision_cfg"].get("image_size", 224)
     sides = tuple(size) if isinstance(size, (list, tuple)) else (size, size)
     if len(set(sides)) != 1:
-        raise InputError(f"this model takes pictures of {sides[1]} x {sides[0]}; only square ones are supported.")
+        raise InputError(
+            f"this model takes images of {sides[1]} x {sides[0]}; only square ones are supported; use another."
+        )
     try:
-        # open_clip calls every interpolation but bilinear bicubic when it prepares a picture for a trained model.
+        # open_clip uses bicubic for every interpolation except bilinear when it prepares images for a trained model.
         return Preprocessing(
             size=int(sides[0]),
             resize_to=int(sides[0]),

@@ -1,8 +1,8 @@
-"""A text tower for a classifier: prompts become pseudo class weights, by one ridge regression.
+"""A text tower for a classifier: one ridge regression maps prompts to pseudo class weights.
 
-Source: Frome et al. 2013, DeViSE (NeurIPS 26), with the classifier's rows as what a class looks like, and closed-form
-ridge in place of their ranking loss. Classes are nearly all objects; `surroundings.txt` says where each kind of thing is
-usually photographed, and the mean of its classes' rows stands for such a place.
+Source: Frome et al. 2013, DeViSE (NeurIPS 26), with the classifier's rows as the looks of classes, and closed-form ridge
+instead of their ranking loss. Classes are nearly all objects. So `surroundings.txt` says where each kind of thing is usually
+photographed, and the mean of its classes' rows represents such a place.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 from curator.encoders import _cache, _onnx, _sentences
 from curator.types import Floats
 
-VERSION = 1  # raise it when the text vectors change for any other reason than weights, names or surroundings
-# Ridge strength and the weight of a place against a class. Chosen by leaving out one place after the other (mean cosine of
-# its predicted with its true prototype 0.44; 0.41 to 0.44 for either half or three times as large), not by photographs.
+VERSION = 1  # increase it when the text vectors change for any other reason than weights, names or surroundings
+# Ridge strength, and the weight of a place relative to a class. Chosen by leaving out one place at a time, without photographs
+# (mean cosine of its predicted with its true prototype 0.44; 0.41 to 0.44 for either at half or three times the value).
 STRENGTH = 3.0
 PLACE_WEIGHT = 3.0
 
@@ -40,15 +40,15 @@ def _surroundings_text() -> str:
 
 
 def fit(weight: Floats, names: Sequence[str], encode: Callable[[Sequence[str]], Floats]) -> tuple[Floats, Floats]:
-    """The mean sentence vector (e,) and the map (e, d) that takes a sentence vector, less that mean, to image features.
+    """The mean sentence vector (e,), and the map (e, d) from a sentence vector minus that mean to image features.
 
-    `weight` (k, d) are the classifier's rows for `names` (k,); `encode` makes (m, e) sentence vectors.
-    Error: 1000 names hold little about scenes; see docs/methods.md for how well prompts tell them apart.
+    `weight` (k, d) are the classifier's rows for `names` (k,). `encode` makes (m, e) sentence vectors.
+    Error: 1000 names say little about scenes; see docs/methods.md for how well prompts distinguish them.
     """
     rows = _unit(weight.astype(np.float64) - weight.mean(0, dtype=np.float64))
     places = surroundings(names)
     looks = np.stack([rows[members].mean(0) for _, members in places])
-    looks = _unit(looks - looks.mean(0))  # what all places share (outdoors, no object) tells none of them apart
+    looks = _unit(looks - looks.mean(0))  # what all places share (outdoors, no object) does not distinguish them
     x = np.asarray(encode([*names, *(word for words, _ in places for word in words)]), np.float64)
     lengths = [len(words) for words, _ in places]
     y = np.concatenate([rows, np.repeat(looks, lengths, axis=0)])
@@ -61,7 +61,7 @@ def fit(weight: Floats, names: Sequence[str], encode: Callable[[Sequence[str]], 
 
 
 class TextTower:
-    """Prompts -> unit vectors in the space of a classifier's features. The sentence model is read for new prompts only."""
+    """Prompts -> unit vectors in the space of a classifier's features. The sentence model is loaded only for new prompts."""
 
     def __init__(
         self, folder: Path, names: Callable[[], tuple[str, ...]], weight: Callable[[], Floats], dim: int
@@ -75,7 +75,7 @@ class TextTower:
         self._map: tuple[Floats, Floats] | None = None
 
     def encode(self, prompts: Sequence[str]) -> Floats:
-        """(m,) prompts -> (m, dim) float32 of unit norm. Raises MissingExtraError where the sentence model is missing."""
+        """(m,) prompts -> (m, dim) float32 of unit norm. Raises MissingExtraError if the sentence model is missing."""
         return _cache.remembered(self._folder / "prompts.npz", prompts, self._encode, self._dim)
 
     def _encode(self, prompts: list[str]) -> Floats:

@@ -1,4 +1,4 @@
-"""The model hub, asked politely: is it there (within seconds), is a file cached, fetch it."""
+"""The model hub: checks within seconds whether it can be reached, looks for cached files, and downloads others."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 
 from curator.errors import MissingExtraError
 
-# Left alone the hub client retries for 47 s; a user without network should wait less than 5 s in all.
+# The hub client alone would retry for 47 s. A user without a network should wait less than 5 s in total.
 PATIENCE = 4.0
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # in the order of preference
 CONFIG = "open_clip_config.json"
 
-# Read by huggingface_hub when it is first imported: nothing about the user's runs is to leave the machine.
+# huggingface_hub reads this when it is first imported. No information about the user's runs may leave the machine.
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 
@@ -28,7 +28,7 @@ def endpoint() -> str:
 
 
 def unreachable(path: str = "", patience: float = PATIENCE) -> str:
-    """Why `path` on the hub cannot be had, or "" when it can. Answers within `patience` seconds."""
+    """Why `path` on the hub cannot be downloaded, or "" if it can. Answers within `patience` seconds."""
     if any(
         os.environ.get(k, "").upper() in {"1", "ON", "YES", "TRUE"} for k in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     ):
@@ -39,7 +39,7 @@ def unreachable(path: str = "", patience: float = PATIENCE) -> str:
     def ask() -> None:
         request = urllib.request.Request(f"{endpoint()}/{path}", method="HEAD")
         try:
-            # The address is the hub's, or what the user set HF_ENDPOINT to.
+            # The address is the hub's, or the user's own HF_ENDPOINT.
             with urllib.request.urlopen(request, timeout=patience):  # nosec B310
                 answer.append("")
         except urllib.error.HTTPError as error:
@@ -47,7 +47,7 @@ def unreachable(path: str = "", patience: float = PATIENCE) -> str:
         except (OSError, ValueError) as error:
             answer.append(f"{host} cannot be reached: {getattr(error, 'reason', error)}")
 
-    # Name lookup knows no timeout, so the question is asked in a thread that may be left behind.
+    # Name lookup has no timeout, so the request runs in a thread that may be abandoned.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(patience)
@@ -55,7 +55,7 @@ def unreachable(path: str = "", patience: float = PATIENCE) -> str:
 
 
 def cached(repo: str, names: tuple[str, ...] = WEIGHTS) -> Path | None:
-    """The first of the files `names` of `repo` that is in the hub's cache on this machine. Imports no torch."""
+    """The first of the files `names` of `repo` in the hub's cache on this machine. Does not import torch."""
     from huggingface_hub import try_to_load_from_cache
 
     for name in names:
@@ -69,7 +69,7 @@ def fetch(repo: str, names: tuple[str, ...] = WEIGHTS) -> Path:
     """The first of the files `names` that `repo` has, downloaded unless cached.
 
     Raises:
-        MissingExtraError: the hub cannot be reached (noticed within 5 s), has no such file, or broke off.
+        MissingExtraError: the hub cannot be reached (noticed within 5 s) or lacks the file, or the download failed.
     """
     found = cached(repo, names)
     if found:
@@ -77,12 +77,12 @@ def fetch(repo: str, names: tuple[str, ...] = WEIGHTS) -> Path:
     why, deadline = "", time.monotonic() + PATIENCE
     for name in names:
         why = unreachable(f"{repo}/resolve/main/{name}", max(0.1, deadline - time.monotonic()))
-        # 401 and 403: a private or gated model; the hub client has the user's token, our question had none.
+        # 401 and 403 mean a private or gated model. The hub client sends the user's token, which the request did not.
         if why == "" or re.search(r" answers 40[13]\b", why):
             return _download(repo, name)
         if " answers 404" not in why:
             break
-    raise MissingExtraError(f"{repo} is not on this machine and cannot be fetched ({why}).")
+    raise MissingExtraError(f"{repo} is not on this machine and cannot be downloaded ({why}).")
 
 
 def _download(repo: str, name: str) -> Path:
@@ -91,9 +91,9 @@ def _download(repo: str, name: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     try:
-        # No revision is pinned: what was fetched is named by its checksum in every result.
+        # No revision is pinned, because every result names the checksum of the downloaded file.
         return Path(hf_hub_download(repo, name))  # nosec B615
     except Exception as error:
-        # The hub client raises errors of four libraries; to the user each of them means the same.
+        # The hub client raises errors of four libraries, which all mean the same to the user.
         line = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise MissingExtraError(f"the download of {repo}/{name} broke off ({line}).") from error
+        raise MissingExtraError(f"the download of {repo}/{name} failed ({line}); run again.") from error

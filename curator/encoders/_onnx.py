@@ -1,4 +1,4 @@
-"""The image tower through ONNX Runtime: exported once into the cache, checked against torch, then run without torch."""
+"""The image tower in ONNX Runtime: exported once into the cache, checked against torch, then run without torch."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from curator.types import Floats, Preprocessing
 log = logging.getLogger("curator")
 
 CPU_BATCH, GPU_BATCH = 8, 256
-"""Images at once. On a CPU what a layer leaves behind should still be in the processor's cache for the next: 8
-took a fifth less time than 32 with EfficientNet-Lite0, as much with ViT-B/32, and gave the same bits. A GPU is to be filled."""
+"""Images per batch. On a CPU the output of a layer should still be in the processor's cache for the next layer: 8 took a fifth
+less time than 32 with EfficientNet-Lite0, as much with ViT-B/32, and gave the same bits. On a GPU large batches are faster."""
 
 PARITY = 0.9999  # cosine; float32 rounding alone stays above 0.999999, a mistranslated operator falls far below
-OPSET = 17  # the newest the TorchScript exporter writes in full; has LayerNormalization
-MAX_PROTOBUF_BYTES = 1_900_000_000  # an ONNX file with its weights inside cannot pass 2 GiB
+OPSET = 17  # the newest that the TorchScript exporter writes completely; has LayerNormalization
+MAX_PROTOBUF_BYTES = 1_900_000_000  # an ONNX file with its weights inside is limited to 2 GiB
 
 
 class Graph(Protocol):
@@ -38,22 +38,22 @@ class Graph(Protocol):
 
 
 class OnnxGraph:
-    """An exported tower on the CPU; `threads` = 0 takes every processor it may use. `alone`: one picture at a time.
+    """An exported tower on the CPU. `threads` = 0 uses every available processor. `alone`: one image at a time.
 
-    In eight bits a picture must be alone: what a layer is scaled by is read off all that is in the batch, so its vector
-    would depend on its neighbours. In full precision it does not, to the bit.
+    With eight bits an image must be alone. The scale of a layer is taken from the whole batch, so the vector would otherwise
+    depend on the other images. In full precision it does not, to the bit.
     """
 
     def __init__(self, path: Path, threads: int, alone: bool = False) -> None:
         import onnxruntime
 
         self._alone = alone
-        onnxruntime.disable_telemetry_events()  # Windows has no variable for it; `curator/__init__.py` has the others
+        onnxruntime.disable_telemetry_events()  # Windows has no variable for this; `curator/__init__.py` sets the others
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or cpu_count()
         options.inter_op_num_threads = 1
         options.use_deterministic_compute = True
-        # Threads that spin while they wait take the processors from those that decode: a third more work, no more pictures.
+        # Threads that spin while waiting take processors from decoding: a third more work and no more images.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -74,19 +74,19 @@ def image_tower(
     threads: int,
     precision: Precision = "fp32",
 ) -> Graph:
-    """The tower of the torch module that `build` makes: by ONNX Runtime on a CPU, by torch on a GPU and in bf16.
+    """The tower of the torch module that `build` makes: in ONNX Runtime on a CPU, in torch on a GPU and in bf16.
 
-    `path` is where the export lies or will lie. `build` (and with it torch) is called only without a usable export.
-    Where export or parity check fails, torch runs the tower instead, and a log line says so.
+    `path` is the place of the export. `build` (and with it torch) is called only if there is no usable export. If the export
+    or the parity check fails, torch runs the tower instead, and a log line says so.
 
-    Raises: InputError where eight bits are asked for and are not good enough, see `_precision.eight_bits`.
+    Raises: InputError if eight bits are requested but not accurate enough, see `_precision.eight_bits`.
     """
     if device != "cpu" or precision not in ("fp32", "int8"):
         return _torch.TorchGraph(build(), outputs, device, threads, precision)
     if precision == "int8":
         exact = image_tower(path, build, outputs, preprocessing, device, threads)
         if not isinstance(exact, OnnxGraph):
-            raise InputError("--precision int8 needs an ONNX export, and this model has none; use fp32 or bf16.")
+            raise InputError("this model has no ONNX export, which --precision int8 needs; use fp32 or bf16.")
         small = _precision.eight_bits(
             path,
             trial_pictures(preprocessing.size),
@@ -97,8 +97,8 @@ def image_tower(
         try:
             return OnnxGraph(path, threads)
         except Exception as error:
-            # ONNX Runtime has a dozen exception types of its own; whichever it is, a new export mends a bad file.
-            log.warning("the cached export %s cannot be read (%s); it is made anew.", path, _first_line(error))
+            # ONNX Runtime has a dozen exception types. Whichever it is, a new export replaces the bad file.
+            log.warning("the cached export %s cannot be read (%s); it is made again.", path, _first_line(error))
     module = build()
     failed = path.with_suffix(".failed")
     if failed.exists():
@@ -108,18 +108,20 @@ def image_tower(
         export(module, path, outputs, preprocessing.size)
         return OnnxGraph(path, threads)
     except Exception as error:
-        # The exporter meets whatever operators an architecture has; failing is its normal way to say "not this one".
-        log.warning("no ONNX export of this model (%s); torch runs the image tower, slower.", _first_line(error))
+        # Exporting fails normally if an architecture has an operator that the exporter does not support.
+        log.warning(
+            "this model has no ONNX export (%s); torch runs the image tower, which is slower.", _first_line(error)
+        )
         with contextlib.suppress(OSError):
             failed.write_text(_first_line(error), encoding="utf-8")
         return _torch.TorchGraph(module, outputs, device, threads)
 
 
 def export(module: Any, path: Path, outputs: tuple[str, ...], size: int) -> None:
-    """Write `module` (uint8 pixels -> a tuple of outputs) to `path`, whole or not at all, any batch size.
+    """Write `module` (uint8 pixels -> a tuple of outputs) to `path`, completely or not at all, for any batch size.
 
     Raises:
-        ValueError: too large for one file, or the export disagrees with torch (cosine below `PARITY`).
+        ValueError: the module is too large for one file, or the export disagrees with torch (cosine below `PARITY`).
     """
     torch = _torch.load("torch")
     n_bytes = sum(p.numel() * p.element_size() for p in module.parameters())
@@ -127,7 +129,7 @@ def export(module: Any, path: Path, outputs: tuple[str, ...], size: int) -> None
         raise ValueError(f"{n_bytes / 1e9:.1f} GB of weights; one ONNX file holds 2 GB")
 
     def write(name: str) -> None:
-        # The TorchScript exporter: it is in torch itself, while the newer one needs one more package (onnxscript).
+        # The TorchScript exporter is part of torch. The newer exporter needs another package (onnxscript).
         with _torch.exporting():
             torch.onnx.export(
                 module,
@@ -147,7 +149,7 @@ def export(module: Any, path: Path, outputs: tuple[str, ...], size: int) -> None
 
 
 def parity(module: Any, path: Path, outputs: tuple[str, ...], size: int) -> float:
-    """The smallest cosine between the export at `path` and `module`, over three test pictures and every output."""
+    """The smallest cosine between the export at `path` and `module`, over three test images and every output."""
     pictures = trial_pictures(size)
     ours = OnnxGraph(path, 0).run(pictures, outputs)
     torchs = _torch.TorchGraph(module, outputs, "cpu", 0).run(pictures, outputs)
@@ -155,7 +157,7 @@ def parity(module: Any, path: Path, outputs: tuple[str, ...], size: int) -> floa
 
 
 def trial_pictures(size: int) -> NDArray[np.uint8]:
-    """Three pictures (3, size, size, 3) to compare towers by: patches like objects, not only noise."""
+    """Three images (3, size, size, 3) for comparing towers. They contain patches like objects, not only noise."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
     zoom = -(-size // 8)
@@ -165,7 +167,7 @@ def trial_pictures(size: int) -> NDArray[np.uint8]:
 
 
 def unit(vectors: NDArray[Any]) -> Floats:
-    """Rows scaled to length 1, float32; a row of zeros stays zero."""
+    """Rows scaled to length 1, float32. A row of zeros stays zero."""
     out = np.asarray(vectors, dtype=np.float32)
     norms = np.linalg.norm(out, axis=1, keepdims=True)
     return np.asarray(out / np.maximum(norms, 1e-12), dtype=np.float32)

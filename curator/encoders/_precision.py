@@ -1,4 +1,4 @@
-"""How exactly an image tower computes: in full, in half precision, or in eight bits where that is good enough."""
+"""The precision of an image tower: full, half, or eight bits if that is accurate enough."""
 
 from __future__ import annotations
 
@@ -19,42 +19,43 @@ from curator.types import Floats
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 CHOICES = ("auto", "fp32", "bf16", "fp16", "int8")
 CLOSE_ENOUGH = 0.99
-"""Least cosine between the vectors of a picture in eight bits and in full precision."""
+"""Minimum cosine between the vectors of an image in eight bits and in full precision."""
 
 HALF_INSTRUCTIONS = frozenset({"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
-"""What Linux calls the instructions that compute in bf16: three of x86, one of ARM."""
+"""Linux names of the instructions that compute in bf16: three of x86, one of ARM."""
 HALF_COSTS = {"avx512f": 2, "": 20}
-"""How many times the processor time of fp32 bf16 takes without those, with and without AVX-512: EfficientNet-Lite0, one
-thread of an AMD EPYC (Zen 5) whose oneDNN was limited by ONEDNN_MAX_CPU_ISA; 1.3 with all that it has."""
+"""Processor time of bf16 relative to fp32 without those instructions, with and without AVX-512. Measured with
+EfficientNet-Lite0 on one thread of an AMD EPYC (Zen 5), with oneDNN limited by ONEDNN_MAX_CPU_ISA. With all instructions it is
+1.3."""
 
 
 def choose(wanted: str, device: str) -> Precision:
-    """What `--precision` means on a device ("cpu", "cuda", "cuda:1").
+    """The precision that `--precision` means on a device ("cpu", "cuda", "cuda:1").
 
-    `auto` is fp32 on a CPU, where results stay what they are to the bit, and half precision on a GPU.
+    `auto` is fp32 on a CPU, where results stay equal to the bit, and half precision on a GPU.
 
     >>> choose("auto", "cpu"), choose("bf16", "cpu"), choose("fp16", "cuda")
     ('fp32', 'bf16', 'fp16')
 
-    Raises: InputError: an unknown precision, or one that the device does not have.
+    Raises: InputError: the precision is unknown, or the device does not support it.
     """
     if wanted not in CHOICES:
         raise InputError(f"no precision is called {wanted!r}; choose one of {', '.join(CHOICES)}.")
     if device == "cpu":
         if wanted == "fp16":
-            raise InputError("--precision fp16 needs a GPU; on a CPU choose fp32, bf16 or int8.")
+            raise InputError("--precision fp16 was given for a CPU; it needs a GPU; choose fp32, bf16 or int8.")
         return "fp32" if wanted == "auto" else wanted  # type: ignore[return-value]
     if wanted == "int8":
-        raise InputError("--precision int8 is for CPUs; on a GPU choose bf16, fp16 or fp32.")
+        raise InputError("--precision int8 was given for a GPU; it is for CPUs; choose bf16, fp16 or fp32.")
     if wanted == "auto":
         return "bf16" if _torch.load("torch").cuda.is_bf16_supported() else "fp16"
     return wanted  # type: ignore[return-value]
 
 
 def warnings(precision: str, device: str, instructions: frozenset[str] | None = None) -> tuple[str, ...]:
-    """What the user must know about the time of a chosen precision; `instructions` are those of this processor by default.
+    """Notes for the user on the time of a chosen precision. `instructions` are those of this processor by default.
 
-    A system that does not say which instructions it has is warned about.
+    If the system does not list its instructions, the note is given too.
 
     >>> warnings("bf16", "cpu", frozenset({"avx2", "avx512f"}))[0].partition(": ")[2]
     '--precision bf16 took 2 times as long as fp32 where that was measured; use fp32.'
@@ -74,10 +75,10 @@ def warnings(precision: str, device: str, instructions: frozenset[str] | None = 
 
 
 def fingerprint(exact: str, precision: Precision) -> str:
-    """The fingerprint of an encoder at a precision; in full precision it is what it always was."""
+    """The fingerprint of an encoder at a precision. In full precision it is the encoder's own."""
     if precision == "fp32":
         return exact
-    # Once eight-bit vectors depended on the batch they were in, then on the processor: those are others.
+    # Eight-bit vectors once depended on their batch, and later on the processor. The name separates them from today's.
     name = "int8/no overflow" if precision == "int8" else precision
     return "sha256:" + hashlib.sha256(f"{exact}/{name}".encode()).hexdigest()
 
@@ -85,16 +86,16 @@ def fingerprint(exact: str, precision: Precision) -> str:
 def eight_bits(
     exact: Path, pictures: NDArray[np.uint8], run: Callable[[Path, NDArray[np.uint8]], tuple[Floats, ...]]
 ) -> Path:
-    """The tower at `exact` (an ONNX file) with its matrices in eight bits, made beside it unless it is there.
+    """The tower at `exact` (an ONNX file) with its matrices in eight bits. The file is made beside `exact` if it is missing.
 
-    Matrix products only: the weights per column, the activations as they come. `run(path, pictures)` gives all outputs of a
-    tower. Convolutions stay in full precision.
+    Only matrix products are quantised: the weights per column, the activations at run time. Convolutions stay in full
+    precision. `run(path, pictures)` gives all outputs of a tower.
 
-    Weights lie in -64..64, so vectors are the same with and without VNNI instructions. A processor without them adds two
-    products of an activation (0..255) and a weight in 16 bits: 2 * 255 * 64 = 32640 fits, 2 * 255 * 127 does not. The
-    eighth bit is worth little: in all-MiniLM-L6-v2 the median cosine to fp32 is 0.994 without it and 0.995 with it.
+    Weights lie in -64..64, so that vectors are the same with and without VNNI instructions. A processor without them adds two
+    products of an activation (0..255) and a weight in 16 bits: 2 * 255 * 64 = 32640 fits, 2 * 255 * 127 does not. The eighth
+    bit matters little: in all-MiniLM-L6-v2 the median cosine to fp32 is 0.994 without it and 0.995 with it.
 
-    Raises: InputError where a vector turns by more than `CLOSE_ENOUGH` allows, or nothing of it can be put in eight bits.
+    Raises: InputError if a vector changes by more than `CLOSE_ENOUGH` allows, or if the model has no matrices to quantise.
     """
     path = exact.with_suffix(".int8-64.onnx")  # image.int8.onnx had weights up to 127
     if path.exists():
@@ -114,7 +115,7 @@ def eight_bits(
                 "needed); use fp32 or bf16."
             )
         if part.stat().st_size > 0.9 * exact.stat().st_size:
-            raise InputError("--precision int8 gains nothing for this model, which is made of convolutions; use fp32.")
+            raise InputError("--precision int8 does not shrink this model, which consists of convolutions; use fp32.")
 
     write_whole(path, write)
     return path

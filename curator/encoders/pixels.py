@@ -1,4 +1,4 @@
-"""No weights at all: colour and gradient histograms. For tests, for CI, and as the honest floor of what pixels tell."""
+"""An encoder without weights: colour and gradient histograms. For tests, for CI, and as a baseline for other encoders."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from curator.types import EncoderInfo, Floats, Preprocessing
 SIZE = 64
 GRID = 3  # cells per side
 HUES, GREYS, ANGLES = 8, 4, 8  # bins per cell
-JOINT = 4  # levels per channel of the colour histogram of the whole picture
+JOINT = 4  # levels per channel of the colour histogram of the whole image
 DIM = GRID * GRID * (HUES + GREYS + ANGLES) + JOINT**3  # 9 * 20 + 64 = 244
 VERSION = 1
 PREPROCESSING = Preprocessing(size=SIZE, resize_to=SIZE, mode="squash", interpolation="box")
 
 
 class Pixels:
-    """244 numbers: per cell of a 3 x 3 grid 8 hues, 4 greys and 8 gradient directions; 64 colours of the whole.
+    """244 numbers: 8 hues, 4 greys and 8 gradient directions for each cell of a 3 x 3 grid, and 64 colours of the whole image.
 
-    Square roots of shares, so that a dot product compares histograms (Bhattacharyya). Needs numpy only.
+    They are square roots of shares, so that a dot product compares histograms (Bhattacharyya). Needs only numpy.
     """
 
     def __init__(self) -> None:
@@ -38,17 +38,19 @@ class Pixels:
     def encode(self, inputs: NDArray[np.uint8]) -> Floats:
         """(b, 64, 64, 3) uint8 -> (b, 244) float32 of unit norm."""
         if inputs.ndim != 4 or inputs.shape[1:] != (SIZE, SIZE, 3) or inputs.dtype != np.uint8:
-            raise InputError(f"--model pixels takes (n, 64, 64, 3) uint8 pictures, not {inputs.shape} {inputs.dtype}.")
+            raise InputError(
+                f"--model pixels got images of {inputs.shape} {inputs.dtype}; (n, 64, 64, 3) uint8 is needed."
+            )
         out = np.empty((len(inputs), DIM), dtype=np.float32)
         for i, picture in enumerate(inputs):
             out[i] = _histograms(picture)
         return out
 
     def encode_text(self, prompts: Sequence[str]) -> Floats:
-        raise MissingExtraError("--model pixels reads no text prompts; use a CLIP model for these (see --model).")
+        raise MissingExtraError("--model pixels cannot read text prompts; use a CLIP model for these (see --model).")
 
     def concepts(self, vectors: Floats) -> tuple[tuple[str, ...], Floats]:
-        """None: pixels have no names."""
+        """No concepts, because pixels have no names."""
         return (), np.empty((len(vectors), 0), dtype=np.float32)
 
 
@@ -79,15 +81,15 @@ def _histograms(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
     joint = np.bincount((levels @ [JOINT * JOINT, JOINT, 1]).ravel(), minlength=JOINT**3)
     colour = np.concatenate([per_cell(hue, HUES, chroma), per_cell(grey, GREYS, 1 - chroma)])
     blocks = [colour, per_cell(angle, ANGLES, np.hypot(dx, dy)), joint.astype(np.float64)]
-    # Each block counts alike; a picture without any gradient has only the other two.
+    # Each block has the same weight. An image without gradients has only the other two blocks.
     found = np.concatenate([np.sqrt(block / max(block.sum(), 1e-9)) for block in blocks])
     return np.asarray(found / np.linalg.norm(found), dtype=np.float64)
 
 
 def create(argument: str, *, cache: Path, device: str = "auto", jobs: int = 0, precision: str = "fp32") -> Pixels:
-    """`--model pixels`; it takes no argument and runs on the CPU, exactly, whatever the device and the precision."""
+    """`--model pixels`, which takes no argument and runs exactly, on the CPU, for every device and precision."""
     if argument:
-        raise InputError(f"--model pixels takes nothing after it, not {argument!r}.")
+        raise InputError(f"--model pixels takes nothing after it; found {argument!r}; leave it out.")
     return Pixels()
 
 

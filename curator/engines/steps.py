@@ -127,7 +127,7 @@ class Shelf:
 
     def lost(self, n: int) -> CuratorError:
         """What to raise where n images that were just stored are not there."""
-        return CuratorError(f"the cache {self.store.folder} lost {n} images just stored. Run again.")
+        return CuratorError(f"the cache {self.store.folder} lost {n} images just stored; run again.")
 
     def check(self, keys: Mapping[int, str], reasons: Mapping[int, str]) -> Kept | list[int]:
         """`read` that holds on to nothing: all that is stored is looked at, some 16 MB at a time, and nothing is returned."""

@@ -1,1 +1,1 @@
-"""The edge to the disk: find images, decode them safely, keep what was computed of them."""
+"""Reads and writes files: finds images, decodes them safely, and stores what was computed for them."""

@@ -1,7 +1,7 @@
-"""Files that are there whole or not at all, and what a killed process left of those it did not finish.
+"""Writes files completely or not at all, and removes unfinished files of killed processes.
 
-A file is written under another name beside its place and moved there when it is done. The other name says who writes it, so
-that a later run removes what a dead process left, and never what a living one is about to finish.
+A file is written under a temporary name beside its place and moved there when it is complete. The temporary name contains the
+writing process, so that a later run can remove the files of dead processes without touching those of running ones.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 STALE_SECONDS = 3600.0
-"""Leftovers of another machine, whose processes cannot be asked after, are removed at this age."""
+"""Unfinished files of another machine, whose processes cannot be checked, are removed at this age."""
 _UNFINISHED = re.compile(r"\.curator-(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}\.part")
 
 
 def unfinished(suffix: str = "") -> str:
-    """A name for a file or folder of this process that is not done; it ends with `suffix`."""
+    """A temporary name for an unfinished file or folder of this process; it ends with `suffix`."""
     return f".curator-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.part{suffix}"
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[Path], object], *, sync: bool = False) -> None:
-    """Have `write` fill a temporary file and move it to `path`; a reader never sees half of it. Makes the folder.
+    """Let `write` fill a temporary file and move it to `path`, so that a reader never sees half of it. Makes the folder.
 
-    `sync` waits until the disk has it, for what a power cut must not lose. What dead processes left beside it goes.
+    `sync` waits until the data is on the disk, for files that must survive a power failure. Unfinished files of dead
+    processes in the folder are removed.
 
-    Raises: OSError when the disk refuses; nothing is left then, and what was at `path` is as it was.
+    Raises: OSError if writing fails; then no temporary file is left, and the file at `path` is unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +51,7 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[Path], object], *
 
 
 def sweep(folder: Path) -> None:
-    """Remove the unfinished files and folders in `folder` whose process is gone."""
+    """Remove the unfinished files and folders in `folder` whose process no longer exists."""
     try:
         names = [name for name in os.listdir(folder) if _UNFINISHED.match(name)]
     except OSError:
@@ -61,7 +62,7 @@ def sweep(folder: Path) -> None:
                 (folder / name).unlink()
             except IsADirectoryError:
                 shutil.rmtree(folder / name, ignore_errors=True)
-            except OSError:  # another process was quicker, or it is not ours to remove
+            except OSError:  # another process removed it first, or this process may not
                 continue
 
 
@@ -69,13 +70,13 @@ def _is_abandoned(path: Path) -> bool:
     match = _UNFINISHED.match(path.name)
     if match is None:
         return False
-    if match["host"] == _host() and os.name == "posix":  # elsewhere os.kill ends what it asks after
+    if match["host"] == _host() and os.name == "posix":  # on Windows os.kill would end the process
         try:
             os.kill(int(match["pid"]), 0)
         except ProcessLookupError:
             return True
         except (PermissionError, OverflowError):
-            pass  # somebody else's, and alive
+            pass  # another user's process, and alive
         return False
     try:
         return time.time() - path.stat().st_mtime > STALE_SECONDS
@@ -85,7 +86,7 @@ def _is_abandoned(path: Path) -> bool:
 
 @functools.cache
 def _host() -> str:
-    """Eight letters for whom process numbers mean the same: this machine since it was started, this container."""
+    """Eight letters that identify a set of process numbers: this machine since it was started, and this container."""
     told = [socket.gethostname()]
     with contextlib.suppress(OSError):
         told.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))

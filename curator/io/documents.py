@@ -1,4 +1,4 @@
-"""JSON files that curator wrote, read back: a baseline, an audit to verify, a forecast. They may come from anywhere."""
+"""Reads JSON files that curator wrote: a baseline, an audit to verify, a forecast. They may come from untrusted sources."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ D = TypeVar("D", bound=Document)
 
 
 def read_audit(path: Path, what: str) -> tuple[AuditDocument, dict[str, Any]]:
-    """An audit.json, and its content as it stands; `what` it is wanted for begins the error: "the baseline".
+    """Read an audit.json. Returns the document and its raw content. `what` names its purpose in the error: "the baseline".
 
-    An older file may lack what a newer one has.
+    A file of an older version may lack newer keys.
 
     Raises:
-        InputError: it cannot be read, is no JSON, or is no audit.json.
+        InputError: the file cannot be read, is not JSON, or is not an audit.json.
     """
     try:
         content = read_json(path)
@@ -31,7 +31,7 @@ def read_audit(path: Path, what: str) -> tuple[AuditDocument, dict[str, Any]]:
         raise InputError(f"cannot read {what} {path} ({why}); give an audit.json that `curator audit` wrote.") from e
     if not isinstance(content, dict) or content.get("schema") != "curator.audit/1":
         raise InputError(
-            f"{path} is no audit.json (its schema is not curator.audit/1); give one that `curator audit` wrote."
+            f"{path} is not an audit.json (its schema is not curator.audit/1); give one that `curator audit` wrote."
         )
     try:
         document = as_document(content, AuditDocument)
@@ -43,10 +43,10 @@ def read_audit(path: Path, what: str) -> tuple[AuditDocument, dict[str, Any]]:
 
 
 def as_document(content: Any, kind: type[D]) -> D:
-    """The content of a JSON file as the document that it should be.
+    """Convert the content of a JSON file to a document.
 
     Raises:
-        ValueError: it is not; the message names the first thing that is wrong: "findings[1].p: expected `float`, got `str`".
+        ValueError: the content does not fit. The message names the first error: "findings[1].p: expected `float`, got `str`".
     """
     try:
         return msgspec.convert(content, kind)
@@ -58,11 +58,11 @@ def as_document(content: Any, kind: type[D]) -> D:
 
 
 def ids_beside(path: Path) -> list[str] | None:
-    """The images of an audit.json, from the measures.parquet that was written with it; None where that is gone or damaged."""
+    """The ids of an audit's images, from the measures.parquet beside the audit.json. None if it is missing or damaged."""
     import pandas as pd
 
     try:
         frame = pd.read_parquet(path.with_name("measures.parquet"), columns=[])
-        return [str(i) for i in frame.index]  # here: text that is no UTF-8 is noticed only when it is taken out
-    except Exception:  # pandas takes the types of columns from text in the file, and raises whatever that leads to
+        return [str(i) for i in frame.index]  # inside `try`, because invalid UTF-8 raises only when the text is read
+    except Exception:  # pandas takes column types from text in the file, which can raise almost any error
         return None

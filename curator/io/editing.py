@@ -1,7 +1,7 @@
-"""Edits of pictures: what a self-test plants, what an intervention takes away, and the files either is written to.
+"""Edits images, for self-tests (planting a value) and interventions (removing one), and encodes the results.
 
-Pictures are (h, w, 3) uint8 RGB and come back in the same shape. Nothing is random but `noise_like`, which is given its
-generator. A mask is (h, w), bool or 0..1, and says where an edit applies (in between: how much).
+Images are (h, w, 3) uint8 RGB and keep their shape. Only `noise_like` is random; it gets its generator from the caller. A mask
+is (h, w), bool or 0..1, and says where an edit applies (values in between: how much).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ CORNERS = ("top left", "top right", "bottom left", "bottom right")
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """ITU-R BT.601 weights of red, green and blue."""
 QUALITY = 95
-"""JPEG quality at which nothing of an edit is lost: the upper end of what the IJG library recommends."""
+"""JPEG quality that preserves an edit: the upper end of what the IJG library recommends."""
 _FEATHER = 0.02
-"""Width of a soft edge, as a fraction of the shorter side: two or three pixels of an encoder's 224, so that the cut
-itself is no new contour."""
+"""Width of a soft edge, as a fraction of the shorter side: two or three pixels of an encoder's 224, so that the cut does not
+become a new contour."""
 _BLUR = 0.05
-"""Radius of `blur` as a fraction of the shorter side: leaves colours and large shapes, no texture."""
+"""Radius of `blur` as a fraction of the shorter side. It preserves colours and large shapes but not texture."""
 _OBJECT, _FADES = 0.3, 0.2
-"""Foreground from which `without_object` begins to take away, and how much more of it takes away all."""
+"""Foreground from which `without_object` begins to remove, and how much more foreground is removed completely."""
 _GAMMAS = (0.1, 10.0)
-"""Exponents that `relight` may use; beyond them a picture is black or white."""
+"""Range of exponents of `relight`. Beyond it an image is black or white."""
 
 
 def tint(pixels: Pixels, colour: Sequence[int], strength: float) -> Pixels:
@@ -43,7 +43,7 @@ def tint(pixels: Pixels, colour: Sequence[int], strength: float) -> Pixels:
 
 
 def frame(pixels: Pixels, colour: Sequence[int], width_frac: float) -> Pixels:
-    """A border of one colour, `width_frac` of the shorter side wide (a pixel at least)."""
+    """A border of one colour, `width_frac` of the shorter side wide (at least one pixel)."""
     width = _width(pixels, width_frac)
     out = np.empty_like(pixels)
     out[:] = np.asarray(colour, np.uint8)
@@ -52,15 +52,15 @@ def frame(pixels: Pixels, colour: Sequence[int], width_frac: float) -> Pixels:
 
 
 def patch(pixels: Pixels, corner: str, size_frac: float) -> Pixels:
-    """A small mark in a corner, as a watermark or a hospital's token: a white square with a red disc and a black bar.
+    """A small mark in a corner, like a watermark or a hospital's token: a white square with a red disc and a black bar.
 
-    `size_frac` is its side as a fraction of the picture's shorter side; it stands a quarter of that from the edges.
+    `size_frac` is its side as a fraction of the image's shorter side. Its distance from the edges is a quarter of its side.
 
     Raises:
-        InputError: no such corner.
+        InputError: `corner` is unknown.
     """
     if corner not in CORNERS:
-        raise InputError(f"{corner!r} is no corner; there are: {', '.join(CORNERS)}.")
+        raise InputError(f"{corner!r} is not a corner; use one of: {', '.join(CORNERS)}.")
     height, width = pixels.shape[:2]
     side = max(1, round(size_frac * min(height, width)))
     gap = side // 4
@@ -76,38 +76,38 @@ def patch(pixels: Pixels, corner: str, size_frac: float) -> Pixels:
 
 
 def recompress(pixels: Pixels, quality: int) -> Pixels:
-    """What JPEG at this quality (IJG scale, 1..100) leaves of the picture."""
+    """The image after JPEG compression at this quality (IJG scale, 1..100)."""
     with Image.open(io.BytesIO(jpeg(pixels, quality)), formats=("JPEG",)) as image:
         return np.array(image.convert("RGB"))
 
 
 def grey(pixels: Pixels, mask: Where) -> Pixels:
-    """The masked region without its colour: every pixel at its own luminance."""
+    """The masked region without colour: every pixel at its own luminance."""
     return mix(pixels, np.repeat(_luma(pixels)[..., None], 3, axis=2), mask)
 
 
 def fill(pixels: Pixels, mask: Where) -> Pixels:
-    """The masked region in the mean colour of the rest, with a soft edge; in mid grey where there is no rest."""
+    """Fill the masked region with the mean colour of the rest, with a soft edge, or with mid grey if there is no rest."""
     rest = 1 - np.asarray(mask, np.float32)
     total = float(rest.sum())
-    # Under a hundredth of the picture, what is left is the edge of the mask, not a colour to go by.
+    # If less than a hundredth of the image is left, it is only the edge of the mask and gives no useful colour.
     mean = (pixels * rest[..., None]).sum((0, 1)) / total if total > 0.01 * rest.size else np.full(3, 128.0)
     return mix(pixels, np.broadcast_to(mean, pixels.shape), soft(mask))
 
 
 def blur(pixels: Pixels, mask: Where, radius: float | None = None) -> Pixels:
-    """The masked region out of focus: a Gaussian of `radius` pixels, by default a twentieth of the shorter side."""
+    """Blur the masked region with a Gaussian of `radius` pixels, by default a twentieth of the shorter side."""
     wide = _BLUR * min(pixels.shape[:2]) if radius is None else radius
     return mix(pixels, np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(wide))), mask)
 
 
 def swap(pixels: Pixels, mask: Where, donor: Pixels) -> Pixels:
-    """The masked region from the same place of another picture (made as large as this one), with a soft edge."""
+    """Replace the masked region by the same region of another image (resized to this one), with a soft edge."""
     return mix(pixels, as_large(donor, pixels), soft(mask))
 
 
 def as_large(donor: Pixels, pixels: Pixels) -> Pixels:
-    """The donor at the size of the other picture, stretched where it has another shape."""
+    """The donor at the size of the other image, stretched if the shapes differ."""
     if donor.shape == pixels.shape:
         return donor
     height, width = pixels.shape[:2]
@@ -115,8 +115,8 @@ def as_large(donor: Pixels, pixels: Pixels) -> Pixels:
 
 
 def without_object(pixels: Pixels, mask: Where) -> Pixels:
-    """The picture with what the mask (1 = object) covers filled from its own mirror images, and in the mean colour of the rest
-    where these show the object too."""
+    """Fill the object (mask 1) from mirror images of the image. Where these show the object too, fill it with the mean colour
+    of the rest."""
     closed = np.clip((np.asarray(mask, np.float32) - _OBJECT) / _FADES, 0, 1)
     out, left = pixels.astype(np.float32), closed
     for turned in ((slice(None), slice(None, None, -1)), (slice(None, None, -1),), (slice(None, None, -1),) * 2):
@@ -129,7 +129,7 @@ def without_object(pixels: Pixels, mask: Where) -> Pixels:
 
 
 def crop_border(pixels: Pixels, frac: float) -> Pixels:
-    """The picture without an edge of `frac` of its shorter side, made as large again."""
+    """Cut an edge of `frac` of the shorter side off the image, and enlarge the rest to the old size."""
     height, width = pixels.shape[:2]
     edge = _width(pixels, frac)
     inner = Image.fromarray(pixels[edge:-edge, edge:-edge])
@@ -137,7 +137,7 @@ def crop_border(pixels: Pixels, frac: float) -> Pixels:
 
 
 def crop_inside(pixels: Pixels, frac: float) -> Pixels:
-    """What `crop_border` does, to all but the edge: the edge stays, the picture in it is enlarged as much."""
+    """Apply `crop_border` to everything inside the edge. The edge stays, and the inner part is enlarged as much."""
     edge = _width(pixels, frac)
     out, inner = pixels.copy(), pixels[edge:-edge, edge:-edge]
     if min(inner.shape[:2]) >= 3:
@@ -146,11 +146,11 @@ def crop_inside(pixels: Pixels, frac: float) -> Pixels:
 
 
 def relight(pixels: Pixels, brightness: float, mask: Where | None = None) -> Pixels:
-    """The picture (or the masked region) at a mean luminance of `brightness` 0..1, by a gamma curve: black and white stay."""
+    """Bring the image (or the masked region) to the mean luminance `brightness` 0..1 by a gamma curve; black and white stay."""
     where = np.ones(pixels.shape[:2], np.float32) if mask is None else np.asarray(mask, np.float32)
     values = pixels.astype(np.float32) / 255
     low, high = _GAMMAS
-    for _ in range(12):  # halves a span of 100 twelve times: within 0.1 %
+    for _ in range(12):  # halving a range of 100 twelve times gives 0.1 %
         middle = float(np.sqrt(low * high))
         luma = (values**middle) @ LUMA
         low, high = (middle, high) if (luma * where).sum() > brightness * where.sum() else (low, middle)
@@ -158,19 +158,19 @@ def relight(pixels: Pixels, brightness: float, mask: Where | None = None) -> Pix
 
 
 def spread(pixels: Pixels, factor: float) -> Pixels:
-    """The contrast times `factor`: luminance drawn apart (or together) about its own mean."""
+    """Multiply the contrast by `factor`: spread the luminance around its own mean."""
     luma = _luma(pixels)
     return _bytes(pixels + ((factor - 1) * (luma - luma.mean()))[..., None])
 
 
 def saturate(pixels: Pixels, factor: float) -> Pixels:
-    """The colourfulness times `factor`, at the same luminance; 0 is a grey picture."""
+    """Multiply the colourfulness by `factor` at the same luminance. 0 gives a grey image."""
     luma = _luma(pixels)[..., None]
     return _bytes(luma + factor * (pixels - luma))
 
 
 def shift(pixels: Pixels, step: Sequence[float] | NDArray[np.floating], mask: Where | None = None) -> Pixels:
-    """The picture (or the masked region) with `step` (levels of red, green and blue, of 255) added."""
+    """Add `step` (levels of red, green and blue, of 255) to the image or to the masked region."""
     moved = pixels + np.asarray(step, np.float32)
     return _bytes(moved) if mask is None else mix(pixels, moved, mask)
 
@@ -178,7 +178,7 @@ def shift(pixels: Pixels, step: Sequence[float] | NDArray[np.floating], mask: Wh
 def shift_by(
     pixels: Pixels, direction: Sequence[float] | NDArray[np.floating], size: float, mask: Where | None = None
 ) -> Pixels:
-    """`shift` along `direction` as far as makes the `distance` to the picture `size`, whatever is clipped on the way."""
+    """`shift` along `direction` until the `distance` to the original is `size`, in spite of clipping."""
     unit = np.asarray(direction, np.float64)
     unit = unit / max(float(np.linalg.norm(unit)), 1e-12)
     low, high = 0.0, 512.0
@@ -190,7 +190,7 @@ def shift_by(
 
 
 def noise_like(pixels: Pixels, edited: Pixels, rng: np.random.Generator) -> Pixels:
-    """The picture with noise of the size and the spectrum of what the edit changed, at places that have nothing to do with it.
+    """The image plus noise with the size and the spectrum of what the edit changed, at places unrelated to the edit.
 
     Source: phase randomisation (Theiler et al. 1992, surrogate data), one set of phases for the three channels.
     """
@@ -203,12 +203,12 @@ def noise_like(pixels: Pixels, edited: Pixels, rng: np.random.Generator) -> Pixe
 
 
 def as_input(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
-    """The encoder's input for a picture: see `images.prepare`."""
+    """The encoder's input for an image: see `images.prepare`."""
     return prepare(Image.fromarray(pixels), preprocessing)
 
 
 def distance(a: Pixels, b: Pixels) -> float:
-    """How much two pictures of one shape differ: root mean square over pixels of the step in colour, levels of 255.
+    """The difference of two images of one shape: root mean square over pixels of the step in colour, levels of 255.
 
     >>> float(distance(np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), (3, 0, 4), np.uint8)))
     5.0
@@ -217,13 +217,13 @@ def distance(a: Pixels, b: Pixels) -> float:
 
 
 def mix(pixels: Pixels, other: NDArray[np.number], mask: Where) -> Pixels:
-    """`other` where the mask is 1, the picture where it is 0."""
+    """`other` where the mask is 1, the image where it is 0."""
     m = np.asarray(mask, np.float32)[..., None]
     return _bytes(pixels * (1 - m) + other * m)
 
 
 def enlarge(region: Where, height: int, width: int) -> NDArray[np.float32]:
-    """A coarse mask (a, b) as one of (height, width), bilinear."""
+    """Enlarge a coarse mask (a, b) to (height, width), bilinear."""
     small = Image.fromarray(np.asarray(region, np.float32), mode="F")
     return np.clip(np.asarray(small.resize((width, height), Image.Resampling.BILINEAR), np.float32), 0, 1)
 
@@ -236,32 +236,32 @@ def soft(mask: Where) -> NDArray[np.float32]:
 
 
 def shrink(pixels: Pixels, side: int) -> Pixels:
-    """The picture with its longer side at most `side` pixels (a mean over areas, never made larger)."""
+    """The image with its longer side reduced to at most `side` pixels (a mean over areas, never enlarged)."""
     image = Image.fromarray(pixels)
     image.thumbnail((side, side), Image.Resampling.BOX, reducing_gap=None)
     return np.asarray(image)
 
 
 def jpeg(pixels: Pixels, quality: int = QUALITY) -> bytes:
-    """The picture as a JPEG file at this quality (IJG scale, 1..100), without metadata."""
+    """The image as a JPEG file at this quality (IJG scale, 1..100), without metadata."""
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", quality=quality)
     return out.getvalue()
 
 
 def png(pixels: Pixels) -> bytes:
-    """The picture as a PNG file, without metadata."""
+    """The image as a PNG file, without metadata."""
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
     return out.getvalue()
 
 
 def _width(pixels: Pixels, frac: float) -> int:
-    """An edge in pixels: one at least, and never so wide that nothing is left inside."""
+    """The width of an edge in pixels: at least one, and never so wide that nothing is left inside."""
     shorter = min(pixels.shape[:2])
     if shorter < 3:
         raise InputError(
-            f"a picture of {pixels.shape[1]}x{pixels.shape[0]} pixels has no room for an edge; 3x3 is needed."
+            f"an image of {pixels.shape[1]}x{pixels.shape[0]} pixels is too small for an edge; at least 3x3 is needed."
         )
     return int(min(max(1, round(frac * shorter)), (shorter - 1) // 2))
 

@@ -1,4 +1,4 @@
-"""The door to FiftyOne: a database that answers, quiet and private; and its data sets read as DATA."""
+"""Connects to FiftyOne: finds a database that answers, and keeps FiftyOne quiet and private."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _CONNECT_TIMEOUT_MS = 5000
 
 
 def load_fiftyone() -> Any:
-    """The `fiftyone` module, connected to a MongoDB that answers, with usage tracking off and its chatter kept quiet.
+    """The `fiftyone` module, connected to a MongoDB that answers, with usage tracking off and its messages suppressed.
 
     Raises:
-        MissingExtraError: no FiftyOne, no MongoDB, or one that does not answer.
+        MissingExtraError: FiftyOne or MongoDB is missing, or MongoDB does not answer.
     """
     if find_spec("fiftyone") is None:
         raise MissingExtraError("FiftyOne is not installed; run `pip install fiftyone`.")
     database = find_database()
     os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
     if "fiftyone" not in sys.modules:
-        os.environ.setdefault("FIFTYONE_LOGGING_LEVEL", "ERROR")  # it talks on stdout, where the result belongs
+        os.environ.setdefault("FIFTYONE_LOGGING_LEVEL", "ERROR")  # FiftyOne writes to stdout, which is for the result
     import fiftyone as fo
 
     fo.config.do_not_track = True
@@ -32,12 +32,13 @@ def load_fiftyone() -> Any:
         _connect(fo, database)
     except CuratorError:
         raise
-    except Exception as error:  # pymongo, psutil, FiftyOne and the OS each have their own
+    except Exception as error:  # pymongo, psutil, FiftyOne and the OS each raise their own errors
         said = str(error).strip().splitlines()
         log = os.path.join(fo.config.database_dir or "", "log", "mongo.log")
         where = "FIFTYONE_DATABASE_URI" if database.source == "uri" else f"{database.where} (its log: {log})"
         raise MissingExtraError(
-            f"the MongoDB of {where} did not start or answer: {said[0] if said else type(error).__name__}."
+            f"the MongoDB of {where} did not start or answer: {said[0] if said else type(error).__name__}; "
+            "check it, or set FIFTYONE_DATABASE_URI."
         ) from error
     return fo
 
@@ -46,7 +47,7 @@ def _connect(fo: Any, database: Database) -> None:
     if database.source == "uri":
         import pymongo
 
-        # FiftyOne waits half a minute for a server that is not there.
+        # FiftyOne would wait half a minute for a missing server.
         client: Any = pymongo.MongoClient(database.where, serverSelectionTimeoutMS=_CONNECT_TIMEOUT_MS)
         try:
             client.admin.command("ping")
@@ -59,6 +60,6 @@ def _connect(fo: Any, database: Database) -> None:
     elif database.source == "path":
         from fiftyone.core.service import DatabaseService
 
-        # FiftyOne looks only in its own folder; the rest of its service (one mongod per user, dies with us) is as it was.
+        # FiftyOne looks only in its own folder. The rest of its service is unchanged: one mongod per user, ends with us.
         DatabaseService.find_mongod = staticmethod(lambda: database.where)
     fo.list_datasets()

@@ -1,4 +1,4 @@
-"""What a data set is known by: a digest that changes with an image, a label, a split or a metadata value."""
+"""The fingerprint of a data set: a digest that changes with an image, a label, a split or a metadata value."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pandas as pd
 from curator.types import Embedded
 
 _BLOCK = 1 << 13
-"""Images whose values are spelt out together."""
+"""Number of images whose values are written together."""
 _ALIKE = ("string", "boolean", "categorical")
-"""Kinds of columns (pandas' names) whose equal values are written alike, so that each different one is spelt once. In a column
-of 1 and True they are not."""
+"""Kinds of columns (pandas' names) in which equal values are written alike, so that each distinct value is written once. In a
+column of 1 and True, equal values are written differently."""
 
 
 def fingerprint(embedded: Embedded) -> str:
-    """Changes when an image, a label, a split or a metadata value does; not with the folder it lies in.
+    """A digest that changes with an image, a label, a split or a metadata value, but not with the folder's location.
 
-    Pictures are known by the digest of their bytes; embeddings that came without pictures by their own numbers.
+    Images are identified by the digest of their bytes, or embeddings without images by their own numbers.
     """
     data = embedded.dataset
     digest = hashlib.sha256()
@@ -30,7 +30,7 @@ def fingerprint(embedded: Embedded) -> str:
         rows = slice(start, min(start + _BLOCK, len(data)))
         parts = [
             map(repr, data.ids[rows].tolist()),
-            [names[k] for k in data.labels[rows].tolist()],  # -1, no label, is the last
+            [names[k] for k in data.labels[rows].tolist()],  # -1 (no label) selects the last name
             map(repr, data.splits[rows].tolist()),
             map(repr, _pictures(embedded, rows)),
             *(column(rows) for column in written),
@@ -47,7 +47,7 @@ def _pictures(embedded: Embedded, rows: slice) -> Sequence[str]:
 
 
 def _written(column: pd.Series) -> Callable[[slice], Iterator[str]]:
-    """The values of some rows as they stand in the digest: the text of each, as Python writes it."""
+    """A function from rows to the texts of their values in the digest, as Python writes them."""
     if pd.api.types.infer_dtype(column, skipna=False) in _ALIKE:
         code, different = pd.factorize(column, use_na_sentinel=False)
         spelt = [repr(str(v)) for v in different]

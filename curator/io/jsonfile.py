@@ -1,4 +1,4 @@
-"""JSON files that come from outside, read once for all: what would fail later, where nobody expects it, is refused here."""
+"""Reads JSON files from outside and refuses content that would cause errors later."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 _DIGITS = 19
-"""No count or seed has more; arithmetic on a number of a thousand digits fails where nobody expects it."""
+"""Maximum number of digits. No count or seed has more, and arithmetic on numbers of a thousand digits fails unexpectedly."""
 _DEEPEST = 30
-"""audit.json, the deepest of curator's files, is a dozen levels deep."""
+"""Maximum depth. audit.json, the deepest of curator's files, has a dozen levels."""
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; all numbers in it are finite, and it is no deeper than curator's own files are.
+    """The content of a JSON file. All its numbers are finite, and its depth is limited to `_DEEPEST`.
 
     Raises:
-        OSError: it cannot be read. ValueError: it is no such JSON, with the reason.
+        OSError: the file cannot be read. ValueError: the content is not acceptable, with the reason.
     """
     try:
         content = json.loads(
@@ -30,7 +30,7 @@ def read_json(path: Path) -> Any:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not valid JSON")
 
 
 def _integer(digits: str) -> int:

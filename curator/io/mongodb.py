@@ -1,4 +1,4 @@
-"""Which MongoDB the FiftyOne App can use here. FiftyOne itself is not imported, so that asking is cheap."""
+"""Finds the MongoDB that the FiftyOne App can use, without importing FiftyOne, which takes long."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Database:
 
 
 def _configured_uri() -> str:
-    """The URI the user gave FiftyOne, by its environment variable or its configuration file; "" if none."""
+    """The URI that the user gave FiftyOne, in its environment variable or its configuration file; "" if none."""
     if uri := os.environ.get("FIFTYONE_DATABASE_URI", ""):
         return uri
     path = Path(os.environ.get("FIFTYONE_CONFIG_PATH") or Path.home() / ".fiftyone" / "config.json")
@@ -43,14 +43,14 @@ def _configured_uri() -> str:
 
 
 def _bundled() -> list[Path]:
-    """Where a mongod that came with FiftyOne would lie."""
+    """The possible paths of the mongod that comes with FiftyOne."""
     spec = find_spec("fiftyone")
     homes = [Path(p) for p in (spec.submodule_search_locations or [])] if spec else []
     return [home / "db" / "bin" / name for home in homes for name in ("mongod", "mongod.exe")]
 
 
 def mongod_version(mongod: str | Path) -> str:
-    """The version a mongod says it has, "" if it does not run (missing library, wrong processor, not executable)."""
+    """The version that a mongod reports, or "" if it does not run (missing library, wrong processor, not executable)."""
     try:
         said = subprocess.run([str(mongod), "--version"], capture_output=True, text=True, timeout=_ASK_TIMEOUT_S)
     except (OSError, subprocess.SubprocessError):
@@ -60,12 +60,12 @@ def mongod_version(mongod: str | Path) -> str:
 
 
 def find_database() -> Database:
-    """The MongoDB the App will use: the user's own URI, else FiftyOne's bundled mongod, else a `mongod` on PATH.
+    """The MongoDB that the App will use: the user's own URI, else FiftyOne's bundled mongod, else a `mongod` on PATH.
 
-    A mongod counts only if it runs and is new enough. A URI is taken on trust: it is tried when the App starts.
+    A mongod counts only if it runs and is new enough. A URI is not checked here; it is tried when the App starts.
 
     Raises:
-        MissingExtraError: none of the three; the message says what was found and how to get one.
+        MissingExtraError: none of the three is usable. The message says what was found and how to get one.
     """
     if uri := _configured_uri():
         return Database("uri", uri)
@@ -85,4 +85,4 @@ def find_database() -> Database:
         else:
             return Database(source, str(mongod), version)
     found = f" ({'; '.join(refused)})" if refused else ""
-    raise MissingExtraError(f"the App needs a MongoDB 6 or newer and none was found{found}; {_REMEDY}")
+    raise MissingExtraError(f"no usable MongoDB was found{found}; the App needs MongoDB 6 or newer; {_REMEDY}")

@@ -9,7 +9,7 @@ _PROCESSORS = Path("/proc/cpuinfo")
 
 
 def instructions(processors: Path = _PROCESSORS) -> frozenset[str]:
-    """Instruction sets of the processor, as Linux names them ("avx2", "avx512_bf16"); empty where the system does not say."""
+    """Instruction sets of the processor, as Linux names them ("avx2", "avx512_bf16"); empty if the system lists none."""
     with suppress(OSError):
         for line in processors.read_text(encoding="utf-8", errors="replace").splitlines():
             name, _, said = line.partition(":")

@@ -1,6 +1,6 @@
-"""Images and tables that lie elsewhere: any file system that fsspec knows, by URL (s3://, gs://, memory://, ...).
+"""Reads images and tables from any file system that fsspec supports, by URL (s3://, gs://, memory://, ...).
 
-Nothing is fetched that the user has not named: rows of a table with a URL of their own are refused (`curator.readers.table`).
+Only what the user has named is fetched: rows of a table with a URL of their own are refused (`curator.readers.table`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from curator.errors import DataError, InputError, MissingExtraError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _CHAIN = "::"
-"""What fsspec takes for one file system behind another. A file's name must not lead anywhere else."""
+"""fsspec's separator for chained file systems. A file name with it is refused, because it could lead elsewhere."""
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 
 
 def is_url(path: str) -> bool:
-    """Whether this names something on another file system.
+    """Whether the path is on another file system.
 
     >>> is_url("s3://bucket/photos"), is_url("photos/a:b.jpg")
     (True, False)
@@ -29,7 +29,7 @@ def is_url(path: str) -> bool:
 def read(url: str, most: int) -> bytes:
     """The first `most` bytes of a file.
 
-    Raises: DataError with a short reason, for whatever is wrong with the file or the way to it; nothing else.
+    Raises: DataError with a short reason for any fault of the file or the connection, and no other error.
     """
     if _CHAIN in url:
         raise DataError(f"a name with {_CHAIN} cannot be read from a remote file system")
@@ -41,13 +41,13 @@ def read(url: str, most: int) -> bytes:
     except PermissionError:
         raise DataError("no permission to read") from None
     except Exception as error:
-        # The libraries behind fsspec have errors of their own; one bad image must never stop a run.
+        # The libraries behind fsspec raise their own errors, and one bad image must not stop a run.
         raise DataError(f"cannot be read ({' '.join(str(error).split())[:120] or type(error).__name__})") from None
     return content
 
 
 def stamp(url: str) -> str:
-    """What changes when the file does, without reading it: its ETag, time and size; "" where that cannot be had."""
+    """A text that changes when the file does, without reading it: its ETag, time and size; "" if these are unknown."""
     try:
         fs, path = _open(url)
         info = fs.info(path)
@@ -61,7 +61,7 @@ def is_folder(url: str) -> bool:
     """Whether there are files below this URL.
 
     Raises:
-        InputError: nothing is there, or it cannot be reached.
+        InputError: the URL does not exist or cannot be reached.
         MissingExtraError: the library for this kind of URL is not installed.
     """
     fs, path = at(url)
@@ -72,13 +72,15 @@ def is_folder(url: str) -> bool:
             return False
     except Exception as error:
         raise _unreachable(url, error) from None
-    raise InputError(f"nothing is at {url}. Give a folder of class folders, or a .csv, .parquet or .jsonl table.")
+    raise InputError(
+        f"nothing was found at {url}; give a folder of class folders, or a .csv, .parquet or .jsonl table."
+    )
 
 
 def files(url: str) -> list[str]:
-    """The paths of all files below the folder at `url`, relative to it, sorted. What lies there is listed, not read.
+    """The paths of all files below the folder at `url`, relative to it, sorted. The files are only listed, not read.
 
-    Raises: InputError if it cannot be listed.
+    Raises: InputError if the folder cannot be listed.
     """
     fs, path = at(url)
     try:
@@ -92,28 +94,28 @@ def files(url: str) -> list[str]:
 def at(url: str) -> tuple[Any, str]:
     """The file system and the path on it.
 
-    Raises: InputError for a URL that no file system takes; MissingExtraError for one whose library is not installed.
+    Raises: InputError if no file system supports the URL; MissingExtraError if its library is not installed.
     """
     scheme = url.partition("://")[0].lower()
     if _CHAIN in url:
-        raise InputError(f"{url} names one file system behind another; give a plain URL.")
+        raise InputError(f"{url} chains two file systems; give a plain URL.")
     try:
         return _open(url)
     except ImportError:
         package = _PACKAGES.get(scheme, f"the fsspec package for {scheme}")
         raise MissingExtraError(
-            f"{scheme}:// needs {package}, which is not installed: pip install {package}."
+            f"the package {package}, which {scheme}:// needs, is not installed; run `pip install {package}`."
         ) from None
     except ValueError as error:
-        raise InputError(f"{url} cannot be read ({error}). Give a folder, or a URL that fsspec knows.") from None
+        raise InputError(f"{url} cannot be read ({error}); give a folder, or a URL that fsspec supports.") from None
     except Exception as error:
         raise _unreachable(url, error) from None
 
 
 def below(root: str, raw: str) -> tuple[str, str]:
-    """(id, reason) of a table's path, for a table in the folder at `root`; the reason is "" if it may be read.
+    """(id, reason) of a path in a table, for a table in the folder at `root`. The reason is "" if the path may be read.
 
-    Whether the file is there shows when it is read: to ask first costs as much.
+    Whether the file exists is not checked, because checking costs as much as reading.
 
     >>> below("s3://b/photos", "cat/../dog/1.jpg"), below("s3://b/photos", "s3://b/photos/cat/1.jpg")[0]
     (('dog/1.jpg', ''), 'cat/1.jpg')
@@ -133,7 +135,7 @@ def below(root: str, raw: str) -> tuple[str, str]:
 
 
 def _open(url: str) -> tuple[Any, str]:
-    import fsspec  # a tenth of a second, which local data need not pay
+    import fsspec  # imported here because it takes a tenth of a second, which local data does not need
 
     fs, path = fsspec.core.url_to_fs(url)
     return fs, str(path)
@@ -141,4 +143,4 @@ def _open(url: str) -> tuple[Any, str]:
 
 def _unreachable(url: str, error: Exception) -> InputError:
     why = " ".join(str(error).split())[:160] or type(error).__name__
-    return InputError(f"{url} cannot be reached ({why}). Check the address, your credentials and the network.")
+    return InputError(f"{url} cannot be reached ({why}); check the address, your credentials and the network.")

@@ -1,6 +1,6 @@
-"""Files that somebody signed with minisign: FILE.minisig beside FILE holds who, when, and that the bytes are these.
+"""Checks files signed with minisign: FILE.minisig beside FILE holds the signer's key id, a comment and the signature.
 
-Signatures are checked here, never made: whoever signs keeps the key, and does it with minisign.
+Signatures are only checked here, never made. The signer keeps the key and signs with minisign.
 
 Source: https://jedisct1.github.io/minisign/ (Ed25519, RFC 8032, over BLAKE2b-512; the trusted comment is signed, too).
 """
@@ -20,7 +20,7 @@ from curator.errors import DataError, InputError
 
 SUFFIX = ".minisig"
 _LARGEST = 1 << 14
-"""Bytes; minisign writes some 300, and comments of no more than 8 KiB."""
+"""Maximum size in bytes. minisign writes about 300, and comments of at most 8 KiB."""
 _KEY, _SIGNATURE = 32, 64
 _ID = 8
 _TRUSTED = b"trusted comment: "
@@ -28,14 +28,14 @@ _TRUSTED = b"trusted comment: "
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """Whose signatures count. `id` is as minisign prints it."""
+    """The public key of an accepted signer. `id` has minisign's printed form."""
 
     id: str
     content: bytes
 
 
 def read_key(said: str) -> PublicKey:
-    """The key itself, `RW...`, or the file that `minisign -G` wrote it to.
+    """Read a public key: the key itself, `RW...`, or the path of the file that `minisign -G` wrote.
 
     Raises:
         InputError: it is neither.
@@ -47,56 +47,64 @@ def read_key(said: str) -> PublicKey:
             lines = [each for each in _lines(Path(said)) if not each.startswith(b"untrusted comment:")]
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
-            raise InputError(f"{said} is no public key of minisign, nor a file with one ({why}).") from None
+            raise InputError(
+                f"{said} is neither a public key of minisign nor a file with one ({why}); give RW... or its file."
+            ) from None
         content = _decoded(lines[0], 2 + _ID + _KEY) if len(lines) == 1 else None
     if content is None or content[:2] != b"Ed":
-        raise InputError(f"{said} holds no public key of minisign; give what `minisign -G` calls the public key, RW...")
+        raise InputError(
+            f"{said} does not contain a public key of minisign; give the public key of `minisign -G`, RW..."
+        )
     return PublicKey(_id(content), content[2 + _ID :])
 
 
 def check(path: Path, key: PublicKey) -> str:
-    """The trusted comment of the signature beside `path`, which that key made of just these bytes.
+    """Check the signature beside `path` and return its trusted comment.
 
     Raises:
-        DataError: there is no signature, or it is not of this key, these bytes and this comment.
+        DataError: the signature is missing, or it does not fit this key, these bytes and this comment.
     """
     beside = path.with_name(path.name + SUFFIX)
     try:
         lines = _lines(beside)
     except FileNotFoundError:
         raise DataError(
-            f"{path} is not signed: there is no {beside.name} beside it. Sign it with `minisign -Sm {path.name}`."
+            f"{path} is not signed (no {beside.name} beside it); a signature is needed; run `minisign -Sm {path.name}`."
         ) from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{beside} cannot be read ({error}).") from None
+        raise DataError(f"{beside} cannot be read ({error}); check the file and its permissions.") from None
     head = _decoded(lines[1], 2 + _ID + _SIGNATURE) if len(lines) == 4 else None
     whole = _decoded(lines[3], _SIGNATURE) if len(lines) == 4 else None
     if head is None or whole is None or not lines[2].startswith(_TRUSTED) or head[:2] not in (b"ED", b"Ed"):
-        raise DataError(f"{beside} is no signature of minisign; sign {path.name} again.")
+        raise DataError(f"{beside} is not a minisign signature; sign {path.name} again.")
     if head[:2] == b"Ed":
-        raise DataError(f"{beside} is of minisign's old form; sign {path.name} again, without -l.")
+        raise DataError(f"{beside} has minisign's old format; sign {path.name} again, without -l.")
     if _id(head) != key.id:
-        raise DataError(f"{path} was signed with another key: {_id(head)}, not {key.id}.")
+        raise DataError(f"{path} was signed with the key {_id(head)}; the key {key.id} is needed; check --public-key.")
     signature, comment = head[2 + _ID :], lines[2].removeprefix(_TRUSTED)
     public = Ed25519PublicKey.from_public_bytes(key.content)
     try:
         with path.open("rb") as file:
             public.verify(signature, hashlib.file_digest(file, hashlib.blake2b).digest())
     except InvalidSignature:
-        raise DataError(f"{path} is not what was signed with the key {key.id}; ask for the file that was.") from None
+        raise DataError(
+            f"{path} differs from what was signed with the key {key.id}; ask for the signed file."
+        ) from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}).") from None
+        raise DataError(f"{path} cannot be read ({error.strerror}); check the file and its permissions.") from None
     try:
         public.verify(whole, signature + comment)
     except InvalidSignature:
-        raise DataError(f"the comment in {beside} is not what was signed with the key {key.id}.") from None
+        raise DataError(
+            f"the comment in {beside} differs from what was signed with the key {key.id}; ask for the original."
+        ) from None
     return comment.decode("utf-8", "replace")
 
 
 def _lines(path: Path) -> list[bytes]:
-    """Raises: OSError. ValueError: no such small file."""
+    """Raises: OSError. ValueError: it is not a regular file, or too large."""
     if not path.is_file() and path.exists():
-        raise ValueError("no file")
+        raise ValueError("not a regular file")
     with path.open("rb") as file:
         content = file.read(_LARGEST + 1)
     if len(content) > _LARGEST:
@@ -105,7 +113,7 @@ def _lines(path: Path) -> list[bytes]:
 
 
 def _decoded(line: bytes, n: int) -> bytes | None:
-    """The `n` bytes that a line of base64 stands for; None where it stands for anything else."""
+    """The `n` bytes of a line of base64, or None if the line is something else."""
     try:
         content = base64.b64decode(line, validate=True)
     except (binascii.Error, ValueError):

@@ -128,7 +128,7 @@ def test_settings_are_used_and_recorded(run: Run, tmp_path: Path) -> None:
 BAD_FLAGS: list[tuple[tuple[str | Path, ...], str]] = [
     (("audit", "no such folder"), "no such file or folder: no such folder"),
     (("audit", ""), "DATA is empty"),
-    (("audit", "memory://x/y"), "nothing is at memory://x/y"),
+    (("audit", "memory://x/y"), "nothing was found at memory://x/y"),
     (("audit", FOUR, "--model", "bogus"), "no model architecture is called 'bogus'"),
     (("audit", FOUR, "--model", "ViT-B-32:/no/such.pt"), "no checkpoint at"),
     (("audit", FOUR, "--baseline", Path(__file__)), "cannot read the baseline"),

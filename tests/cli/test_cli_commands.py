@@ -226,7 +226,7 @@ def test_auto_without_a_network_says_what_stands_in(fresh: Run, cache: Path, aud
     assert content["encoder"]["kind"] == "embedded"
     (note,) = content["notes"]
     assert note.startswith("CLIP (")
-    for part in ("cannot be fetched", "text prompts", "curator audit DATA --model ViT-B-32/"):
+    for part in ("cannot be downloaded", "text prompts", "curator audit DATA --model ViT-B-32/"):
         assert part in note
         assert part in " ".join(done.out.split())
         assert part in (here / "report.html").read_text(encoding="utf-8")

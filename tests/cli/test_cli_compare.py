@@ -60,6 +60,6 @@ def test_what_changed_is_told_everywhere(run: Run, data: Path) -> None:
 def test_what_is_no_audit_is_refused_before_any_work(run: Run, data: Path) -> None:
     path = data.parent / "x.json"
     path.write_text("{}")
-    assert run("audit", data, "--compare", path).error().startswith(f"{path} is no audit.json")
+    assert run("audit", data, "--compare", path).error().startswith(f"{path} is not an audit.json")
     path.write_text("{")
     assert run("audit", data, "--compare", path).error().startswith(f"cannot read the earlier audit {path}")

@@ -411,12 +411,12 @@ def test_a_signature_is_checked_before_anything_else(run: Run, made: Done, tmp_p
     (tmp_path / "report.html").write_text("another report")
     done = run(*with_key)
     assert (done.code, done.out) == (1, "")
-    assert "report.html is not what was signed" in done.err
+    assert "report.html differs from what was signed" in done.err
     # What is not signed is not even read: this one would be refused as damaged.
     path.write_text("{}")
-    assert "audit.json is not what was signed" in run(*with_key).err
+    assert "audit.json differs from what was signed" in run(*with_key).err
     done = run("verify", path, "--public-key", "nonsense")
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("Error: nonsense is no public key of minisign")
+    assert done.err.startswith("Error: nonsense is neither a public key of minisign")
     done = run("verify", tmp_path / "nothing.json", "--public-key", signer.public)
     assert (done.code, "cannot be read" in done.err or "no such" in done.err.lower()) == (1, True), done.err

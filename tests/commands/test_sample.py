@@ -193,7 +193,7 @@ def test_what_the_cache_loses_meanwhile_is_one_line(data, cache, tmp_path):
     stored = work.fill(work.scan(data))
     for file in tmp_path.rglob("shard-*"):
         file.unlink()
-    with pytest.raises(CuratorError, match=r"lost 2 images just stored\. Run again"):
+    with pytest.raises(CuratorError, match=r"lost 2 images just stored; run again"):
         work.recaller(stored)(np.array([3, 5]))
 
 

@@ -135,4 +135,4 @@ def test_the_surroundings_are_the_outer_places(encoder):
 
 def test_it_says_that_it_is_no_clip(encoder):
     assert encoder.info.text
-    assert "Without CLIP" in encoder.info.note
+    assert "without CLIP" in encoder.info.note

@@ -212,9 +212,9 @@ def test_a_configuration_that_changes_is_read_again(weights, tmp_path):
     [
         (None, r"no model architecture is called 'mine', and there is no .*open_clip_config\.json"),
         ({"preprocess_cfg": PREPARED}, r"and .*open_clip_config\.json has no model_cfg"),
-        ([1, 2], "is no JSON object"),
-        ({"model_cfg": "ViT-B-32"}, "model_cfg is no JSON object"),
-        ({"model_cfg": CONFIG, "preprocess_cfg": [1]}, "preprocess_cfg is no JSON object"),
+        ([1, 2], "is not a JSON object"),
+        ({"model_cfg": "ViT-B-32"}, "model_cfg is not a JSON object"),
+        ({"model_cfg": CONFIG, "preprocess_cfg": [1]}, "preprocess_cfg is not a JSON object"),
         ({"model_cfg": {"embed_dim": 3}}, "its model_cfg needs embed_dim, vision_cfg and text_cfg"),
         ({"model_cfg": CONFIG, "preprocess_cfg": {"mean": [1, 2]}}, "mean and std three numbers each"),
         ({"model_cfg": CONFIG | {"vision_cfg": {"image_size": "large"}}}, "image_size needs to be a number"),
@@ -241,12 +241,12 @@ def test_a_checkpoint_that_would_run_code_is_refused(weights, tmp_path):
     path = tmp_path / "evil.pt"
     torch.save({**weights, "extra": Danger(str(tmp_path / "was_run"))}, path)
     encoder, _ = resolve(f"{ARCH}:{path}", cache=tmp_path / "cache", device="cpu")
-    with pytest.raises(InputError, match=r"evil\.pt is no checkpoint"):
+    with pytest.raises(InputError, match=r"evil\.pt is not a checkpoint"):
         encoder.encode(np.zeros((1, 64, 64, 3), np.uint8))
     assert not (tmp_path / "was_run").exists()
     path.write_bytes(pickle.dumps(Danger(str(tmp_path / "was_run"))))
     encoder, _ = resolve(f"{ARCH}:{path}", cache=tmp_path / "cache", device="cpu")
-    with pytest.raises(InputError, match=r"evil\.pt is no checkpoint"):
+    with pytest.raises(InputError, match=r"evil\.pt is not a checkpoint"):
         encoder.encode_text(["a hen"])
     assert not (tmp_path / "was_run").exists()
 
@@ -254,7 +254,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(weights, tmp_path):
 def test_a_checkpoint_of_another_architecture_is_an_input_error(weights, tmp_path):
     path = save({k: v for k, v in weights.items() if "resblocks.1" not in k}, tmp_path / "half.safetensors")
     encoder, _ = resolve(f"{ARCH}:{path}", cache=tmp_path / "cache", device="cpu")
-    with pytest.raises(InputError, match=rf"no checkpoint of {ARCH}"):
+    with pytest.raises(InputError, match=rf"not a checkpoint of {ARCH}"):
         encoder.encode(np.zeros((1, 64, 64, 3), np.uint8))
 
 

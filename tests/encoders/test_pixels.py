@@ -56,7 +56,7 @@ def test_the_hue_bins_are_where_they_are_said_to_be():
 def test_names_and_text_are_declined():
     encoder, _ = resolve("pixels", cache=Path("unused"), device="cpu")
     assert encoder.concepts(encode(plain(1, 2, 3)))[1].shape == (1, 0)
-    with pytest.raises(MissingExtraError, match="no text prompts"):
+    with pytest.raises(MissingExtraError, match="cannot read text prompts"):
         encoder.encode_text(["red"])
     with pytest.raises(InputError, match=r"\(n, 64, 64, 3\) uint8"):
         encoder.encode(np.zeros((1, 64, 64, 3), np.float32))

@@ -121,7 +121,7 @@ def test_eight_bits_that_are_not_near_enough_are_refused_and_leave_no_file(model
 
 
 def test_eight_bits_that_gain_nothing_are_refused(cache):
-    with pytest.raises(InputError, match=r"--precision int8 gains nothing .* use fp32"):
+    with pytest.raises(InputError, match=r"--precision int8 does not shrink .* use fp32"):
         resolved("embedded", cache, "int8").encode(_onnx.trial_pictures(224))
 
 
@@ -136,8 +136,8 @@ def test_the_eye_stays_exact(cache):
 @pytest.mark.parametrize(
     ("precision", "device", "said"),
     [
-        ("fp16", "cpu", "needs a GPU; on a CPU choose fp32, bf16 or int8"),
-        ("int8", "cuda", "is for CPUs; on a GPU choose bf16, fp16 or fp32"),
+        ("fp16", "cpu", "needs a GPU; choose fp32, bf16 or int8"),
+        ("int8", "cuda", "is for CPUs; choose bf16, fp16 or fp32"),
         ("fp64", "cpu", "no precision is called 'fp64'; choose one of auto, fp32, bf16, fp16, int8"),
     ],
 )
@@ -186,5 +186,5 @@ def test_a_batch_that_does_not_fit_is_halved_and_later_ones_are_not_tried_whole(
 
 def test_one_picture_that_does_not_fit_is_an_error():
     graph = _torch.TorchGraph(Small(0), ("mean", "same"), "cpu", 0)
-    with pytest.raises(InputError, match="one picture does not fit into the memory of cpu"):
+    with pytest.raises(InputError, match="one image does not fit into the memory of cpu"):
         graph.run(_onnx.trial_pictures(8), ("mean",))

@@ -115,7 +115,7 @@ def test_a_patch_stands_in_its_corner(corner: str, picture: np.ndarray) -> None:
 
 
 def test_an_unknown_corner_is_refused(picture: np.ndarray) -> None:
-    with pytest.raises(InputError, match="'middle' is no corner; there are: top left"):
+    with pytest.raises(InputError, match="'middle' is not a corner; use one of: top left"):
         e.patch(picture, "middle", 0.2)
 
 

@@ -111,11 +111,11 @@ def test_a_large_remote_file_is_refused_before_it_is_held(memory, monkeypatch):
 
 
 def test_a_url_that_leads_nowhere_is_one_line(memory):
-    with pytest.raises(InputError, match="nothing is at memory://none"):
+    with pytest.raises(InputError, match="nothing was found at memory://none"):
         scan("memory://none")
     with pytest.raises(InputError, match="cannot be read"):
         scan("nosuch://bucket/set")
-    with pytest.raises(InputError, match="one file system behind another"):
+    with pytest.raises(InputError, match="chains two file systems"):
         scan("memory://bucket::memory://other")
     memory.pipe("/clip/img_emb/0.npy", b"x")
     memory.pipe("/clip/metadata/0.parquet", b"x")

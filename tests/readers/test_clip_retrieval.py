@@ -101,7 +101,7 @@ def test_an_audit_finds_the_shortcut_in_the_metadata_and_its_reliance(tmp_path):
     assert run.findings[0].reliance.gap is not None
     assert run.encoder.kind == "given"
     assert [(g.kind, len(g.ids)) for g in run.duplicates] == [("embedding", 2)]
-    assert any("no picture was opened" in note for note in [run.encoder.note, *run.notes])
+    assert any("no image was opened" in note for note in [run.encoder.note, *run.notes])
     assert run.label_errors == () or run.label_errors[0].score > 0.5
 
 
@@ -200,7 +200,7 @@ def test_the_command_writes_a_report_without_pictures_and_a_valid_audit_json(tmp
     flags = ["--label-column", "species", "--out", str(out), "--cache", str(tmp_path / "cache")]
     done = CliRunner().invoke(cli, ["audit", str(folder), *flags], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    assert "no picture was opened" in " ".join(done.output.split())
+    assert "no image was opened" in " ".join(done.output.split())
     content = json.loads((out / "audit.json").read_text())
     schema = Path(__file__).parents[2] / "docs" / "schema"
     Draft202012Validator(json.loads((schema / "audit.json").read_text())).validate(content)
@@ -210,7 +210,7 @@ def test_the_command_writes_a_report_without_pictures_and_a_valid_audit_json(tmp
     assert content["encoder"]["kind"] == "given"
     assert content["findings"][0]["attribute"] == "metadata.site"
     page = (out / "report.html").read_text()
-    assert "no picture was opened" in page
+    assert "no image was opened" in page
     assert "data:image" not in page
     # Nothing new: the same answer at once; other embeddings are something new.
     again = CliRunner().invoke(cli, ["audit", str(folder), *flags], catch_exceptions=False)

@@ -208,7 +208,7 @@ def test_an_empty_folder_says_what_is_needed(tmp_path):
         ("nowhere", "no such file or folder: nowhere"),
         ("", "DATA is empty"),
         ("nosuch://bucket/images", "cannot be read"),
-        ("memory://x", "nothing is at memory://x"),
+        ("memory://x", "nothing was found at memory://x"),
         ("a.jpg", "no table curator reads"),
         ("gone.csv", "no such file or folder"),
         ("loop", "neither a folder nor a readable file"),

@@ -1,1 +1,1 @@
-"""From the bytes of a file to pixels, safely; and the metadata that a file may lose."""
+"""Decodes image files safely, and removes their metadata."""

@@ -1,4 +1,4 @@
-"""What a file says of itself: EXIF, JPEG tables, frames; and what a file that is no image looks like."""
+"""Reads the headers of image files: EXIF, JPEG tables, frames. Recognises files that are not images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 QUARTERS = frozenset(_TURNS[k] for k in (5, 6, 7, 8))
-"""The turns that make a wide picture a tall one."""
+"""The turns that swap width and height."""
 
 # The luminance table of the JPEG standard (ITU-T T.81, table K.1), in reading order.
 _LUMINANCE = np.array(
@@ -42,25 +42,25 @@ _TABLES = np.clip((_LUMINANCE * _SCALES[:, None] + 50) // 100, 1, 255)
 
 
 def orientation(image: Image.Image) -> int:
-    """EXIF's orientation 1..8; 1 if it is not said or none of these."""
+    """EXIF's orientation 1..8; 1 if it is missing or invalid."""
     value = _tag(image, _ORIENTATION)
     return value if isinstance(value, int) and value in _TURNS else 1
 
 
 def turn(image: Image.Image) -> Image.Transpose | None:
-    """How to turn a loaded image upright; None: it is, or its EXIF cannot be read."""
+    """How to turn a loaded image upright. None if it already is, or if its EXIF cannot be read."""
     orientation = _tag(image, _ORIENTATION)
     return _TURNS.get(orientation) if isinstance(orientation, int) else None
 
 
 def camera(image: Image.Image) -> str:
-    """Maker and model ("Canon EOS 5D"), "" if not said."""
+    """Maker and model ("Canon EOS 5D"), or "" if they are missing."""
     make, model = (_text(_tag(image, tag)) for tag in (_MAKE, _MODEL))
     return model if model.lower().startswith(make.lower()) else f"{make} {model}".strip()
 
 
 def date(image: Image.Image) -> str:
-    """The day it was taken as YYYY-MM-DD, "" if not said or no date."""
+    """The day the image was taken as YYYY-MM-DD, or "" if it is missing or invalid."""
     found = re.match(r"(\d{4})[:\-/](\d{2})[:\-/](\d{2})", _text(_tag(image, _DATE_ORIGINAL, _EXIF_IFD)))
     try:
         return datetime.date(*map(int, found.groups())).isoformat() if found else ""
@@ -69,9 +69,9 @@ def date(image: Image.Image) -> str:
 
 
 def jpeg_quality(image: Image.Image) -> int | None:
-    """The quality 1..100 whose luminance table is nearest (mean absolute difference); None if it is no JPEG.
+    """The quality 1..100 whose luminance table is nearest (mean absolute difference). None if the file is not a JPEG.
 
-    Error: exact for files of libjpeg and its kin; a program with tables of its own gets the nearest of libjpeg's.
+    Error: exact for files written with libjpeg's tables. Programs with their own tables get the nearest of libjpeg's.
     """
     tables = getattr(image, "quantization", None)
     if image.format not in ("JPEG", "MPO") or not tables:
@@ -83,10 +83,10 @@ def jpeg_quality(image: Image.Image) -> int | None:
 
 
 def n_frames(image: Image.Image) -> int:
-    """How many frames or pages; 1 if they cannot be counted."""
+    """The number of frames or pages; 1 if they cannot be counted."""
     try:
         return int(getattr(image, "n_frames", 1))
-    except Exception:  # counting walks through bytes that nothing has checked yet; the first frame is good
+    except Exception:  # counting reads bytes that have not been checked yet; the first frame is usable
         return 1
 
 
@@ -94,7 +94,7 @@ def _tag(image: Image.Image, tag: int, ifd: int | None = None) -> object:
     try:
         exif = image.getexif()
         return (exif if ifd is None else exif.get_ifd(ifd)).get(tag)
-    except Exception:  # damaged EXIF raises almost anything, and the picture is good without it
+    except Exception:  # damaged EXIF raises almost any error, and the image is usable without it
         return None
 
 
@@ -128,7 +128,7 @@ _SIGNS: tuple[tuple[bytes, str], ...] = (
 
 
 def sniff(data: bytes) -> str:
-    """A short reason why bytes that no decoder took are no image, from how they begin."""
+    """A short reason why undecodable bytes are not an image, from their beginning."""
     head = data[:2048]
     for pattern, reason in _SIGNS:
         if re.match(pattern, head, re.IGNORECASE | re.DOTALL):

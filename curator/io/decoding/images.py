@@ -1,7 +1,7 @@
-"""Decode pictures safely, once, for everything that needs them. The only home of PIL.
+"""Decodes images safely, once for all uses. PIL is used only in `curator.io`.
 
-Every fault of a file becomes one DataError with a short reason that does not name the path (the caller knows it).
-Formats are an explicit list, so a file cannot reach the plug-ins that start other programs (EPS runs Ghostscript).
+Every fault of a file becomes one DataError with a short reason. The reason does not name the path, because the caller knows it.
+The formats are an explicit list, so a file cannot reach plug-ins that start other programs (EPS runs Ghostscript).
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from curator.types import FileFacts, Photo, Preprocessing
 
 T = TypeVar("T")
 MAX_PIXELS = 120_000_000
-"""Pictures with more pixels are refused. The largest common phone sensor gives 108 Mpx; 120 Mpx is 360 MB as RGB, and
-decoding holds about two of those. Below PIL's own error limit of 179 Mpx."""
+"""Images with more pixels are refused. The largest common phone sensor gives 108 Mpx. 120 Mpx is 360 MB as RGB, and decoding
+needs about two copies. Below PIL's own error limit of 179 Mpx."""
 
 LARGE_PIXELS = 24_000_000
-"""Pictures above this are decoded one at a time, so that a thread pool does not multiply the memory above."""
+"""Larger images are decoded one at a time, so that a thread pool does not multiply their memory."""
 
 MAX_BYTES = 1 << 30
-"""Files above this many bytes are refused before they are read; no photograph of MAX_PIXELS is as large."""
+"""Larger files are refused before they are read. No image of MAX_PIXELS needs as many bytes."""
 
 ANALYSIS_SIDE = 256
-"""Longest side of the analysis picture, in pixels."""
+"""Longest side of the analysis image, in pixels."""
 
 SPARE = 2
-"""A large JPEG is decoded at a fraction of its size (its cosine transform is undone for the lowest frequencies alone), but at
-no less than this many times the sides that the encoder's input and the analysis picture have."""
+"""A large JPEG is decoded at a fraction of its size (its cosine transform is undone only for the lowest frequencies), but with
+sides at least this many times those of the encoder's input and of the analysis image."""
 
 DECODING = 2
-"""Version of how files become pictures, which is part of what stored results are known by: raise it when pixels change."""
+"""Version of the decoding, which is part of the key of stored results. Increase it when pixels change."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "MPO", "PPM", "TGA", "ICO", "DIB")
 
@@ -55,7 +55,7 @@ IMAGE_SUFFIXES = frozenset((
     ".tif", ".tiff", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico",
 ))
 # fmt: on
-"""File name endings (lower case) that are taken for images."""
+"""File name endings (lower case) of images."""
 
 _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
@@ -74,11 +74,11 @@ def prepare(
 ) -> NDArray[np.uint8]:
     """The encoder's input (size, size, 3) uint8, before scaling to 0..1 and normalisation.
 
-    `shape` is the width and height as stored, where `image` was decoded smaller.
+    `shape` is the stored width and height, if `image` was decoded smaller.
 
-    Equal, pixel for pixel, to what `open_clip.image_transform` hands to `ToTensor` for the same RGB image: the same
-    rounding of sizes and the same crop offsets as torchvision. Pictures more than 16 times as long as wide are resized
-    only where the crop looks, which bounds the memory; there PIL may round in another order: near, not equal.
+    The result equals, pixel for pixel, what `open_clip.image_transform` hands to `ToTensor` for the same RGB image: it uses
+    torchvision's rounding of sizes and crop offsets. Images more than 16 times as long as wide are resized only inside the
+    crop, which limits the memory. PIL may then round in another order, so the result is nearly equal.
     """
     p = preprocessing
     resample = _RESAMPLING[p.interpolation]
@@ -94,7 +94,7 @@ def prepare(
 
 
 def _target(w: int, h: int, p: Preprocessing) -> tuple[int, int]:
-    """The size to which a picture is resized before the middle is cut out."""
+    """The size to which an image is resized before its middle is cut out."""
     if p.mode == "squash":
         return p.resize_to, p.resize_to
     if p.mode == "longest":
@@ -105,17 +105,17 @@ def _target(w: int, h: int, p: Preprocessing) -> tuple[int, int]:
 
 
 def _draft(image: Image.Image, preprocessing: Preprocessing) -> None:
-    """Have a JPEG decoded at 1/2, 1/4 or 1/8 of its size, where that leaves `SPARE` times the pixels a side that are needed."""
+    """Have a JPEG decoded at 1/2, 1/4 or 1/8 of its size, if this leaves `SPARE` times the needed pixels on each side."""
     w, h = image.size
     if image.format not in ("JPEG", "MPO"):
         return
-    # EXIF may turn it a quarter; what is needed is asked for both ways round.
+    # EXIF may turn the image by a quarter, so both orientations are considered.
     needs = [_target(w, h, preprocessing), _target(h, w, preprocessing)[::-1], _shrunk(w, h, ANALYSIS_SIDE)]
     image.draft(image.mode, (max(n[0] for n in needs) * SPARE, max(n[1] for n in needs) * SPARE))
 
 
 def fit(inputs: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Square pictures (b, s, s, 3) at another size (b, size, size, 3); the same array where the size is right."""
+    """Resize square images (b, s, s, 3) to (b, size, size, 3). Returns the same array if the size is already right."""
     if inputs.shape[1] == size:
         return inputs
     return np.stack([np.asarray(Image.fromarray(i).resize((size, size), Image.Resampling.BICUBIC)) for i in inputs])
@@ -139,7 +139,7 @@ def _crop_or_pad(image: Image.Image, size: int, fill: int) -> Image.Image:
 def _resize_middle(
     image: Image.Image, target: tuple[int, int], size: int, resample: Image.Resampling, fill: int
 ) -> NDArray[np.uint8]:
-    """`_crop_or_pad(image.resize(target))` without making the part of `target` that the crop would throw away."""
+    """`_crop_or_pad(image.resize(target))` without computing the part of `target` outside the crop."""
     spans = []
     for have, want in zip(image.size, target, strict=True):
         kept = min(want, size)
@@ -150,15 +150,15 @@ def _resize_middle(
 
 
 def decode(path: str | os.PathLike[str], preprocessing: Preprocessing) -> Photo:
-    """Everything later steps need of one file: one read, one decode. See `decode_bytes`.
+    """Decode all that later steps need from one file, with one read and one decode. See `decode_bytes`.
 
-    Raises: DataError with a short reason, for whatever is wrong with the file; nothing else.
+    Raises: DataError with a short reason for any fault of the file, and no other error.
     """
     return decode_bytes(read(path), preprocessing)
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
-    """The file's bytes. Raises: DataError with a short reason (missing, no permission, empty, not a regular file)."""
+    """The bytes of a file. Raises: DataError with a short reason (missing, no permission, empty, not a regular file)."""
     if remote.is_url(place := os.fspath(path)):
         return _bounded(remote.read(place, MAX_BYTES + 1))
     try:
@@ -191,22 +191,22 @@ def _bounded(data: bytes) -> bytes:
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a named pipe would block for ever
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a named pipe would block forever
 
 
 def sha256(data: bytes) -> str:
-    """The hexadecimal digest that names this content."""
+    """The hexadecimal SHA-256 of the content."""
     return hashlib.sha256(data).hexdigest()
 
 
 def take_turns(turn: AbstractContextManager[object]) -> None:
-    """Decode pictures above `LARGE_PIXELS` inside `turn`: a lock that several processes share."""
+    """Decode images above `LARGE_PIXELS` inside `turn`, a lock that several processes share."""
     global _one_large
     _one_large = turn
 
 
 def warm() -> None:
-    """Import what decoding needs later on, before a process is forked."""
+    """Import what decoding needs, before a process is forked."""
     _formats()
     _phash(Image.new("RGB", (8, 8)))
 
@@ -214,16 +214,18 @@ def warm() -> None:
 def decode_bytes(
     data: bytes, preprocessing: Preprocessing, *, known_sha256: str = "", on_size: Callable[[int], None] | None = None
 ) -> Photo:
-    """Decode an image file's content. `known_sha256` saves making it; `on_size` is told the pixels there are, beforehand.
+    """Decode the content of an image file.
 
-    The first frame, turned as EXIF says, alpha over white, as 8-bit RGB. 16-bit values are divided by 257, the same for
-    every picture so that brightness stays comparable; floats in 0..1 are times 255, in 0..255 taken as they are, others
-    stretched from their own minimum to their maximum. The analysis picture's longest side is at most 256 pixels (a mean
-    over areas, never made larger): enough for backgrounds, colours and borders, small enough that the attributes cost
-    less than the decode. A JPEG much larger than needed is decoded at a fraction of its size (`SPARE`). `phash` is the
-    DCT hash of the analysis picture. Positions (GPS) are never read.
+    `known_sha256` is its digest, if the caller has it. `on_size` is called with the number of pixels before decoding.
 
-    Raises: DataError with a short reason, for whatever is wrong; nothing else.
+    The result is the first frame, turned as EXIF says, with alpha over white, as 8-bit RGB. 16-bit values are divided by 257
+    for every image, so that brightness stays comparable. Floats in 0..1 are multiplied by 255, floats in 0..255 are kept, and
+    others are stretched from their minimum to their maximum. The longest side of the analysis image is at most 256 pixels (a
+    mean over areas, never enlarged). That is enough for backgrounds, colours and borders, and the attributes then cost less
+    than the decode. A JPEG much larger than needed is decoded at a fraction of its size (`SPARE`). `phash` is the DCT hash of
+    the analysis image. Positions (GPS) are never read.
+
+    Raises: DataError with a short reason for any fault, and no other error.
     """
     _quiet()
     opened: Image.Image | None = None
@@ -243,7 +245,7 @@ def decode_bytes(
             if headers.turn(opened) in headers.QUARTERS:
                 width, height = height, width
             pixels = _shrink(rgb, ANALYSIS_SIDE, (width, height))
-            # Before anything else is asked of the file: counting its frames may leave it at another one, of another mode.
+            # Before the other facts, because counting the frames may leave the file at a frame of another mode.
             seen, for_encoder, phash = np.asarray(pixels), prepare(rgb, preprocessing, (width, height)), _phash(pixels)
             facts = FileFacts(
                 format=str(opened.format),
@@ -261,13 +263,13 @@ def decode_bytes(
     except DataError:
         raise
     except Exception as error:
-        # The decoders raise almost anything on hostile bytes (struct.error, SyntaxError, RecursionError, ...), and one
-        # bad file must never stop a run: here, and only here, everything is turned into a reason.
+        # The decoders raise almost any error on hostile bytes (struct.error, SyntaxError, RecursionError, ...), and one bad
+        # file must not stop a run. So every error becomes a reason here, and only here.
         raise DataError(_reason(error, data, opened.format if opened else None)) from None
 
 
 def whole(path: str | os.PathLike[str] | bytes) -> NDArray[np.uint8]:
-    """The picture at its full size, (h, w, 3) uint8 RGB, upright; `path` may be the file's content.
+    """The image at its full size, (h, w, 3) uint8 RGB, upright. `path` may be the file's content.
 
     Raises: DataError with a short reason.
     """
@@ -275,7 +277,7 @@ def whole(path: str | os.PathLike[str] | bytes) -> NDArray[np.uint8]:
 
 
 def orientation(data: bytes) -> int:
-    """EXIF's orientation 1..8 of a file's content, 1 where it is not said. Raises: DataError with a short reason."""
+    """EXIF's orientation 1..8 of a file's content; 1 if it is missing. Raises: DataError with a short reason."""
     _quiet()
     try:
         with _open(data) as opened:
@@ -303,7 +305,7 @@ def thumbnail(path: str | os.PathLike[str], size: int = 160) -> bytes:
 def _upright_from(
     path: str | os.PathLike[str] | bytes, use: Callable[[Image.Image], T], draft: tuple[int, int] | None = None
 ) -> T:
-    """What `use` makes of the file's picture, upright; decoded no larger than `draft` needs, where the format can."""
+    """The result of `use` on the upright image of the file, which is decoded no larger than `draft` if the format allows."""
     _quiet()
     data = path if isinstance(path, bytes) else read(path)
     opened: Image.Image | None = None
@@ -321,7 +323,8 @@ def _upright_from(
 
 
 def _quiet() -> None:
-    """Keep PIL from printing what is handled here (size limits, damaged EXIF). Filters only grow: safe in threads."""
+    """Stop PIL from printing warnings about what is handled here (size limits, damaged EXIF). Filters are only added, which is
+    safe in threads."""
     if not any(f[2] is Image.DecompressionBombWarning and f[0] == "ignore" for f in warnings.filters):
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
         warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -342,7 +345,7 @@ def _open(data: bytes) -> Image.Image:
     if n_pixels > MAX_PIXELS:
         raise DataError(f"{n_pixels / 1e6:.0f} million pixels are over the limit of {MAX_PIXELS / 1e6:.0f}")
     if not n_pixels:
-        raise DataError("a picture without pixels")
+        raise DataError("an image without pixels")
     return image
 
 
@@ -364,9 +367,9 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """16-bit, 32-bit and float grey values (h, w) as 0..255; what is not finite becomes black."""
+    """16-bit, 32-bit and float grey values (h, w) as 0..255. Values that are not finite become black."""
     out = np.empty(values.shape, np.uint8)
-    step = max(1, _BLOCK_PIXELS // values.shape[1])  # as float64 the whole of a large picture would be gigabytes
+    step = max(1, _BLOCK_PIXELS // values.shape[1])  # a whole large image as float64 would need gigabytes
     blocks = [slice(y, y + step) for y in range(0, len(values), step)]
     ends = [(float(v.min()), float(v.max())) for b in blocks if len(v := values[b][np.isfinite(values[b])])]
     low, high = min((e[0] for e in ends), default=0.0), max((e[1] for e in ends), default=0.0)
@@ -386,32 +389,32 @@ def _eight_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 
 def _upright(opened: Image.Image, rgb: Image.Image) -> Image.Image:
-    """Turned as EXIF says (damaged EXIF: as stored)."""
+    """Turn the image as EXIF says. Damaged EXIF leaves it as stored."""
     turn = headers.turn(opened)
     return rgb if turn is None else rgb.transpose(turn)
 
 
 def _shrunk(w: int, h: int, side: int) -> tuple[int, int]:
-    """The size of a picture whose longest side is at most `side`."""
+    """The size of an image after its longest side is reduced to at most `side`."""
     longest = max(w, h)
     return (w, h) if longest <= side else (max(1, round(w * side / longest)), max(1, round(h * side / longest)))
 
 
 def _shrink(image: Image.Image, side: int, shape: tuple[int, int] | None = None) -> Image.Image:
-    """The picture, whose size as stored is `shape`, with its longest side at most `side`: means over areas."""
+    """Reduce the longest side of an image, whose stored size is `shape`, to at most `side`, by means over areas."""
     target = _shrunk(*(shape or image.size), side)
     return image if image.size == target else image.resize(target, Image.Resampling.BOX)
 
 
 def _phash(pixels: Image.Image) -> int:
-    import imagehash  # pulls in scipy, so not before it is needed
+    import imagehash  # imported late because it imports scipy
 
     bits = imagehash.phash(pixels).hash.ravel()
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
 def _reason(error: Exception, data: bytes, kind: str | None) -> str:
-    """A short reason for a decoder's exception; `kind` is the format if the header could be read."""
+    """A short reason for a decoder's exception. `kind` is the format, if the header could be read."""
     if isinstance(error, MemoryError):
         return "not enough memory to decode it"
     if kind is None:

@@ -1,8 +1,7 @@
-"""The far side of `curator.engines.workers`: a process that decodes one picture at a time, within limits.
+"""The worker side of `curator.engines.workers`: a process that decodes one image at a time, within limits.
 
-A template process imports everything once and forks a worker whenever it is asked to. Nothing is pickled: a request is
-JSON and the file's bytes, an answer JSON and pixels, so that a decoder that was taken over has nothing to hand back but
-a picture.
+A template process imports everything once and forks a worker on request. Nothing is pickled: a request is JSON and the file's
+bytes, an answer is JSON and pixels. A decoder under an attacker's control can therefore return only an image.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ from curator.errors import DataError
 from curator.io.decoding import images
 from curator.types import FileFacts, Photo, Preprocessing
 
-ORDER = struct.Struct("<cq")  # to the template: what to do, and with which worker
-ANSWER = struct.Struct("<q")  # of the template: a process id, or how one ended
-FRAME = struct.Struct("<II")  # before a request or an answer: bytes of JSON, bytes of content
+ORDER = struct.Struct("<cq")  # to the template: an order and the worker's process id
+ANSWER = struct.Struct("<q")  # from the template: a process id or a wait status
+FRAME = struct.Struct("<II")  # before a request or an answer: number of bytes of JSON and of content
 FORK, BURY = b"F", b"B"
 GONE = 1 << 32
-"""What the template says of a worker that it does not know: no wait status is as large."""
+"""The template's answer for a worker that it does not know. Wait statuses are smaller."""
 
 
 def serve(control: int, memory: int, seconds: float) -> None:
-    """Be the template until `control`, a socket, is closed by the process that made it."""
-    import scipy.fftpack  # noqa: F401  (with the next, what the perceptual hash needs; imported once for all workers)
+    """Run the template until `control`, a socket, is closed by the process that made it."""
+    import scipy.fftpack  # noqa: F401  (with the next line, what the perceptual hash needs; imported once for all workers)
 
     images.warm()
     turns = os.memfd_create("turns") if hasattr(os, "memfd_create") else None
@@ -53,7 +52,7 @@ def serve(control: int, memory: int, seconds: float) -> None:
             pid = os.fork()
             if pid == 0:
                 code = 1
-                with suppress(BaseException):  # nothing may return into the template's loop
+                with suppress(BaseException):  # the worker must not return into the template's loop
                     orders.close()
                     _work(fds[0], memory, seconds, turns)
                     code = 0
@@ -63,7 +62,7 @@ def serve(control: int, memory: int, seconds: float) -> None:
 
 
 def _bury(pid: int) -> int:
-    """The wait status of a worker that hung up; killed if it does not end by itself."""
+    """The wait status of a worker that closed its socket. It is killed if it does not end by itself."""
     for patience in range(200):
         try:
             ended, status = os.waitpid(pid, os.WNOHANG)
@@ -72,15 +71,17 @@ def _bury(pid: int) -> int:
         if ended:
             return status
         if patience == 100:
-            os.kill(pid, signal.SIGKILL)  # our own child, not waited for yet: nobody else can have its number
+            os.kill(
+                pid, signal.SIGKILL
+            )  # safe: it is our own child and not waited for yet, so the number is not reused
         time.sleep(0.005)
     return GONE
 
 
 def _work(fd: int, memory: int, seconds: float, turns: int | None) -> None:
-    """Answer requests until the other side is closed. A limit that is passed ends the process: see `Clock`."""
+    """Answer requests until the other side is closed. Exceeding a limit ends the process: see `Clock`."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # a decoder has nothing to write
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # a decoder does not write files
     ceiling = _own_memory() + memory
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
@@ -110,7 +111,7 @@ def _decode(head: dict[str, Any], content: memoryview, clock: Clock) -> tuple[di
 
 
 def photo_of(head: dict[str, Any], content: memoryview) -> Photo:
-    """The photo of an answer. Raises: DataError with the reason if it is none; ValueError if it is no answer at all."""
+    """The `Photo` of an answer. Raises: DataError with the reason if decoding failed; ValueError if the answer is invalid."""
     if "reason" in head:
         raise DataError(str(head["reason"]))
     height, width, _ = head["shape"]
@@ -122,7 +123,7 @@ def photo_of(head: dict[str, Any], content: memoryview) -> Photo:
 
 
 def send(line: socket.socket, head: dict[str, Any], contents: list[memoryview]) -> None:
-    """One request or answer."""
+    """Send one request or answer."""
     text = json.dumps(head).encode()
     line.sendall(FRAME.pack(len(text), sum(len(c) for c in contents)) + text)
     for content in contents:
@@ -130,7 +131,7 @@ def send(line: socket.socket, head: dict[str, Any], contents: list[memoryview]) 
 
 
 def receive(line: socket.socket) -> tuple[dict[str, Any], memoryview] | None:
-    """The next request or answer; None where the other side has hung up."""
+    """The next request or answer. None if the other side has closed the socket."""
     frame = _exactly(line, FRAME.size)
     if frame is None:
         return None
@@ -151,7 +152,7 @@ def _exactly(line: socket.socket, n: int) -> memoryview | None:
 
 
 def _own_memory() -> int:
-    """Address space of this process in bytes, 0 where the system does not tell."""
+    """Address space of this process in bytes; 1 GiB if the system does not report it."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[0]) * resource.getpagesize()
@@ -160,10 +161,11 @@ def _own_memory() -> int:
 
 
 class Clock:
-    """Ends this process when one picture takes too long, by the kernel: a decoder stuck in C hears no Python.
+    """Ends this process through the kernel when one image takes too long, because a decoder stuck in C code runs no Python.
 
-    In seconds of processor time, so that a busy machine skips no picture that an idle one takes; a picture of more than
-    `images.LARGE_PIXELS` may take more in proportion. Waiting is bounded, too, but loosely: large pictures wait their turn.
+    The limit is in seconds of processor time, so that a busy machine skips no image that an idle one accepts. An image of more
+    than `images.LARGE_PIXELS` gets proportionally more time. Waiting time has a loose limit too, because large images wait for
+    their turn.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -185,11 +187,11 @@ class Clock:
 
 
 PATIENCE_SECONDS = 300.0
-"""Longest that a worker may sit on one picture, waiting included."""
+"""Maximum time that a worker may spend on one image, including waiting."""
 
 
 class _Turn:
-    """A lock among processes that share a descriptor; the system opens it when its holder dies."""
+    """A lock among processes that share a descriptor. The system releases it when its holder dies."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd

@@ -1,8 +1,8 @@
-"""Take out of a picture's file what it says of people and places, and leave every pixel as it is.
+"""Removes metadata about people and places from image files and leaves every pixel unchanged.
 
-Nothing is decoded: the parts of the file are walked through, and those that hold EXIF, XMP, IPTC, comments or anything that is
-not known are left out. What the colours need (ICC profiles, Adobe's marker, PNG's gamma) stays. The one thing that EXIF says of
-the picture itself, which way is up, is written anew. What follows the end of a picture, as a phone's film does, goes.
+Nothing is decoded. The code walks through the parts of the file and leaves out EXIF, XMP, IPTC, comments and everything
+unknown. It keeps what the colours need (ICC profiles, Adobe's marker, PNG's gamma). The orientation, the only part of EXIF that
+describes the image itself, is written anew. Data after the end of the image, such as a phone's film, is removed.
 
 Source: ITU-T T.81 (JPEG), PNG 3rd edition, RFC 9649 (WebP), GIF89a.
 """
@@ -25,28 +25,28 @@ _PNG_KEPT = frozenset(
 )  # fmt: skip
 _WEBP_KEPT = frozenset((b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"))
 _GIF_KEPT = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
-"""Extensions of GIF that say how often a moving picture repeats."""
+"""GIF extensions that say how often an animation repeats."""
 _STANDALONE = frozenset((0x01, *range(0xD0, 0xD8)))
-"""Markers of JPEG that have no length."""
+"""JPEG markers that have no length."""
 
 
 def without_metadata(data: bytes) -> bytes:
-    """The file without its metadata, with the same pixels the same way up: both are decoded and compared.
+    """The file without its metadata. The old and the new file are decoded and compared: pixels and orientation must be equal.
 
     Raises:
-        DataError: as `bare`, or the picture would not be the same.
+        DataError: as `bare`, or the image would change.
     """
     out = bare(data, images.orientation(data))
     if not np.array_equal(images.whole(out), images.whole(data)):
-        raise DataError("without its metadata it would not be the same picture")
+        raise DataError("the image would change without its metadata")
     return out
 
 
 def bare(data: bytes, turn: int = 1) -> bytes:
-    """The file without its metadata; `turn` is EXIF's orientation 1..8, 1 where there is none to keep.
+    """The file without its metadata. `turn` is EXIF's orientation 1..8, or 1 if there is none to keep.
 
     Raises:
-        DataError: the file is damaged, or of a format whose metadata cannot be taken out without encoding it anew.
+        DataError: the file is damaged, or metadata of its format cannot be removed without encoding the image again.
     """
     try:
         if data.startswith(_JPEG):
@@ -58,12 +58,12 @@ def bare(data: bytes, turn: int = 1) -> bytes:
         if data.startswith(_GIF):
             return _gif(data)
     except (IndexError, struct.error):
-        raise DataError("it is damaged, so that its metadata cannot be found") from None
-    raise DataError("metadata can be taken out of JPEG, PNG, WebP and GIF only; convert it, or leave it out")
+        raise DataError("the file is damaged, so its metadata cannot be found") from None
+    raise DataError("metadata can be removed only from JPEG, PNG, WebP and GIF; convert the file, or leave it out")
 
 
 def _exif(turn: int) -> bytes:
-    """EXIF that says which way is up, and nothing else."""
+    """EXIF data that contains only the orientation."""
     return b"II*\0\x08\0\0\0" + struct.pack("<HHHIHHI", 1, 0x0112, 3, 1, turn, 0, 0)
 
 
@@ -77,8 +77,8 @@ def _jpeg(data: bytes, turn: int) -> bytes:
     at = 2
     while True:
         if data[at] != 0xFF:
-            raise DataError("it is damaged, so that its metadata cannot be found")
-        while data[at + 1] == 0xFF:  # filling
+            raise DataError("the file is damaged, so its metadata cannot be found")
+        while data[at + 1] == 0xFF:  # fill bytes
             at += 1
         marker = data[at + 1]
         if marker == 0xD9:
@@ -100,7 +100,7 @@ def _jpeg(data: bytes, turn: int) -> bytes:
 
 
 def _jpeg_kept(marker: int, content: bytes) -> bool:
-    if marker == 0xE0:  # JFIF; JFXX holds a small picture of its own
+    if marker == 0xE0:  # JFIF is kept; JFXX contains a thumbnail
         return content.startswith(b"JFIF\0")
     if marker == 0xE2:
         return content.startswith(b"ICC_PROFILE\0")
@@ -110,7 +110,7 @@ def _jpeg_kept(marker: int, content: bytes) -> bool:
 
 
 def _end_of_scan(data: bytes, at: int) -> int:
-    """Where the coded pixels from `at` on end: at the next marker that is neither a stuffed byte nor a restart."""
+    """The end of the coded pixels from `at` on: the next marker that is neither a stuffed byte nor a restart."""
     while True:
         at = data.find(b"\xff", at)
         if at < 0 or at + 1 >= len(data):
@@ -142,9 +142,9 @@ def _webp(data: bytes, turn: int) -> bytes:
     extended = next((k for k, (kind, _) in enumerate(chunks) if kind == b"VP8X"), None)
     if extended is not None:
         kind, body = chunks[extended]
-        # Flags: 0x08 there is EXIF, 0x04 there is XMP.
+        # Flags: 0x08 means EXIF, 0x04 means XMP.
         chunks[extended] = kind, bytes([body[0] & ~0x0C | (0x08 if turn != 1 else 0)]) + body[1:]
-        if turn != 1:  # without the extended header there was no EXIF
+        if turn != 1:  # a file without the extended header has no EXIF
             chunks.append((b"EXIF", _exif(turn)))
     packed = b"".join(kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2) for kind, body in chunks)
     return _RIFF + struct.pack("<I", len(packed) + 4) + b"WEBP" + packed
@@ -186,7 +186,7 @@ def _colours(flags: int) -> int:
 
 
 def _blocks(data: bytes, at: int) -> int:
-    """Where a chain of blocks from `at` on ends, each with its length before it."""
+    """The end of a chain of blocks from `at` on. Each block is preceded by its length."""
     while data[at]:
         at += 1 + data[at]
     return at + 1

@@ -1,1 +1,1 @@
-"""What was computed for images, kept on disk under the content it was computed from."""
+"""Stores what was computed for images on the disk, under the content of the images."""

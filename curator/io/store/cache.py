@@ -1,7 +1,7 @@
-"""What the stores of a cache hold, and which of it to remove.
+"""Lists the stores of a cache and chooses what to remove.
 
-Only files that curator itself wrote are ever touched, told by the folder they lie in, the folder's name and their own; links
-are not followed.
+Only files that curator wrote are touched. They are recognised by their folder, the folder's name and their own name. Links are
+not followed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from curator.io.store import merging, shards
 from curator.io.store.store import ABOUT, FORMAT
 
 KINDS: dict[str, Literal["vectors", "patches"]] = {"store": "vectors", "patches": "patches"}
-"""Folders of a cache that hold stores, and what these hold."""
+"""Folders of a cache that hold stores, and the kind of their contents."""
 
 OLDER = "of an earlier version"
 HALF_SECONDS = 60.0
-"""Vectors that wait this long for their .parquet count as left by a killed process; it comes within moments."""
+"""Vectors without their .parquet count as left by a killed process after this time. It normally follows within moments."""
 _FOLDER = re.compile(r"[0-9a-f]{24}")
 _NEW = re.compile(r"shard-\d{8,}-[0-9a-f]{32}-[0-9a-f]{8}")
 _OLD = re.compile(r"[0-9a-f]{40}")
@@ -31,7 +31,7 @@ _OLD = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Some images of a store: what is removed together. `last_used` in seconds since 1970."""
+    """Some images of a store, which are removed together. `last_used` is in seconds since 1970."""
 
     name: str
     n_images: int
@@ -41,9 +41,9 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One store: `kind` is "vectors" or "patches", `encoder` whose they are ("" where that is not known).
+    """One store. `kind` is "vectors" or "patches"; `encoder` is the encoder's name, or "" if unknown.
 
-    `is_read`: False for what an earlier version wrote, of which only the size is known.
+    `is_read` is False for a store of an earlier version, of which only the size is known.
     """
 
     folder: Path
@@ -55,7 +55,7 @@ class Kept:
 
     @property
     def n_images(self) -> int | None:
-        """Images, a few more where two processes stored the same; None where it is not known."""
+        """The number of images (slightly too high if two processes stored the same ones), or None if unknown."""
         return sum(s.n_images for s in self.shards) if self.is_read else None
 
     @property
@@ -83,11 +83,11 @@ def chosen(
     max_bytes: int | None = None,
     encoder: str | None = None,
 ) -> list[tuple[Kept, tuple[Shard, ...]]]:
-    """What to remove of each store: (store, shards), stores of which nothing goes left out.
+    """Choose what to remove from each store: (store, shards), without stores that lose nothing.
 
-    What was last used more than `older_than` days before `now` (seconds since 1970) goes; then, while there are more than
-    `max_bytes`, what was not used for longest. With `encoder`, only its stores are looked at; with nothing else they go
-    whole. What an earlier version wrote is read by nobody, and goes whenever `encoder` is not given.
+    Shards last used more than `older_than` days before `now` (seconds since 1970) are removed. Then the least recently used
+    are removed until at most `max_bytes` are left. `encoder` restricts this to the stores of that encoder; without the other
+    options all their shards are removed. Stores of an earlier version are always removed, unless `encoder` is given.
     """
     looked_at = [k for k in found if encoder is None or k.encoder == encoder]
     gone: set[tuple[Path, str]] = set()
@@ -109,7 +109,7 @@ def chosen(
 
 
 def remove(kept: Kept, some: Sequence[Shard]) -> None:
-    """Remove shards of a store, and its folder once nothing else is in it. A run that goes on meanwhile embeds them again."""
+    """Remove shards of a store, and its folder if nothing else is in it. A run in progress computes the embeddings again."""
     for shard in some:
         merging.remove(kept.folder, shard.name)
     rest = {path.name for path in kept.folder.iterdir()}
@@ -117,7 +117,7 @@ def remove(kept: Kept, some: Sequence[Shard]) -> None:
         (kept.folder / ABOUT).unlink(missing_ok=True)
         try:
             kept.folder.rmdir()
-        except OSError:  # somebody stores something in it again
+        except OSError:  # another process has stored something in it
             return
 
 
@@ -126,12 +126,12 @@ def _by_link(cache: Path, folder: Path) -> bool:
 
 
 def _halves(folder: Path) -> list[Shard]:
-    """Vectors whose .parquet never came, since their process was killed: no images, and never used, so they go first."""
+    """Vectors without a .parquet, because their process was killed. They count as unused and empty, so they go first."""
     found = []
     for path in sorted(folder.glob("*.npy")):
         if not _NEW.fullmatch(path.stem) or path.is_symlink() or path.with_suffix(".parquet").exists():
             continue
-        with suppress(FileNotFoundError):  # removed meanwhile
+        with suppress(FileNotFoundError):  # removed by another process
             about = path.stat()
             if time.time() - about.st_mtime > HALF_SECONDS:
                 found.append(Shard(path.stem, 0, about.st_size, 0.0))
@@ -147,7 +147,7 @@ def _look(folder: Path, kind: Literal["vectors", "patches"]) -> Kept:
             continue
         try:
             parts = [path.stat(), path.with_suffix(".npy").lstat()]
-        except FileNotFoundError:  # removed meanwhile
+        except FileNotFoundError:  # removed by another process
             continue
         n_images = shards.n_rows(path.stem) if about is not None else 0
         found.append(Shard(path.stem, n_images, sum(p.st_size for p in parts), max(p.st_mtime for p in parts)))
@@ -161,11 +161,11 @@ def _look(folder: Path, kind: Literal["vectors", "patches"]) -> Kept:
 
 
 def _about(folder: Path) -> str | None:
-    """Whose store it is, "" if that is not said; None for one that this version does not read."""
+    """The encoder of a store, or "" if unknown. None if this version does not read the store."""
     try:
         said = json.loads((folder / ABOUT).read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError):
-        return ""  # damaged: written again when the store is next opened
+        return ""  # damaged: it is written again when the store is next opened
     return str(said.get("about", "")) if isinstance(said, dict) and said.get("schema") == FORMAT else None

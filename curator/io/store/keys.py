@@ -1,4 +1,4 @@
-"""Keys of a store, and which row of which shard holds each: cheap for millions of them."""
+"""Keys of a store, and an index of the shard and row of each, efficient for millions of keys."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ Keys = NDArray[np.bytes_]
 
 
 def as_keys(keys: Sequence[str] | Keys) -> Keys:
-    """SHA-256 as 64 hexadecimal digits each, as bytes. Raises: ValueError for anything else."""
+    """Convert SHA-256 digests of 64 hexadecimal digits to bytes. Raises: ValueError for anything else."""
     if isinstance(keys, np.ndarray) and keys.dtype == f"S{KEY_BYTES}":
         return keys
     raw = bytes.fromhex("".join(keys))
     if len(raw) != KEY_BYTES * len(keys):
-        raise ValueError(f"a key is a SHA-256, {2 * KEY_BYTES} hexadecimal digits")
+        raise ValueError(f"a key is not a SHA-256; {2 * KEY_BYTES} hexadecimal digits are needed")
     return np.frombuffer(raw, f"S{KEY_BYTES}") if raw else np.zeros(0, f"S{KEY_BYTES}")
 
 
 def as_text(keys: Keys) -> list[str]:
-    """The keys as hexadecimal digits again."""
+    """The keys as hexadecimal digits."""
     return [row.tobytes().hex() for row in np.ascontiguousarray(keys).view(np.uint8).reshape(len(keys), KEY_BYTES)]
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Which row of which shard holds which key, for all keys of a store at one moment: 48 bytes for each."""
+    """The shard and row of every key of a store at one moment: 48 bytes per key."""
 
     names: tuple[str, ...]
     start: NDArray[np.uint64]  # the first 8 bytes of each key, sorted
@@ -42,7 +42,7 @@ class Index:
 
     @classmethod
     def of(cls, names: Sequence[str], keys: Sequence[Keys]) -> Self:
-        """The index of shards by name with the keys of each. A key that two of them have is taken from the first."""
+        """Build the index from shard names and the keys of each shard. A key in two shards is taken from the first."""
         every = np.concatenate([np.zeros(0, f"S{KEY_BYTES}"), *keys])
         sizes = np.array([len(k) for k in keys], np.int64)
         start = _start(every)
@@ -61,12 +61,12 @@ class Index:
         return bool(self.find(as_keys([key]))[0] >= 0)
 
     def find(self, wanted: Keys) -> NDArray[np.intp]:
-        """Where (m,) in this index each of the wanted keys is, -1 where it is not."""
+        """The position (m,) of each wanted key in this index, or -1."""
         out = np.full(len(wanted), -1, np.intp)
         start = _start(wanted)
         at = np.searchsorted(self.start, start)
         left = np.arange(len(wanted))
-        while len(left):  # more than once only for keys that begin alike
+        while len(left):  # repeats only for keys with equal first 8 bytes
             left = left[at[left] < len(self)]
             left = left[self.start[at[left]] == start[left]]
             same = self.keys[at[left]] == wanted[left]
@@ -77,6 +77,6 @@ class Index:
 
 
 def _start(keys: Keys) -> NDArray[np.uint64]:
-    """The first 8 bytes of each key as a number, in an order that all machines share."""
+    """The first 8 bytes of each key as a number. The byte order is the same on all machines."""
     whole = np.ascontiguousarray(keys).view(">u8").reshape(len(keys), KEY_BYTES // 8)
     return whole[:, 0].astype(np.uint64)

@@ -1,4 +1,4 @@
-"""Few large shards in place of many small ones, and shards without what was damaged in them."""
+"""Merges many small shards into few large ones, and removes damaged parts of shards."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ from curator.io.store.shards import Damaged, Form, Vectors
 
 try:
     import fcntl
-except ImportError:  # not a POSIX system: two processes may then merge the same shards, which wastes work and no more
+except ImportError:  # not a POSIX system: two processes may merge the same shards, which only wastes work
     fcntl = None  # type: ignore[assignment]
 
 SHARD_BYTES, SHARD_ROWS = 2**28, 2**15
-"""Shards grow by merging until they reach half of either: so a merge writes 256 MB at most, and reading a few rows costs
-the checksums of at most 32,768 rows."""
+"""Shards are merged until they reach half of either limit. A merge then writes at most 256 MB, and reading a few rows needs the
+checksums of at most 32,768 rows."""
 
 MAX_ALIKE = 24
-"""More shards than this of about one size (within a factor of four) are merged. Opening a shard costs about a millisecond,
-whatever it holds, and a row is written again at most once for each factor of four."""
+"""If there are more shards than this of about one size (within a factor of four), they are merged. Opening a shard costs about
+a millisecond whatever its size, and a row is rewritten at most once for each factor of four."""
 
 BLOCK_BYTES = 2**24
-"""Vectors that are held in memory at a time."""
+"""Maximum bytes of vectors in memory at a time."""
 
 _MOST_TIERS = 16
 _log = logging.getLogger(__name__)
 
 
 def names(folder: Path) -> tuple[str, ...]:
-    """The shards that are there."""
+    """The names of the existing shards."""
     return tuple(sorted(path.stem for path in folder.glob(shards.PATTERN)))
 
 
 def step(vectors: Vectors) -> int:
-    """How many rows are `BLOCK_BYTES`."""
+    """The number of rows in `BLOCK_BYTES`."""
     each: int = vectors.shape[1] * vectors.itemsize
     return max(1, BLOCK_BYTES // max(1, each))
 
 
 def concat(tables: Sequence[pa.Table]) -> pa.Table:
     """The rows of all tables."""
-    # A column without a value in one shard has no type there; "permissive" takes it from the others.
+    # A column without values in one shard has no type there; "permissive" takes the type from the others.
     return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
 
 
 def compact(folder: Path, lock: Path) -> None:
-    """Merge shards of about one size where there are many; another process that does so already is left to it.
+    """Merge shards of about one size if there are many. Does nothing if another process is already merging.
 
     Raises: OSError.
     """
@@ -64,7 +64,7 @@ def compact(folder: Path, lock: Path) -> None:
 
 
 def rewrite(folder: Path, old: Sequence[str]) -> None:
-    """Write the sound rows of these shards as new ones, each key once, and remove the old ones. Raises: OSError."""
+    """Write the undamaged rows of these shards as new shards, each key once, and remove the old ones. Raises: OSError."""
     batch: list[str] = []
     most = _shard_rows(folder, old[0]) if old else 0
     for name in old:
@@ -77,14 +77,14 @@ def rewrite(folder: Path, old: Sequence[str]) -> None:
 
 
 def drop(folder: Path, name: str, why: str) -> None:
-    """Remove a shard that cannot be used, and say so."""
-    _log.warning("dropped a part of the cache that is %s (%s); its images are computed again", why, name)
+    """Remove a shard that cannot be used, and log a warning."""
+    _log.warning("removed a part of the cache that is %s (%s); its images are computed again", why, name)
     remove(folder, name)
 
 
 def drop_other_forms(folder: Path, old: Sequence[str], forms: Sequence[Form]) -> None:
-    """Keep the shards that have the form of the latest."""
-    # One store has one form, unless code changed without a new fingerprint; then the latest is right.
+    """Keep only the shards with the form of the latest shard."""
+    # A store has one form, unless the code changed without a new fingerprint. The latest form is then the right one.
     right = forms[max(range(len(old)), key=lambda i: (_mtime(folder / f"{old[i]}.npy"), old[i]))]
     for name, form in zip(old, forms, strict=True):
         if form != right:
@@ -92,8 +92,8 @@ def drop_other_forms(folder: Path, old: Sequence[str], forms: Sequence[Form]) ->
 
 
 def remove(folder: Path, name: str) -> None:
-    """Remove a shard; processes that read it now go on reading it."""
-    for suffix in (".parquet", ".npy"):  # in this order: without its .parquet it is not there
+    """Remove a shard. Processes that are reading it can continue."""
+    for suffix in (".parquet", ".npy"):  # the .parquet first, because a shard without it does not count
         try:
             (folder / f"{name}{suffix}").unlink(missing_ok=True)
         except OSError as error:
@@ -101,7 +101,7 @@ def remove(folder: Path, name: str) -> None:
 
 
 def _many(folder: Path) -> list[str]:
-    """More than `MAX_ALIKE` small shards of about one size, oldest first; none if there are no such."""
+    """More than `MAX_ALIKE` small shards of about one size, oldest first; empty if there are fewer."""
     found = names(folder)
     if len(found) <= MAX_ALIKE:
         return []
@@ -112,13 +112,13 @@ def _many(folder: Path) -> list[str]:
             tiers.setdefault(shards.n_rows(name).bit_length() // 2, []).append(name)
     for tier in sorted(tiers):
         if len(tiers[tier]) > MAX_ALIKE:
-            # Oldest first: what was embedded together lies together, and is read together.
+            # Oldest first, because images that were embedded together are read together.
             return sorted(tiers[tier], key=lambda n: (_mtime(folder / f"{n}.npy"), n))
     return []
 
 
 def _shard_rows(folder: Path, name: str) -> int:
-    """Rows that a shard may have."""
+    """The maximum number of rows of a shard."""
     try:
         each = (folder / f"{name}.npy").stat().st_size // max(1, shards.n_rows(name))
     except FileNotFoundError:
@@ -127,7 +127,7 @@ def _shard_rows(folder: Path, name: str) -> int:
 
 
 def _merge(folder: Path, old: Sequence[str]) -> None:
-    """Write one shard of the sound rows of some, each key once, and remove those."""
+    """Write one shard with the undamaged rows of several, each key once, and remove those."""
     tables, maps, forms, sources = [], [], [], []
     for name in old:
         try:
@@ -160,14 +160,14 @@ def _merge(folder: Path, old: Sequence[str]) -> None:
 
 
 def _blocks(vectors: Vectors, rows: NDArray[np.intp]) -> Iterator[Vectors]:
-    """These rows, some at a time."""
+    """These rows in blocks."""
     for start in range(0, len(rows), step(vectors)):
         yield vectors[rows[start : start + step(vectors)]]
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
-    """Whether this process is the one that may merge; the lock goes with the process, however that ends."""
+    """Whether this process holds the lock and may merge. The system releases the lock when the process ends."""
     with open(path, "rb") as file:
         try:
             if fcntl is not None:

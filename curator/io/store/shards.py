@@ -1,8 +1,8 @@
 """One shard of a store: vectors in a .npy file, and beside it a .parquet file with the key, the checksum and the row of each.
 
-A shard is written once and never changed. Its name says how many rows it has and what its .parquet must hold, and the
-.parquet holds a CRC-32 of every vector: one flipped bit gives itself away when the rows it is among are read, and nothing
-has to be read whole to know that what was read is sound. The .parquet is moved into place last and is what readers look for.
+A shard is written once and never changed. Its name contains its number of rows and a checksum of its .parquet. The .parquet
+contains a CRC-32 of every vector, so one flipped bit is detected when its row is read, without reading the whole file. The
+.parquet is moved into place last, and readers look for it.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ Form = tuple[tuple[str, ...], int, str]
 
 
 class Damaged(Exception):
-    """A shard is not what was written."""
+    """A shard differs from what was written."""
 
 
 def checksums(vectors: Vectors) -> NDArray[np.uint32]:
-    """CRC-32 (n,) of each row's bytes; it tells every flip of one bit."""
+    """CRC-32 (n,) of each row's bytes. It detects every flip of one bit."""
     rows = np.ascontiguousarray(vectors)
     return np.fromiter((zlib.crc32(row) for row in rows), np.uint32, len(rows))
 
 
 def n_rows(name: str) -> int:
-    """How many rows a shard has, by its name."""
+    """The number of rows of a shard, from its name."""
     return int(name.split("-")[1])
 
 
 def make_table(keys: Keys, crc: NDArray[np.uint32], rows: pd.DataFrame) -> pa.Table:
-    """Keys, checksums and rows as they are written."""
+    """The table of keys, checksums and rows, as it is written."""
     table = {KEY: _binary(keys), CRC: pa.array(crc)}
-    if len(rows.columns):  # without a column Arrow forgets how many rows there are
+    if len(rows.columns):  # Arrow loses the number of rows of a table without columns
         given = pa.Table.from_pandas(rows, preserve_index=False)
         table.update(zip(given.column_names, given.columns, strict=True))
     return pa.table(table)
 
 
 def write(folder: Path, table: pa.Table, blocks: Iterable[Vectors], dim: int, dtype: np.dtype[Any]) -> str:
-    """Write the rows of `table`, whose vectors are those of `blocks` in order, and return the shard's name.
+    """Write the rows of `table`, with the vectors of `blocks` in order, and return the shard's name.
 
     Raises: OSError.
     """
@@ -82,9 +82,9 @@ def write(folder: Path, table: pa.Table, blocks: Iterable[Vectors], dim: int, dt
 
 
 def read_keys(folder: Path, name: str) -> tuple[Keys, Form]:
-    """The keys of a shard and its form, taken on trust: `read_table` checks them.
+    """The keys of a shard and its form, without checking them: `read_table` does that.
 
-    Raises: Damaged; FileNotFoundError if it is gone.
+    Raises: Damaged; FileNotFoundError if the shard was removed.
     """
     try:
         with open(folder / f"{name}.parquet", "rb") as file:
@@ -101,7 +101,7 @@ def read_keys(folder: Path, name: str) -> tuple[Keys, Form]:
 
 
 def read_table(folder: Path, name: str, columns: Sequence[str] | None = None) -> tuple[pa.Table, Form]:
-    """The rows of a shard (all columns by default), checked. Raises: Damaged; FileNotFoundError if it is gone."""
+    """The rows of a shard (all columns by default), checked. Raises: Damaged; FileNotFoundError if it was removed."""
     content = (folder / f"{name}.parquet").read_bytes()
     if f"{zlib.crc32(content):08x}" != name.rpartition("-")[2]:
         raise Damaged("damaged")
@@ -110,9 +110,9 @@ def read_table(folder: Path, name: str, columns: Sequence[str] | None = None) ->
 
 
 def map_vectors(folder: Path, name: str, form: Form) -> Vectors:
-    """The vectors of a shard by memory map; each is checked against its CRC by who reads it.
+    """The vectors of a shard as a memory map. The reader must check each vector against its CRC.
 
-    Raises: Damaged; FileNotFoundError if the shard is gone.
+    Raises: Damaged; FileNotFoundError if the shard was removed.
     """
     n, (_, dim, code) = n_rows(name), form
     dtype = np.dtype(code)
@@ -132,15 +132,15 @@ def map_vectors(folder: Path, name: str, form: Form) -> Vectors:
 
 
 def keys_of(table: pa.Table) -> Keys:
-    """The keys of a table that was read."""
+    """The keys of a table."""
     return _keys(table)
 
 
 def _keys(table: pa.Table) -> Keys:
     column = table.column(KEY).combine_chunks()
     if column.type != pa.binary(KEY_BYTES):
-        raise ValueError("keys of another kind")
-    if isinstance(column, pa.ChunkedArray):  # of no chunk, or of several
+        raise ValueError("the keys have another type")
+    if isinstance(column, pa.ChunkedArray):  # with no chunks or several
         column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.binary(KEY_BYTES))
     if not len(column):
         return np.zeros(0, f"S{KEY_BYTES}")
@@ -160,7 +160,7 @@ def _form(schema: pa.Schema) -> Form:
 
 def _parquet(table: pa.Table) -> bytes:
     out = io.BytesIO()
-    plain = (KEY, CRC)  # as good as random
+    plain = (KEY, CRC)  # practically random, so compression would not help
     others = [n for n in table.column_names if n not in plain]
     pq.write_table(
         table, out, use_dictionary=others or False,

@@ -1,9 +1,9 @@
-"""What was computed of images, kept on disk by the content they were computed of.
+"""Stores what was computed for images on the disk, under the content of the images.
 
-A store is a folder of shards (`curator.io.store.shards`) that are written once and never changed, and may hold more than memory
-does: a read looks up its keys, opens the shards that hold them one after another by memory map, and copies those rows.
-Any number of processes may read and append at once, and any of them may be killed at any moment: nobody sees half a shard,
-and what a crash leaves is removed by the next open.
+A store is a folder of shards (`curator.io.store.shards`), which are written once and never changed. It may be larger than the
+memory: a read looks up its keys, opens the shards with these keys one after another by memory map, and copies the rows.
+Any number of processes may read and append at the same time, and any of them may be killed at any moment. A reader never sees
+half a shard, and the next open removes what a crash left.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from curator.io.store.shards import Damaged, Vectors
 from curator.types import Mask
 
 STALE_SECONDS = 3600.0
-"""Vectors without their .parquet are removed at this age; younger ones may belong to a process that is about to move it."""
+"""Vectors without their .parquet are removed at this age. Younger ones may belong to a process that is about to move it."""
 
 PATIENCE_SECONDS = 60.0
-"""How long a read waits for other processes to stop moving shards; they need well under a second."""
+"""Maximum time that a read waits for other processes to stop moving shards. They need well under a second."""
 
 ABOUT = "store.json"
 FORMAT = "curator.store/2"
@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some of what was asked for: `at` (b,) positions among the keys, their `vectors` (b, d), and their rows with the key."""
+    """A part of a read: `at` (b,) positions among the keys, their `vectors` (b, d), and their rows with the key."""
 
     at: NDArray[np.intp]
     vectors: Vectors
@@ -52,17 +52,17 @@ class Part:
 
 
 class Store:
-    """Vectors and rows under a key each, the SHA-256 of an image's content. Any number of processes may use it at once.
+    """Vectors and rows under keys, which are the SHA-256 of the images' contents. Any number of processes may use it at once.
 
-    What is read is checked: a damaged vector or shard is logged and removed, and its images count as not stored.
+    Everything read is checked. A damaged vector or shard is logged and removed, and its images count as not stored.
 
-    Cost, as processor time where the store holds 1,000,000 vectors of 512 numbers (1.3 GB in 35 shards): 0.4 s for the index,
-    once; then 0.03 s for 1000 images that were stored together, 0.8 s for 1000 from all over, 0.5 s for 100,000 stored
-    together. Opening and reading the 1000 takes 45 MB of memory beside the libraries, the 100,000 take 280 MB.
+    Cost in processor time, for a store of 1,000,000 vectors of 512 numbers (1.3 GB in 35 shards): 0.4 s for the index, once;
+    then 0.03 s for 1000 images that were stored together, 0.8 s for 1000 scattered ones, 0.5 s for 100,000 stored together.
+    Opening and reading the 1000 takes 45 MB of memory besides the libraries; the 100,000 take 280 MB.
     """
 
     def __init__(self, folder: Path, dtype: type[np.float16] | type[np.uint8] = np.float16, about: str = "") -> None:
-        """Open or make the store of vectors of one `dtype`; `about` tells people whose they are.
+        """Open or make the store of vectors of one `dtype`. `about` describes its contents to people.
 
         Raises: CuratorError naming --cache if the folder cannot be written to.
         """
@@ -82,24 +82,24 @@ class Store:
 
     @classmethod
     def for_(cls, cache: Path, encoder_fingerprint: str, measures_fingerprint: str, about: str = "") -> Self:
-        """The store in `cache` of what this encoder and these measures compute; another of either has another store."""
+        """The store in `cache` for this encoder and these measures. Another encoder or other measures have another store."""
         return cls(_folder(cache / "store", f"{encoder_fingerprint}\n{measures_fingerprint}"), np.float16, about)
 
     @classmethod
     def of_patches(cls, cache: Path, fingerprint: str, about: str = "") -> Self:
-        """The store in `cache` of patches that were packed as the fingerprint says."""
+        """The store in `cache` for patches with this fingerprint."""
         return cls(_folder(cache / "patches", fingerprint), np.uint8, about)
 
     def __len__(self) -> int:
-        """How many keys there are."""
+        """The number of keys."""
         return len(self.index())
 
     def keys(self) -> frozenset[str]:
-        """Every key: for a few, as each takes a hundred bytes. See `index`."""
+        """Every key. Use it only for small stores, because each takes a hundred bytes. See `index`."""
         return frozenset(as_text(self.index().keys))
 
     def index(self) -> Index:
-        """All keys that are there now. Only key columns are read, and only if a shard has come or gone.
+        """The index of all current keys. Only key columns are read, and only if shards were added or removed.
 
         Raises: CuratorError if other processes keep changing the store.
         """
@@ -116,10 +116,10 @@ class Store:
         raise self._restless()
 
     def read(self, keys: Sequence[str]) -> tuple[Mask, Vectors, pd.DataFrame]:
-        """What is stored of `keys` (repeats allowed), in their order.
+        """Read what is stored for `keys` (repeats allowed), in their order.
 
-        Returns the mask (n,) of the keys found; their vectors (n_found, d) of the store's dtype, (0, 0) if none; and
-        their rows (index = key).
+        Returns the mask (n,) of the keys found; their vectors (n_found, d) of the store's dtype, (0, 0) if none; and their
+        rows (index = key).
         """
         found = np.zeros(len(keys), np.bool_)
         parts: list[tuple[NDArray[np.intp], pa.Table]] = []
@@ -139,9 +139,9 @@ class Store:
         return found, vectors if found.all() else vectors[found], rows
 
     def scan(self, keys: Sequence[str] | Keys, *, rows: bool = False) -> Iterator[Part]:
-        """What is sound of `keys`, in the order in which it lies on the disk, some 16 MB at a time.
+        """Read the undamaged entries of `keys`, in their order on the disk, about 16 MB at a time.
 
-        With `rows`, all columns of the rows come with it, else the key alone.
+        With `rows`, each part contains all columns of the rows, otherwise only the key.
         """
         wanted = as_keys(keys)
         left = np.arange(len(wanted))
@@ -160,7 +160,7 @@ class Store:
                 name = index.names[index.shard[here[0]]]
                 try:
                     yield from self._scan_shard(name, mine, index.row[here], rows)
-                except FileNotFoundError:  # merged by another process meanwhile: look again where they are
+                except FileNotFoundError:  # merged by another process: look the keys up again
                     gone.append(mine)
                 except Damaged as error:
                     merging.drop(self.folder, name, str(error))
@@ -169,16 +169,18 @@ class Store:
                 raise self._restless()
 
     def gather(self, keys: Sequence[str] | Keys) -> Rows:
-        """The vectors of keys, read when they are asked for."""
+        """The vectors of the keys, read on request."""
         return Rows(self, as_keys(keys))
 
     def append(self, keys: Sequence[str], vectors: Vectors, rows: pd.DataFrame) -> None:
         """Store the rows of `vectors` (n, d) and of `rows` (n, any columns of plain values) under `keys` (n,).
 
-        Raises: CuratorError naming --cache if it cannot be written.
+        Raises: CuratorError naming --cache if the store cannot be written.
         """
         if not len(keys) == len(vectors) == len(rows):
-            raise ValueError(f"{len(keys)} keys, {len(vectors)} vectors and {len(rows)} rows to store")
+            raise ValueError(
+                f"got {len(keys)} keys, {len(vectors)} vectors and {len(rows)} rows; equal numbers are needed to store"
+            )
         if not len(keys):
             return
         kept = np.ascontiguousarray(vectors, dtype=self.dtype)
@@ -190,7 +192,7 @@ class Store:
             raise _unwritable(self.folder, error) from None
 
     def _read_index(self, names: Sequence[str]) -> Index | None:
-        """The index of these shards; None if one is gone meanwhile, or had to be dropped."""
+        """The index of these shards. None if one was removed, or had to be dropped."""
         keys, forms = [], []
         for name in names:
             try:
@@ -210,7 +212,7 @@ class Store:
     def _scan_shard(
         self, name: str, mine: NDArray[np.intp], rows: NDArray[np.int32], with_rows: bool
     ) -> Iterator[Part]:
-        """The sound ones of these `rows` of a shard, which are those of the keys at `mine`."""
+        """The undamaged ones of these `rows` of a shard, which belong to the keys at `mine`."""
         table, form = shards.read_table(self.folder, name, None if with_rows else [shards.KEY, shards.CRC])
         vectors = shards.map_vectors(self.folder, name, form)
         self._touch(name)
@@ -222,30 +224,30 @@ class Store:
             block = vectors[rows[part]]
             sound = shards.checksums(block) == crc[rows[part]]
             n_hurt += int((~sound).sum())
-            if sound.any():  # of an empty part nobody could say how many places it has
+            if sound.any():  # the number of columns of an empty part would be unknown
                 yield Part(mine[part][sound], block[sound], table.take(pa.array(rows[part][sound])))
         if n_hurt:
             _log.warning("%d vectors of the cache are damaged (%s); their images are computed again", n_hurt, name)
             merging.rewrite(self.folder, [name])
 
     def _describe(self, about: str) -> None:
-        """Say in the folder what it is, and that it was used now."""
+        """Write a description into the folder, and mark the store as used now."""
         content = json.dumps({"schema": FORMAT, "dtype": self.dtype.name, "about": about}).encode()
         path = self.folder / ABOUT
         if not path.exists() or (about and path.read_bytes() != content):
             write_whole(path, lambda part: part.write_bytes(content))
-        with suppress(PermissionError):  # another user's, in a cache that a group shares
+        with suppress(PermissionError):  # the file belongs to another user of a shared cache
             os.utime(path)
 
     def _touch(self, name: str) -> None:
-        """Note, once, that a shard was used: `curator cache prune` removes what was not."""
+        """Mark a shard as used, once. `curator cache prune` removes unused shards."""
         if name not in self._touched:
             self._touched.add(name)
             with suppress(PermissionError):
                 os.utime(self.folder / f"{name}.parquet")
 
     def _sweep(self) -> None:
-        """Remove what a crash left: unfinished files, and vectors whose .parquet never came."""
+        """Remove what a crash left: unfinished files, and vectors without a .parquet."""
         sweep(self.folder)
         for path in self.folder.glob("shard-*.npy"):
             if path.with_suffix(".parquet").exists():
@@ -253,15 +255,17 @@ class Store:
             try:
                 if time.time() - path.stat().st_mtime > STALE_SECONDS:
                     path.unlink()
-            except OSError:  # another process was quicker
+            except OSError:  # another process removed it first
                 continue
 
     def _restless(self) -> CuratorError:
-        return CuratorError(f"the cache {self.folder} keeps changing. Let the other curator finish, or give --cache.")
+        return CuratorError(
+            f"the cache {self.folder} keeps changing; wait until the other curator has finished, or give another --cache."
+        )
 
 
 class Rows:
-    """The vectors of some keys in their order, read from the store when they are asked for."""
+    """The vectors of some keys in their order, read from the store on request."""
 
     def __init__(self, store: Store, keys: Keys) -> None:
         self._store, self._keys = store, keys
@@ -272,7 +276,7 @@ class Rows:
     def __getitem__(self, rows: Any) -> Vectors:
         """(m, d) for a slice or an array of m positions.
 
-        Raises: CuratorError if the store has lost some of them since they were found in it.
+        Raises: CuratorError if the store has lost some of the keys since they were found.
         """
         keys = self._keys[rows]
         out, n = np.zeros((0, 0), self._store.dtype), 0
@@ -282,28 +286,28 @@ class Rows:
             out[at] = vectors
             n += len(at)
         if n < len(keys):
-            raise CuratorError(f"the cache {self._store.folder} lost {len(keys) - n} images just stored. Run again.")
+            raise CuratorError(f"the cache {self._store.folder} lost {len(keys) - n} images just stored; run again.")
         return out
 
     def blocks(self) -> Iterator[tuple[NDArray[np.intp], Vectors]]:
-        """All that are sound, some 16 MB at a time, in the order in which they lie on the disk: positions and vectors."""
+        """All undamaged vectors, about 16 MB at a time, in their order on the disk: positions and vectors."""
         for part in self._store.scan(self._keys):
             yield part.at, part.vectors
 
     def take(self, rows: Any) -> Rows:
-        """Some of them, still unread."""
+        """Some of the rows, not read yet."""
         return Rows(self._store, self._keys[rows])
 
 
 def _folder(parent: Path, fingerprint: str) -> Path:
-    """The folder of one store. What an earlier version kept of the same lies beside it, and is not read."""
+    """The folder of one store. The folder of an earlier version lies beside it and is not read."""
     old = parent / hashlib.sha256(fingerprint.encode()).hexdigest()[:24]
     if old.is_dir():
-        _log.info("%s is of an earlier version and is not read; `curator cache prune` removes it", old)
+        _log.info("%s was written by an earlier version and is not read; `curator cache prune` removes it", old)
     return parent / hashlib.sha256(f"{FORMAT}\n{fingerprint}".encode()).hexdigest()[:24]
 
 
 def _unwritable(folder: Path, error: OSError) -> CuratorError:
     return CuratorError(
-        f"cannot write to the cache {folder} ({error.strerror or error}). Make room or give another folder with --cache."
+        f"cannot write to the cache {folder} ({error.strerror or error}); make room or give another folder with --cache."
     )
