@@ -24,7 +24,7 @@ from pandas import read_parquet
 from PIL import Image
 from planted import indicators
 
-from curator import attributes, encoders, exporters, recommenders
+from curator import attributes, encoders, exporters, readers, recommenders
 from curator.cli.main import COMMANDS, cli
 from curator.config import AuditSettings, Settings, read_settings
 from curator.encoders.pixels import PREPROCESSING
@@ -284,6 +284,7 @@ def test_the_settings_example_names_every_setting_and_its_default(tmp_path: Path
 REGISTRIES = {
     "attributes": attributes.FAMILIES,
     "encoders": encoders.REGISTRY,
+    "readers": readers.READERS,
     "recommenders": recommenders.STRATEGIES,
     "exporters": exporters.EXPORTERS,
 }

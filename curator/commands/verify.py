@@ -133,7 +133,7 @@ def _everything(old: Content, new: Content) -> Iterator[str]:
     for key in (k for k in old if k in new and k not in ("versions", "source", "notes")):
         was, now = old[key], new[key]
         if key in ("dataset", "encoder"):
-            elsewhere = ("root",) if key == "dataset" else ("name", "note")
+            elsewhere = ("root", "name") if key == "dataset" else ("name", "note")
             was, now = ({k: v for k, v in part.items() if k not in elsewhere} for part in (was, now))
         yield from _value(key, "the file", was, now)
 

@@ -38,7 +38,7 @@ def read_audit(path: Path, what: str) -> tuple[AuditDocument, dict[str, Any]]:
     except ValueError as e:
         raise InputError(f"{path} is a damaged audit.json ({e}); give one that `curator audit` wrote.") from e
     for raw, finding in zip(content["findings"], document.findings, strict=True):
-        raw["id"] = finding.id  # it follows from class, attribute and value, whatever the file says
+        raw.setdefault("id", finding.id)
     return document, content
 
 

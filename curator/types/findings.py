@@ -57,9 +57,9 @@ class Reliance(Struct, frozen=True):
     gap: Annotated[
         Difference | None,
         Meta(description="Accuracy of a probe on images that follow the shortcut minus that on images that break it."),
-    ]
-    gap_ci: Interval | None
-    n_conflicting: Annotated[Count, Meta(description="Images that break the shortcut.")]
+    ] = None
+    gap_ci: Interval | None = None
+    n_conflicting: Annotated[Count, Meta(description="Images that break the shortcut.")] = 0
     intervention_drop: Annotated[
         Difference | None,
         Meta(description="Fall of the mean probability of the right class when the attribute is edited."),

@@ -180,7 +180,7 @@ def test_a_leak_fails_only_where_it_is_asked_for(run: Run, data: Path, tmp_path:
         (split / "test" / name).mkdir(parents=True)
         shutil.copy(data / name / "0.png", split / "test" / name / "again.png")
     done = run("audit", split, "--model", "pixels", "--fail-on", "leak")
-    assert (done.code, failures(done)) == (3, ["no picture in two splits"])
+    assert (done.code, failures(done)) == (3, ["no image in two splits"])
     assert [r["ruleId"] for r in results(done)].count("leak") == len(done.file("audit.json")["duplicates"]["leaks"]) > 0
     based = ["--fail-on", "leak", "--baseline", done.folder / "audit.json"]
     again = run("audit", split, "--model", "pixels", *based)

@@ -83,7 +83,7 @@ def test_shares_are_those_of_an_audit_of_all(run, of_all):
             known = table["metadata.site"].notna()
             assert (f.n_class, f.n_with) == ((inside & known).sum(), (inside & has).sum())
             assert f.share_elsewhere == (~inside & has).sum() / (~inside & known).sum()
-            assert f"Known for {f.n_class} of 150 and, elsewhere" in f.sentence
+            assert f"Known for {f.n_class} of 150 of them" in f.sentence
     assert run.audit.n_tests > 0
     assert run.notes[-2:][0].startswith(
         "Shares, effects and tests are of 300 of 360 images, those of the train split. 150 of"

@@ -11,14 +11,16 @@ import pandas as pd
 import pytest
 from changed import replace
 from click.testing import CliRunner
+from report_example import make_run
 
+from curator import attributes
 from curator.cli.main import cli
 from curator.commands.selftest import ELSEWHERE, PLANTS, _counts, _found, _labels, _sample, selftest
 from curator.commands.session import Session
 from curator.errors import DataError
 from curator.io import editing
 from curator.report.selftest import meaning, selftest_document
-from curator.types import Audit, Dataset, Finding
+from curator.types import Audit, Dataset, Finding, Measures
 from curator.types.selftest import Planted, SelfTest
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schema" / "selftest.json").read_text(encoding="utf-8"))
@@ -82,8 +84,16 @@ def finding(name: str, attribute: str, *same: str) -> Finding:
     ],
 )
 def test_a_hit_is_of_the_class_and_the_family(found: Finding, n_classes: int, expected: bool) -> None:
-    audit = Audit((found,), "shortcuts found", None, 9)
-    assert _found(audit, "a", PLANTS["border"].families, n_classes) is expected
+    shown = {c.name: c for _, family in attributes.photo_families() for c in family.columns}
+    columns = tuple(shown[name] for name in ("border.frame", "background.colour"))
+    frame = pd.DataFrame({c.name: ["x"] for c in columns})
+    run = replace(make_run(), audit=Audit((found,), "shortcuts found", None, 9), measures=Measures(frame, columns))
+    assert _found(run, "a", "border", n_classes) is expected
+
+
+def test_every_plant_is_shown_by_an_attribute() -> None:
+    shown = {plant for _, family in attributes.photo_families() for c in family.columns for plant in c.planted_by}
+    assert shown == set(PLANTS)
 
 
 def test_a_lone_class_is_split_and_small_ones_are_left_out() -> None:

@@ -243,7 +243,10 @@ def test_a_stripped_export_holds_no_secret(tmp_path: Path, format: str) -> None:
     dataset, plan = data_set(tmp_path / "data", files)
     frame = pd.DataFrame({"exif.camera": [SECRETS[0].decode()] * 3, "light.brightness": [0.5] * 3}, index=dataset.ids)
     kinds = ("exif.camera", "category", "file"), ("light.brightness", "number", "image")
-    measures = Measures(frame, tuple(Column(n, k, w, "{value}", "not {value}") for n, k, w in kinds))  # type: ignore[arg-type]
+    measures = Measures(
+        frame,
+        tuple(Column(n, k, w, "{value}", "not {value}", in_header=n.startswith("exif.")) for n, k, w in kinds),  # type: ignore[arg-type]
+    )
     assert export(dataset, plan, tmp_path / "out", format=format, measures=measures, link="bare") == 3
     whole = b"".join(p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file())
     assert len(whole) > 3000

@@ -13,7 +13,7 @@ from curator.config import AuditSettings
 from curator.shortcuts import detection, indicators, redundancy
 from curator.shortcuts.association import count, exact_tests
 from curator.shortcuts.redundancy import Ties
-from curator.types import Column, Measures
+from curator.types import Column, Coverage, Measures
 
 SETTINGS = AuditSettings(n_permutations=0)
 
@@ -132,7 +132,7 @@ def test_shares_of_sparse_values_say_of_how_many_images_they_are():
     camera[:50] = "nikon"
     camera[60:90] = "canon"
     first = audit(labels, table(labels, exif__camera=("category", "file", camera)), 2)[0]
-    assert first.sentence.endswith("Known for 50 of 60 and, elsewhere, 30 of 60.")
+    assert first.coverage == Coverage(50, 60, 30, 60)
 
 
 def test_folding_many_hits_of_many_classes_takes_seconds():
@@ -169,7 +169,7 @@ def test_a_prompt_that_can_be_believed_leads_its_group():
     first = lawns(0.0, agrees)[0]
     assert first.attribute == "concept.grass"
     assert {s.split("=")[0] for s in first.same_as} >= {"background.colour", "words.3"}
-    assert first.sentence.startswith("93% [84, 97] of c0 show grass")
+    assert (first.phrase, round(first.share_in_class, 2)) == ("show grass", 0.93)
 
 
 def test_a_prompt_that_may_be_wrong_does_not_lead():
