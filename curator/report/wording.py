@@ -144,12 +144,13 @@ def facts(f: Finding) -> tuple[str, ...]:
 
     >>> f = Finding(
     ...     class_name="bunny", attribute="a", value="b", kind="context", severity="high", effect=0.8, p=1e-9, q=1e-8,
-    ...     reliance=Reliance(0.31, (0.22, 0.4), 4)
+    ...     times=19.0, reliance=Reliance(0.31, (0.22, 0.4), 4)
     ... )
     >>> facts(f)
-    ('q 1e-8', 'probe accuracy +31 points [+22, +40] on images that follow it')
+    ('19 times as common as in the others', 'q 1e-8', 'probe accuracy +31 points [+22, +40] on images that follow it')
     """
-    said = [] if f.q is None else [f"q {probability(f.q)}"]
+    said = [] if f.times is None else [f"{f.times:.2g} times as common as in the others"]
+    said += [] if f.q is None else [f"q {probability(f.q)}"]
     if f.reliance is not None and f.reliance.gap is not None:
         said.append(f"probe accuracy {points(f.reliance.gap, f.reliance.gap_ci)} on images that follow it")
     return tuple(said)

@@ -74,6 +74,7 @@ def _finding(
         share_elsewhere_ci=there[1:],
         effect=hit.effect,
         effect_ci=hit.effect_ci,
+        times=here[0] / there[0] if there[0] else None,
         p=hit.p,
         q=hit.q,
         severity=severity(hit.effect_ci[0] - column.bias, column.kind, settings),

@@ -145,6 +145,10 @@ class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
     sentence: Annotated[str, Meta(description="The finding in words, with its intervals.")] = ""
     example_ids: Annotated[tuple[Name, ...], Meta(description="Images of the class that have the value.")] = ()
     counterexample_ids: Annotated[tuple[Name, ...], Meta(description="Images of the class that lack it.")] = ()
+    times: Annotated[
+        float | None,
+        Meta(description="share_in_class over share_elsewhere; null where no other image has the value."),
+    ] = None
     n_class: Count = 0
     n_with: Count = 0
     confirmation: Annotated[

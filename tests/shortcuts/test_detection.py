@@ -67,6 +67,7 @@ def test_planted_share_is_found_with_its_class_and_size():
         top = found.findings[0]
         assert (top.id, found.verdict, top.severity) == ("class1:grass=yes", "shortcuts found", "high")
         assert abs(top.effect - 0.8) < 0.2
+        assert top.times == pytest.approx(top.share_in_class / top.share_elsewhere)
         assert top.effect_ci[0] < top.effect < top.effect_ci[1]
         held += [
             top.effect_ci[0] <= 0.8 <= top.effect_ci[1],
