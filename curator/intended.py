@@ -133,6 +133,7 @@ def accept(audit: Audit, entries: Sequence[Intended]) -> tuple[Audit, tuple[str,
             f"{len(accepted)} of {len(marked)} findings are accepted by the settings (intended) "
             "and do not count in the verdict.",
         )
-        if not any(f.kind != "object" and f.borne_out for f in left) and verdict == "shortcuts found":
+        counts = any(f.borne_out and (f.kind != "object" or audit.counts_objects) for f in left)
+        if not counts and verdict == "shortcuts found":
             verdict = "none found"
     return replace(audit, findings=(*left, *accepted), verdict=verdict), tuple(notes)

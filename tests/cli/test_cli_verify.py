@@ -194,7 +194,7 @@ def test_the_seed_of_the_file_is_used(verify, content: dict[str, Any]) -> None:
 
 def test_what_does_not_matter_is_a_note(verify, content: dict[str, Any]) -> None:
     old = harm(content, edited("versions", "numpy", value="1.0.0"))
-    old["findings"][0]["effect"] += 1e-9
+    old["findings"][0]["effect"] -= 1e-9
     del old["settings"]["audit"]["n_examples"]
     old["label_errors"] = []
     old["clusters"] = []
