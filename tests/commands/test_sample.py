@@ -198,7 +198,7 @@ def test_what_the_cache_loses_meanwhile_is_one_line(data, cache, tmp_path):
 
 
 def test_with_a_pool_it_is_refused(data, cache):
-    with pytest.raises(InputError, match="leave --sample or --pool out"):
+    with pytest.raises(InputError, match="--sample and --pool cannot be used together"):
         audit(data, session(cache, 150), pool=data)
 
 
@@ -245,7 +245,7 @@ def test_other_commands_say_that_they_look_at_all(data, cache):
     work = session(cache, 150)
     found = audit_embedded(work.embed(work.scan(data)), work)
     assert (len(found.dataset), found.whole) == (N, None)
-    assert "All 360 images were audited; the setting `sample` is for `curator audit` alone." in found.notes
+    assert "All 360 images were audited: only `curator audit` uses the setting `sample`." in found.notes
 
 
 def test_embeddings_that_are_there_already_are_drawn_from(tmp_path):
