@@ -104,7 +104,7 @@ def check_output(page: Path, mark: str, workdir: Path, ran: dict[str, str]) -> i
     Returns how many statements were found to the digit.
     """
     exact = re.compile(
-        r"\d+% \[\d+, \d+\] of [^;]*?\.(?=\s)|\d+ of \d+ bunny [^;(]*;|exit code \d+|\(there are \d+\)|bunny/\w+\.jpg"
+        r"\d+% of \w+ images [^;]*?\.(?=\s)|\d+ of \d+ bunny images [^;(]*?\.|exit code \d+|\(there are \d+\)|bunny/\w+\.jpg"
     )
     n_exact = 0
     for block, shown in followed_by_output(page):
