@@ -111,7 +111,7 @@ def test_what_is_accepted_fails_nothing_and_stays(audit: Callable[..., Done], se
     page = (done.folder / "report.html").read_text("utf-8")
     assert "No shortcut found" in page
     assert "<dt>Accepted</dt><dd>drawn so</dd>" in page
-    assert "beyond what you accept" in page
+    assert "beyond the findings that you accept" in page
 
 
 def test_the_rest_still_fails_and_comes_first(run: Run, tmp_path: Path, settings) -> None:

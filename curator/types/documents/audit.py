@@ -45,7 +45,7 @@ class ClusterSummary(Struct, frozen=True, kw_only=True):
 
 
 class Search(Struct, frozen=True, kw_only=True):
-    """How duplicates were looked for, where not every pair of images was compared."""
+    """How duplicates were searched, if not every pair of images was compared."""
 
     method: Literal["index"]
     n_sampled: Count
@@ -63,7 +63,7 @@ class Duplicates(Struct, frozen=True, kw_only=True):
 
 
 class LeftOut(Struct, frozen=True, kw_only=True):
-    """How many entries of each list are not in the file; no key where all are."""
+    """How many entries of each list are not in the file. A list that is complete has no key."""
 
     duplicate_groups: Count | Optional = ABSENT
     duplicate_ids: Count | Optional = ABSENT
