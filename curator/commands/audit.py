@@ -67,7 +67,7 @@ def audit(data: Data, session: Session | None = None, *, pool: Data | None = Non
         return audit_embedded(ready, session)
     if sampled:
         if isinstance(data, str) and data.startswith("fiftyone:"):
-            note = "Embeddings that FiftyOne has of these images are not used with a sample."
+            note = "FiftyOne's embeddings of these images are not used with --sample."
             session = replace(session, notes=(*session.notes, note))
         drawn = sampled_counts.of_images(one_class(dataset), session)
         return audit_embedded(drawn.sample, session, drawn=drawn)
@@ -90,12 +90,12 @@ def audit_embedded(
         notes.append(f"{n_made} images of the data are synthetic. They are audited like the others.")
     if settings.audit.concepts and not session.encoder.info.text:
         notes.append(
-            f"{settings.audit.concepts} is not used: {session.encoder.info.name} cannot read prompts. CLIP can."
+            f"{settings.audit.concepts} is not used, because {session.encoder.info.name} cannot read prompts. CLIP can."
         )
     labels = data.train_labels()
     if labels is not data.labels:
         notes.append(
-            f"Findings are about the {int((labels >= 0).sum())} images of the train split, as a network would see them."
+            f"Findings describe only the {int((labels >= 0).sum())} images of the train split, which a network would see."
         )
     table = indicators.build(measures, settings.audit.cuts)
     # Embeddings that came without their pictures have neither; see `readers.clip_retrieval`.
@@ -110,7 +110,7 @@ def audit_embedded(
         counts, whole, said_of_all = sampled_counts.count(drawn, table, session)
         notes += said_of_all
     elif 0 < settings.audit.sample < len(data):
-        notes.append(f"All {len(data):,} images were audited: only `curator audit` uses the setting `sample`.")
+        notes.append(f"All {len(data):,} images were audited, because only `curator audit` uses the setting `sample`.")
     found = _test(embedded, labels, measures, table, session, pool, _pictures(data.ids, groups), counts)
     found = replace(found, findings=wording.worded(found.findings))
     cross = evidence.cross_fit(embedded, labels, session)
@@ -118,7 +118,7 @@ def audit_embedded(
     small = [name for name, size in zip(data.classes, sizes, strict=True) if 0 < size < evidence.SMALLEST]
     if small and len(data.classes) > 1:
         notes.append(
-            f"Classes with fewer than {evidence.SMALLEST} images get no probe, so no reliance and no label check: "
+            f"Classes without reliance and label check, because they have fewer than {evidence.SMALLEST} images: "
             f"{', '.join(small)}."
         )
     part = inspected_sample.part(found.findings, embedded, labels, table, measures, cross, session.rng("part"))
@@ -156,7 +156,7 @@ def _sampled(n: int, recall: Recall | None) -> list[str]:
     """What a reader must know of a set too large for everything to be asked of every image."""
     if recall is None:
         return []
-    said = "none has a duplicate"
+    said = "none had a duplicate"
     if recall.n_pairs:
         low, high = stats.wilson(recall.n_found, recall.n_pairs)
         said = (
@@ -164,8 +164,8 @@ def _sampled(n: int, recall: Recall | None) -> list[str]:
             f"{recall.n_found / recall.n_pairs:.0%} [{100 * float(low):.0f}, {100 * float(high):.0f}]"
         )
     return [
-        f"Of {n:,} images an index finds the duplicates; not every pair is compared, and each find is checked. "
-        f"Of {recall.n_sampled:,} images that were compared with all others, {said}.",
+        f"An index finds the duplicates among {n:,} images; not every pair is compared, and each match is checked. "
+        f"As a check, {recall.n_sampled:,} images were compared with all others: {said}.",
         "Counts and tests use all images. Clusters, probes and examples use a random sample (docs/limits.md).",
     ]
 

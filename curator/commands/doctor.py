@@ -107,7 +107,7 @@ def _check_gpu(torch_sees: str | None) -> Check:
         return Check("gpu", "ok", "none; everything runs on the CPU")
     line = out.strip().splitlines()[0]
     if torch_sees is None:
-        return Check("gpu", "warn", f"{line}, but torch does not load", _torch.MEND_TORCH)
+        return Check("gpu", "warn", f"{line}, but torch cannot be imported", _torch.MEND_TORCH)
     return Check(
         "gpu", "warn", f"{line}, but torch does not see it: a CPU-only torch or an old driver", _torch.MEND_TORCH
     )
@@ -141,14 +141,14 @@ def _check_clip() -> Check:
     if path:
         return Check(name, "ok", f"{open_clip.DEFAULT} at {path}")
     mend = f"run `curator audit DATA --model {open_clip.DEFAULT}` once with a network (600 MB)"
-    return Check(name, "warn", f"{open_clip.DEFAULT} is not cached; `--model auto` fetches it or uses embedded", mend)
+    return Check(name, "warn", f"{open_clip.DEFAULT} is not cached; `--model auto` downloads it or uses embedded", mend)
 
 
 def _check_network() -> Check:
     why = _hub.unreachable()
     if not why:
         return Check("model hub", "ok", f"{_hub.endpoint()} answers")
-    mend = "only CLIP's first download needs it; a mirror is named by HF_ENDPOINT, a proxy by HTTPS_PROXY"
+    mend = "only CLIP's first download needs it; name a mirror with HF_ENDPOINT or a proxy with HTTPS_PROXY"
     return Check("model hub", "warn", why, mend)
 
 
@@ -171,7 +171,7 @@ def _check_mongodb() -> Check:
             return Check(name, "ok", f"mongod {version[1]}{version[2]} at {path}")
     linux = sys.platform == "linux" and platform.machine() == "x86_64"
     mend = MEND_MONGOD if linux else "install MongoDB 6 or later, or set FIFTYONE_DATABASE_URI"
-    return Check(name, "warn", "; ".join(wrong) or "no mongod; `curator browse` needs one, nothing else does", mend)
+    return Check(name, "warn", "; ".join(wrong) or "mongod was not found; only `curator browse` needs it", mend)
 
 
 def _mongods() -> list[Path]:
@@ -198,7 +198,9 @@ def _check_cache(cache: Path) -> Check:
         return Check("cache", "fail", f"{cache} cannot be written ({error.strerror})", "name another with --cache DIR")
     found = f"{cache}, {free / 1e9:.1f} GB free"
     if free < FREE_NEEDED:
-        return Check("cache", "warn", found, "CLIP needs 2 GB: free some, or name another folder with --cache DIR")
+        return Check(
+            "cache", "warn", found, "CLIP needs 2 GB; free some space, or name another folder with --cache DIR"
+        )
     return Check("cache", "ok", found)
 
 

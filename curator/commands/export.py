@@ -49,7 +49,7 @@ def plan_splits(
     rows = np.flatnonzero(run.dataset.labels >= 0)
     if not len(rows):
         raise DataError(
-            "no image has a label, so there is nothing to balance; give DATA with class folders or a label column."
+            "no image has a label; labels are needed to balance splits; give DATA with class folders or a label column."
         )
     ids = run.dataset.ids[rows]
     value = np.full(len(rows), "all", dtype=object)
@@ -100,9 +100,9 @@ def check_columns(dataset: Dataset, group_columns: Sequence[str]) -> None:
     known = [str(c) for c in dataset.metadata.columns]
     for column in group_columns:
         if column not in known:
-            only = "only a table (.csv, .jsonl, .parquet) has columns besides path, label and split."
+            only = "only a table (.csv, .jsonl, .parquet) has further columns."
             hint = did_you_mean(column, known, f"there are: {', '.join(known)}.") if known else only
-            raise InputError(f"the data have no column {column!r} to group by; {hint}")
+            raise InputError(f"the data has no column {column!r} to group by; {hint}")
 
 
 def _notes(run: AuditRun, plan: SplitPlan, group_columns: Sequence[str]) -> list[str]:
@@ -110,24 +110,28 @@ def _notes(run: AuditRun, plan: SplitPlan, group_columns: Sequence[str]) -> list
     notes = []
     own = [s for s in dict.fromkeys(run.dataset.splits.tolist()) if s]
     if own:
-        notes.append(f"The data has splits of its own ({', '.join(sorted(own))}); the images are dealt out anew.")
+        notes.append(f"The data already has splits ({', '.join(sorted(own))}); the images are split anew.")
     for cell, counts in zip(plan.got.index.tolist(), plan.got.to_dict("records"), strict=True):
         n, empty = int(sum(counts.values())), [str(split) for split, k in counts.items() if not k]
         if empty:
             images = "1 image" if n == 1 else f"{n} images"
             why = "" if n < len(counts) else " (duplicates stay together, or the split is small)"
-            notes.append(f"{', '.join(str(part) for part in cell)}: {images}, none in {' or '.join(empty)}{why}.")
+            notes.append(
+                f"{', '.join(str(part) for part in cell)}: {images}, none of them in {' or '.join(empty)}{why}."
+            )
     whole = " and ".join(["duplicates", *(f"images of one {column}" for column in group_columns)])
     off = [
         f"{', '.join(str(part) for part in cell)}: {int(plan.got.loc[cell, split])} in {split} where "
-        f"{plan.asked.loc[cell, split]:.1f} were asked, for {whole} stay together."
+        f"{plan.asked.loc[cell, split]:.1f} were wanted, because {whole} stay together."
         for cell in plan.got.index
         for split in plan.got.columns
         if abs(plan.got.loc[cell, split] - plan.asked.loc[cell, split]) > 1 and plan.got.loc[cell, split]
     ]
     notes += off[:_MAX_DEVIATIONS]
     if len(off) > _MAX_DEVIATIONS:
-        notes.append(f"{len(off) - _MAX_DEVIATIONS} more cells differ by more than an image; splits.json has them all.")
+        notes.append(
+            f"{len(off) - _MAX_DEVIATIONS} more cells differ by more than one image; splits.json lists all of them."
+        )
     return notes
 
 
@@ -138,10 +142,10 @@ def with_synthetic(plan: SplitPlan, made_of: Mapping[str, Collection[str]]) -> S
     """
     train = splits.training_split(list(plan.got.columns), plan.asked)
     safe = [id for id, parts in made_of.items() if parts and all(plan.assignment.get(p) == train for p in parts)]
-    notes = [f"Synthetic images, in {train} only and not counted with the others: {len(safe)}."]
+    notes = [f"Synthetic images, which are in {train} only and are not counted with the others: {len(safe)}."]
     if len(safe) < len(made_of):
         notes.append(
-            f"Synthetic images that are left out, for what they are made of is not all in {train}: {len(made_of) - len(safe)}."
+            f"Synthetic images that are left out because not all their sources are in {train}: {len(made_of) - len(safe)}."
         )
     assignment = {**plan.assignment, **dict.fromkeys(safe, train)}
     weights = {**plan.weights, **dict.fromkeys(safe, 1.0)} if plan.weights else plan.weights

@@ -50,7 +50,7 @@ def forecast(data: Data, session: Session | None = None, *, target: float = 0.95
         InputError: a target that is no fraction between 0 and 1.
     """
     if not 0 < target < 1:
-        raise InputError(f"the target is a fraction between 0 and 1, such as 0.95; found {target:g}.")
+        raise InputError(f"the target is {target:g}; a fraction between 0 and 1 is needed; give for example 0.95.")
     session = session or Session.open()
     embedded = session.embed(session.scan(data))
     chosen = _choose(embedded, session)
@@ -68,10 +68,12 @@ def forecast(data: Data, session: Session | None = None, *, target: float = 0.95
     needed = law.needed(target)
     notes = [*session.notes, *chosen.notes, *said]
     if chosen.n_now < FEW:
-        notes.append(f"With fewer than {FEW} images of a class a forecast is a guess. Add some, ask again.")
+        notes.append(
+            f"A class has fewer than {FEW} images, so this forecast is a guess. Add images and forecast again."
+        )
     if needed.n_per_class is not None and needed.n_per_class > FAR * chosen.n_now:
         notes.append(
-            f"More than {FAR} times the images that are there: so far ahead no forecast was checked. Add some, ask again."
+            f"The forecast is for more than {FAR} times the present images, which was never checked. Add images, try again."
         )
     return Forecast(
         target=target,
@@ -124,14 +126,14 @@ def _choose(embedded: Embedded, session: Session) -> _Chosen:
     data, notes = embedded.dataset, list[str]()
     pictures, labelled = _pictures(embedded, session), data.labels >= 0
     if (~labelled).any():
-        notes.append(f"Images without a label, which are left out: {int((~labelled).sum())}.")
+        notes.append(f"Images that are left out because they have no label: {int((~labelled).sum())}.")
     split = next((s for s in ("test", "val") if s in data.splits and "train" in data.splits), None)
     train = labelled & (data.splits == "train") if split else labelled
     test = labelled & (data.splits == split) if split else np.zeros(len(data), np.bool_)
     leaked = test & np.isin(pictures, pictures[train])
     test &= ~leaked
     if leaked.any():
-        notes.append(f"Test images that repeat a training image, which are left out: {int(leaked.sum())}.")
+        notes.append(f"Test images that are left out because they repeat a training image: {int(leaked.sum())}.")
     kept, small = [], []
     for k, name in enumerate(data.classes):
         own = data.labels == k
@@ -142,25 +144,29 @@ def _choose(embedded: Embedded, session: Session) -> _Chosen:
             small.append(f"{name} ({n}{f', {int((test & own).sum())} in {split}' if split else ''})")
     if len(kept) < 2:
         raise DataError(
-            f"a forecast needs two classes of {SMALLEST} different pictures{f', and as many in {split}' if split else ''}; "
-            f"{len(kept)} of {len(data.classes)} {'has' if len(kept) == 1 else 'have'} them: add images."
+            f"{len(kept)} of {len(data.classes)} classes have {SMALLEST} different images"
+            f"{f', and as many in {split}' if split else ''}; a forecast needs two such classes; add images."
         )
     if len(kept) > MOST_CLASSES:
-        raise DataError(f"a forecast is made for at most {MOST_CLASSES} classes; found {len(kept)}, give some of them.")
+        raise DataError(
+            f"the data has {len(kept)} classes; a forecast allows at most {MOST_CLASSES}; give fewer classes."
+        )
     if small:
-        notes.append(f"Classes with fewer than {SMALLEST} different pictures, which are left out: {', '.join(small)}.")
+        notes.append(
+            f"Classes that are left out because they have fewer than {SMALLEST} different images: {', '.join(small)}."
+        )
     most, rng = MOST_IMAGES // len(kept), session.rng("forecast images")
     parts = [np.flatnonzero((train | test) & (data.labels == k)) for k in kept]
     rows = np.concatenate([np.sort(rng.permutation(part)[:most]) for part in parts])
     if max(map(len, parts)) > most:
-        notes.append(f"At most {most:,} images of a class take part, drawn at random.")
+        notes.append(f"The forecast uses at most {most:,} images per class, drawn at random.")
     labels = np.searchsorted(kept, data.labels[rows]).astype(np.int32)
     names = tuple(data.classes[k] for k in kept)
     counts = np.bincount(labels[train[rows]]).astype(np.int32)
     if counts.max() >= 2 * counts.min():
         notes.append(
-            f"The curve ends where the smallest class does: {names[int(counts.argmin())]}, {int(counts.min())} images. Of "
-            "larger classes it takes as many."
+            f"The curve ends at the size of the smallest class: {names[int(counts.argmin())]}, {int(counts.min())} images. "
+            "Larger classes are cut to the same size."
         )
     tested = f"the {split} split" if split else f"all images, each by probes that had not seen it ({N_FOLDS} folds)"
     return _Chosen(
@@ -200,8 +206,8 @@ def _repeats(chosen: _Chosen, rng: np.random.Generator) -> tuple[list[list[tuple
     sizes = learning_curve.sizes(min(largest, most))
     if len(sizes) < learning_curve.FEWEST_SIZES:
         raise DataError(
-            f"with images of one picture kept together, {largest} of a class are left to train on; a forecast needs "
-            "5: add different pictures."
+            f"with duplicates kept together, {largest} images of a class are left to train on; a forecast needs "
+            "5; add different images."
         )
     return repeats, sizes
 
@@ -246,12 +252,12 @@ def _zero_shot(chosen: _Chosen, trials: Trials, boot: Bootstrap, session: Sessio
     try:
         towers = unit(unit(session.encoder.encode_text(prompts)).reshape(len(things), len(TEMPLATES), -1).mean(1))
     except MissingExtraError as e:
-        return None, [f"Without zero-shot accuracy: {e}"]
+        return None, [f"There is no zero-shot accuracy: {e}"]
     tested = chosen.vectors if chosen.test is None else chosen.vectors[chosen.test]
     errors = boot.of_guesses((tested @ towers.T).argmax(1) == trials.labels)
     means = f"the class names as prompts, read by {info.name}"
     if info.kind == "embedded":
-        means += " and a sentence model, which are not CLIP"
+        means += " and a sentence model instead of CLIP"
     point = errors.points()[0]
     return ZeroShot(point.accuracy, point.ci, means), []
 

@@ -65,11 +65,13 @@ def recommend(
     session = session or Session.open()
     STRATEGIES.get(strategy or session.settings.recommend.strategy)  # before the work, not after it
     if mode not in MODES:
-        raise InputError(f"there is no mode {mode!r}; there are: {', '.join(MODES)}.")
+        raise InputError(f"the mode {mode!r} is unknown; use one of {', '.join(MODES)}.")
     if pool is None and mode == "swap":
-        raise InputError("mode swap adds as many images as it drops; give a --pool to add from, or use --mode drop.")
+        raise InputError(
+            "--mode swap adds as many images as it drops; a pool is needed; give --pool, or use --mode drop."
+        )
     if pool is None and review is not None:
-        raise InputError("a review is of images of a pool; give the --pool that they were recommended from.")
+        raise InputError("a review needs the pool that its images come from; give --pool.")
     embedded = session.embed(one_class(session.scan(data)))
     theirs = session.embed(session.scan(pool)) if pool is not None else None
     run = audit_embedded(embedded, session, theirs)

@@ -137,8 +137,8 @@ def _sample(data: Dataset, per_class: int, rng: np.random.Generator) -> Dataset:
             classes.append(name)
     if not classes or (len(classes) == 1 and len(rows[0]) < 2 * SMALLEST):
         raise DataError(
-            f"a self-test needs two classes of {SMALLEST} images, or one of {2 * SMALLEST}; {data.name} has "
-            f"{max(data.class_counts().values(), default=0)} in its largest class. Add images."
+            f"the largest class of {data.name} has {max(data.class_counts().values(), default=0)} images; a self-test needs "
+            f"two classes of {SMALLEST} images, or one of {2 * SMALLEST}; add images."
         )
     if len(classes) == 1:
         labels = [np.arange(len(rows[0])) % 2]
@@ -172,7 +172,9 @@ def _copies(source: Dataset, edited: Mapping[Plant, NDArray[np.intp]], folder: P
         try:
             picture = editing.shrink(images.whole(source.path(i)), _SIDE)
         except DataError as error:
-            raise DataError(f"{source.ids[i]} cannot be read ({error}); a self-test needs images that can.") from None
+            raise DataError(
+                f"{source.ids[i]} cannot be read ({error}); a self-test must read every image; remove it."
+            ) from None
         made = {"clean": editing.jpeg(picture, _QUALITY)}
         made |= {kind: editing.jpeg(p.edit(picture), p.quality) for kind, p in PLANTS.items() if i in kinds[kind]}
         for name, content in made.items():

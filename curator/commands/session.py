@@ -147,7 +147,7 @@ class Session:
         """By the engine of this machine, or the one of a cluster."""
         if clip_retrieval.is_folder(dataset.root):
             raise InputError(
-                f"{dataset.root} holds embeddings and no images: curator audit takes it; give the images for the rest."
+                f"{dataset.root} holds embeddings and no images; only curator audit supports that; give the images."
             )
         shelf = self._shelf()
         name = f"reading {dataset.name}"
@@ -158,7 +158,7 @@ class Session:
         if self.engine == "ray":
             if self.crew is None:
                 raise InputError(
-                    "the engine 'ray' needs the names of what it is to use: make the session by Session.open."
+                    "the engine 'ray' needs the names of the encoder and eye; make the session with Session.open."
                 )
             out = there(
                 dataset, self.encoder.info, self.crew, attributes.measure, shelf.store,
@@ -180,7 +180,7 @@ class Session:
         if len(skipped) > self.max_skipped * n:
             raise DataError(
                 f"{len(skipped)} of {n} images cannot be used (the first: {skipped[0].id}: {skipped[0].reason}); "
-                f"at most {self.max_skipped:.0%} are allowed, mend them or raise --max-skipped."
+                f"at most {self.max_skipped:.0%} are allowed; repair them or raise --max-skipped."
             )
         return out
 

@@ -59,7 +59,9 @@ def synthesize(advice: Advice, n: int, folder: Path, session: Session) -> tuple[
     """
     run, targets = advice.run, advice.targets
     if run.patches is None:
-        raise DataError("nothing tells an object from its surroundings with this --model; use --model embedded.")
+        raise DataError(
+            "this --model cannot separate an object from its surroundings, which is needed; use --model embedded."
+        )
     rows = training(run)
     labels, classes = run.dataset.labels[rows], run.dataset.classes
     here = [plan.Target(t.class_idx, t.column, t.value, t.has[rows], t.pool_has) for t in targets]
@@ -71,8 +73,8 @@ def synthesize(advice: Advice, n: int, folder: Path, session: Session) -> tuple[
     chosen = synthesis.pairs([c.want for c in cells], objects, backgrounds, session.rng("synthesize"))
     if not chosen:
         raise DataError(
-            "no counter-example can be put together: no cell lacks images, or none of the data shows an object or a "
-            "background for one."
+            "no counter-example can be made: no cell lacks images, or no image of the data shows a suitable object or "
+            "background."
         )
     made = []
     places = folder_names(classes)
@@ -85,13 +87,11 @@ def synthesize(advice: Advice, n: int, folder: Path, session: Session) -> tuple[
         (folder / path).write_bytes(editing.jpeg(picture))
         ids = (str(run.dataset.ids[rows[row]]) for row in (pair.object_row, pair.background_row))
         made.append(Synthetic(path, cell.class_name, cell, *ids))
-        session.progress("putting together", i, len(chosen))
+        session.progress("making synthetic images", i, len(chosen))
     _write_manifest(made, folder)
     asked = sum(c.want for c in cells)
     notes = (
-        []
-        if len(made) == n
-        else [f"Counter-examples that were asked for: {n}; wanted by the plan: {asked}; made: {len(made)}."]
+        [] if len(made) == n else [f"Counter-examples requested: {n}; wanted by the plan: {asked}; made: {len(made)}."]
     )
     return tuple(made), tuple(notes)
 
@@ -119,7 +119,7 @@ def _empty(folder: Path) -> None:
     if not folder.exists():
         return
     if not manifest.is_file() and any(folder.iterdir()):
-        raise DataError(f"{folder} has files that curator did not make; move them, or choose another --out.")
+        raise DataError(f"{folder} has files that curator did not make; move them or choose another --out.")
     shutil.rmtree(folder)
 
 

@@ -88,7 +88,7 @@ def validate(
     notes += [*held, *strange(np.array(theirs.dataset.label_names(), np.str_), run.dataset.classes, "pool")]
     leaked = evaluation_set.repeats_between(theirs, exam.embedded, session)
     if leaked.any():
-        notes.append(f"Images of the pool that repeat a test image, which no arm adds: {int(leaked.sum())}.")
+        notes.append(f"Images of the pool that no arm adds because they repeat a test image: {int(leaked.sum())}.")
     rows, labels, said = _added(advice, wanted, leaked)
     first, mine = advice.targets[0], training(fitted)
     pool_vectors = theirs.embeddings.vectors
@@ -133,9 +133,11 @@ def _synthetic(
     safe = np.flatnonzero(made_of.isin(learnt).all(axis=1).to_numpy(bool) & (labels >= 0))
     measures = session.measures(theirs, reference)
     has = indicators.read(measures, target.column.name, target.value)[0]
-    notes = [f"Synthetic images, which are an arm of their own: {len(safe)}."]
+    notes = [f"Synthetic images, which form a separate arm: {len(safe)}."]
     if len(safe) < len(labels):
-        notes.append(f"Synthetic images left out, made of an image that is examined: {len(labels) - len(safe)}.")
+        notes.append(
+            f"Synthetic images that are left out because they are made from a test image: {len(labels) - len(safe)}."
+        )
     return TrainingSet(theirs.embeddings.vectors[safe], labels[safe], has[safe]), notes
 
 
@@ -162,14 +164,20 @@ def _added(advice: Advice, wanted: Wanted | None, leaked: Mask) -> tuple[NDArray
         if k >= 0 and not leaked[row]:
             rows.append(row)
             labels.append(k)
-    notes = [f"Recommended images of no class of the data set, which are not added: {n_odd}."] if n_odd else []
+    notes = (
+        [f"Recommended images that are not added, because their label is not a class of the data: {n_odd}."]
+        if n_odd
+        else []
+    )
     if not rows and wanted is not None:
         raise DataError(
-            f"nothing of the plan can be added: {n_odd} of its {len(dict(named))} images are of no class of the data "
-            f"({', '.join(classes)}), the rest repeat test images; mend the plan's labels or make a new plan."
+            f"no image of the plan can be added: {n_odd} of {len(dict(named))} have a label that is not a class of the data "
+            f"({', '.join(classes)}), the others repeat test images; correct the plan's labels or make a new plan."
         )
     if not rows:
-        notes.append("No image is added: the pool has none that is wanted. Only what is there already was examined.")
+        notes.append(
+            "No image is added, because the pool has none that the plan wants. Only the present data was tested."
+        )
     # What a person has confirmed is no guess any more.
     confirmed = {line.row for line in wanted or () if line.source == "confirmed"}
     n_predicted = sum(pool.label_source[row] == "predicted" and row not in confirmed for row in rows)
@@ -188,13 +196,11 @@ def _offered(advice: Advice, leaked: Mask, n: int, session: Session) -> tuple[Tr
     notes = []
     if len(open_) < n:
         notes.append(
-            f"The pool has {len(open_)} images for the random arm, {n} were to be drawn: every draw is of all."
+            f"The pool has {len(open_)} images for the random arm, but {n} are needed, so every draw uses all of them."
         )
     n_predicted = int((pool.label_source[open_] == "predicted").sum())
     if n and n_predicted:
-        notes.append(
-            f"Labels in the pool of the random arm that are predicted, not given: {n_predicted} of {len(open_)}."
-        )
+        notes.append(f"Labels of the random arm's pool that are predicted, not given: {n_predicted} of {len(open_)}.")
     offered = TrainingSet(advice.pool.embeddings.vectors[open_], pool.labels[open_], first.pool_has[open_])
     return offered, not n_predicted and len(open_) >= n, notes
 

@@ -74,7 +74,7 @@ def compare(old: Content, new: Content) -> Verification:
 def _data(old: Content, new: Content) -> Iterator[str]:
     was, now = (content.get("drawn_from", {}) for content in (old, new))
     if was and now and was["fingerprint"] != now["fingerprint"]:
-        yield f"data changed: of all {was['n_images']} images, {now['n_images']} now, some are others than they were"
+        yield f"data changed: {was['n_images']} images in all, {now['n_images']} now, and some images differ"
     was, now = old["dataset"], new["dataset"]
     if was["fingerprint"] == now["fingerprint"]:
         return
@@ -88,7 +88,7 @@ def _data(old: Content, new: Content) -> Iterator[str]:
         for name in changed[:_MOST]:
             yield f"data changed: {what} {name!r} had {was[what].get(name, 0)} images, has {now[what].get(name, 0)}"
         if len(changed) > _MOST:
-            yield f"data changed: {len(changed) - _MOST} more {what} have another number of images"
+            yield f"data changed: {len(changed) - _MOST} more {what} have a different number of images"
 
 
 def _encoder(old: Content, new: Content) -> Iterator[str]:
@@ -182,7 +182,7 @@ def _notes(old: Content, new: Content, differences: list[str]) -> Iterator[str]:
         f"{n} {was.get(n, 'none')} -> {now.get(n, 'none')}" for n in sorted({*was, *now}) if was.get(n) != now.get(n)
     ]
     if changed:
-        verb = "which may be why" if differences else "with the same findings"
+        verb = "which may be the reason" if differences else "with the same findings"
         yield f"Made with other versions, {verb}: {', '.join(changed)}."
     silent = [
         f"{stage}.{key}"
@@ -191,12 +191,12 @@ def _notes(old: Content, new: Content, differences: list[str]) -> Iterator[str]:
         if key not in old["settings"].get(stage, {})
     ]
     if silent:
-        yield f"Settings that the file does not name, taken as they are by default: {', '.join(silent)}."
+        yield f"Settings that the file does not name, for which the defaults are used: {', '.join(silent)}."
     parts = ("clusters", "label_errors", "shared_patterns", "duplicates")
     other = [name for name in parts if old.get(name) != new.get(name)]
     other += [key for key in _SHOWN if [f.get(key) for f in old["findings"]] != [f.get(key) for f in new["findings"]]]
     if other and not differences:
-        yield f"Not the same in all other parts, which are not compared: {', '.join(other)}."
+        yield f"Parts that differ but are not compared: {', '.join(other)}."
 
 
 def old_settings(audit: AuditDocument, where: str) -> Settings:

@@ -82,7 +82,7 @@ def test_what_is_alike_needs_more(fruit: Path, cache: Path) -> None:
     notes = " ".join(done.notes)
     assert f"left out: quince ({SMALLEST - 1})" in notes
     assert "is a guess" not in notes
-    assert "The curve ends where the smallest class does: apple, 40 images." in notes
+    assert "The curve ends at the size of the smallest class: apple, 40 images." in notes
 
 
 def test_the_same_seed_says_the_same(few: Path, of_few: Forecast, cache: Path) -> None:
@@ -106,8 +106,8 @@ def test_a_test_split_is_used_without_what_repeats_a_training_image(tmp_path: Pa
     assert done.tested == "the test split"
     assert done.n_test == 40
     assert (done.now.n_per_class, done.curve[-1].n_per_class) == (30, 30)
-    assert "Test images that repeat a training image, which are left out: 3." in done.notes
-    assert "With fewer than 40 images of a class a forecast is a guess. Add some, ask again." in done.notes
+    assert "Test images that are left out because they repeat a training image: 3." in done.notes
+    assert "A class has fewer than 40 images, so this forecast is a guess. Add images and forecast again." in done.notes
 
 
 def test_copies_of_a_picture_are_no_pictures(tmp_path: Path, cache: Path) -> None:

@@ -86,7 +86,7 @@ def test_shares_are_those_of_an_audit_of_all(run, of_all):
             assert f"Known for {f.n_class} of 150 of them" in f.sentence
     assert run.audit.n_tests > 0
     assert run.notes[-2:][0].startswith(
-        "Shares, effects and tests are of 300 of 360 images, those of the train split. 150 of"
+        "Shares, effects and tests use 300 of 360 images, those of the train split. 150 of"
     )
 
 
@@ -213,14 +213,14 @@ def test_the_command_writes_what_the_schema_says_and_verify_sees_an_image_that_w
     words = ["audit", str(copy / "table.csv"), "--model", "pixels", "--sample", "150", "--out", str(out), *kept]
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 0, done.output
-    assert "Shares, effects and tests are of 300 of 360 images" in " ".join(done.output.split())
+    assert "Shares, effects and tests use 300 of 360 images" in " ".join(done.output.split())
     content = json.loads((out / "audit.json").read_text())
     schema = json.loads((Path(__file__).parents[2] / "docs" / "schema" / "audit.json").read_text())
     Draft202012Validator(schema).validate(content)
     assert content["drawn_from"]["n_images"] == N
     assert content["settings"]["audit"]["sample"] == 150
     assert content["findings"][0]["n_class"] > 75  # half of those drawn
-    assert "Shares, effects and tests are of 300 of 360 images" in (out / "report.html").read_text()
+    assert "Shares, effects and tests use 300 of 360 images" in (out / "report.html").read_text()
     assert CliRunner().invoke(cli, [*words, "--fail-on", "leak"]).exit_code == 3
     assert CliRunner().invoke(cli, ["verify", str(out / "audit.json"), *kept]).exit_code == 0
     drawn = set(pd.read_parquet(out / "measures.parquet").index)
