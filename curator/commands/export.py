@@ -116,9 +116,7 @@ def _notes(run: AuditRun, plan: SplitPlan, group_columns: Sequence[str]) -> list
         if empty:
             images = "1 image" if n == 1 else f"{n} images"
             why = "" if n < len(counts) else " (duplicates stay together, or the split is small)"
-            notes.append(
-                f"{', '.join(str(part) for part in cell)}: {images}, none of them in {' or '.join(empty)}{why}."
-            )
+            notes.append(f"{', '.join(str(part) for part in cell)}: {images}, none in {' or '.join(empty)}{why}.")
     whole = " and ".join(["duplicates", *(f"images of one {column}" for column in group_columns)])
     off = [
         f"{', '.join(str(part) for part in cell)}: {int(plan.got.loc[cell, split])} in {split} where "

@@ -40,7 +40,7 @@ def to_fiftyone(
 
     Raises:
         InputError: the name is taken by a data set that curator did not make, or cannot be a name, or images are remote.
-        MissingExtraError: no FiftyOne or MongoDB.
+        MissingExtraError: FiftyOne or MongoDB is missing.
     """
     fo = load_fiftyone()
     extras = extras or Extras()

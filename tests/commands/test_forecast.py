@@ -80,7 +80,7 @@ def test_what_is_alike_needs_more(fruit: Path, cache: Path) -> None:
     assert done.zero_shot is None  # pixels read no text
     assert done.n_test == 170
     notes = " ".join(done.notes)
-    assert f"left out: quince ({SMALLEST - 1})" in notes
+    assert f"fewer than {SMALLEST} different images: quince ({SMALLEST - 1})" in notes
     assert "is a guess" not in notes
     assert "The curve ends at the size of the smallest class: apple, 40 images." in notes
 
@@ -122,7 +122,7 @@ def test_copies_of_a_picture_are_no_pictures(tmp_path: Path, cache: Path) -> Non
     assert done.curve[-1].accuracy < 0.7  # the classes are the same
 
 
-@pytest.mark.parametrize(("n", "said"), [(SMALLEST - 1, "0 of 2 have them"), (0, "image")])
+@pytest.mark.parametrize(("n", "said"), [(SMALLEST - 1, "0 of 2 classes have"), (0, "image")])
 def test_too_few_images_are_an_error(tmp_path: Path, cache: Path, n: int, said: str) -> None:
     for name in ("apple", "melon"):
         fill(tmp_path, name, n, 4)
@@ -131,7 +131,7 @@ def test_too_few_images_are_an_error(tmp_path: Path, cache: Path, n: int, said: 
 
 
 def test_a_target_is_a_fraction(fruit: Path, cache: Path) -> None:
-    with pytest.raises(InputError, match=r"between 0 and 1, such as 0\.95; found 95"):
+    with pytest.raises(InputError, match=r"the target is 95; a fraction between 0 and 1 is needed"):
         forecast(fruit, session(cache), target=95)
 
 

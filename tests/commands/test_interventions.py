@@ -140,7 +140,7 @@ def test_without_a_foreground_no_surroundings_are_exchanged(leaning: World) -> N
     world = object.__new__(World)
     world.__dict__.update(leaning.__dict__)
     world.embedded = replace(leaning.embedded, patches=None)
-    assert "nothing tells the object" in world.reliance("background.colour", "green").edit
+    assert "cannot separate the object" in world.reliance("background.colour", "green").edit
 
 
 def test_too_few_pictures_are_said(leaning: World) -> None:
@@ -214,7 +214,7 @@ def test_edits_of_whole_pictures_cost_a_leaning_probe_more_than_a_fair_one(name:
         ("geometry.size", "10x10", "curator has no edit that changes the attribute"),
         ("file.format", "PNG", "curator has no edit that changes the attribute"),
         ("sharpness.detail", "below 0.3", "blurring the other classes equally"),
-        ("sharpness.detail", "0.3 or above", "blurring to match the rest"),
+        ("sharpness.detail", "0.3 or above", "blurring to match the other images"),
     ],
 )
 def test_every_attribute_has_an_edit_or_a_reason(leaning: World, attribute: str, value: str, words: str) -> None:

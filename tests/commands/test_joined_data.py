@@ -84,7 +84,7 @@ def test_a_plan_is_read_as_it_was_edited(session, tmp_path):
     assert [note.rpartition(": ")[2] for note in both.notes] == ["3. Look at them.", "1.", "1."] or len(both.notes) == 3
     assert both.dataset.metadata.loc["data/p001.bmp", "site"] == "north"
     frame.assign(path="/nowhere.bmp").to_csv(tmp_path / "gone.csv", index=False)
-    with pytest.raises(InputError, match=r"names /nowhere\.bmp, which is not there"):
+    with pytest.raises(InputError, match=r"names /nowhere\.bmp, which does not exist"):
         joined(data, [tmp_path / "gone.csv"])
     (tmp_path / "odd.json").write_text("[]")
     with pytest.raises(InputError, match="cannot read the plan"):

@@ -130,7 +130,7 @@ def test_a_val_split_is_the_test_set_where_there_is_no_other_and_teaches_nothing
 def test_with_one_class_the_labels_of_a_pool_are_not_guessed(session, tmp_path):
     data = table(tmp_path / "data", counts(cat_north=9, cat_south=1))
     unlabelled = table(tmp_path / "pool", [("", site) for _, site in POOL], shows=[n for n, _ in POOL], seed=1)
-    with pytest.raises(DataError, match=r"with one class, cat, .* cannot be predicted; give a labelled pool"):
+    with pytest.raises(DataError, match=r"one class only, cat, .* cannot be predicted; give a labelled pool"):
         recommend(data, unlabelled, session, attribute=f"cat:{NORTH}")
     partly = table(tmp_path / "partly", [*counts(cat_south=4), ("", "south"), ("dog", "south")], seed=2)
     advice = recommend(data, partly, session, attribute=f"cat:{NORTH}")
@@ -169,7 +169,7 @@ def test_labels_that_are_no_class_are_left_out_by_name_and_not_predicted(session
     advice = recommend(data, pool, session)
     assert advice.recommendation.ids == ()
     assert not any("no labels" in note for note in advice.notes)
-    said = next(note for note in advice.notes if "no class of the data" in note)
+    said = next(note for note in advice.notes if "without a class of the data" in note)
     assert "(Cat, wolf): 40. Did you mean cat instead of Cat?" in said
 
 
@@ -181,7 +181,7 @@ def test_a_pool_that_is_labelled_in_part_is_predicted_for_the_rest(session, tmp_
     sources = dict(zip(advice.recommendation.ids, advice.recommendation.label_sources, strict=True))
     assert set(sources.values()) == {"given", "predicted"}
     assert all((source == "given") == bool(int(id[1:4]) % 2) for id, source in sources.items())
-    assert any("without a label, for which it is predicted: 20." in note for note in advice.notes)
+    assert any("without a label, whose label is predicted: 20." in note for note in advice.notes)
 
 
 def test_the_random_arm_trusts_no_label_that_the_recommendation_would_not(session, tmp_path):

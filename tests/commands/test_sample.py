@@ -86,7 +86,7 @@ def test_shares_are_those_of_an_audit_of_all(run, of_all):
             assert f"Known for {f.n_class} of 150 of them" in f.sentence
     assert run.audit.n_tests > 0
     assert run.notes[-2:][0].startswith(
-        "Shares, effects and tests use 300 of 360 images, those of the train split. 150 of"
+        "Shares, effects and tests use 300 of 360 images, those of the train split. A random sample of 150"
     )
 
 
@@ -156,7 +156,9 @@ def test_files_that_are_the_same_in_two_splits_are_found_among_all(run):
     written = json.loads(dumps(audit_document(run)))["duplicates"]["leaks"]
     assert written[:3] == [{"ids": list(pair), "splits": ["test", "train"]} for pair in pairs]
     assert len({tuple(leak["ids"]) for leak in written}) == len(written)
-    assert any("same in two splits, among all 360 images: 3 (000.png = 300.png" in note for note in run.notes)
+    assert any(
+        "Identical files in two splits, among all 360 images: 3 (000.png = 300.png" in note for note in run.notes
+    )
 
 
 def test_as_many_as_there_are_is_an_audit_of_all(data, cache, of_all):
@@ -198,7 +200,7 @@ def test_what_the_cache_loses_meanwhile_is_one_line(data, cache, tmp_path):
 
 
 def test_with_a_pool_it_is_refused(data, cache):
-    with pytest.raises(InputError, match="leave --sample or --pool out"):
+    with pytest.raises(InputError, match="--sample and --pool cannot be used together"):
         audit(data, session(cache, 150), pool=data)
 
 

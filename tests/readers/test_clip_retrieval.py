@@ -172,7 +172,7 @@ def torn(folder: Path) -> None:
         (gone, "shard 1 of .* is in img_emb but not in metadata"),
         (narrower, "vectors of 5 numbers, img_emb_0.npy of 24"),
         (flat, "one row of numbers per image is needed"),
-        (empty, "holds no img_emb_0.npy"),
+        (empty, "has no img_emb_0.npy"),
         (torn, "metadata_0.parquet cannot be read"),
     ],
 )

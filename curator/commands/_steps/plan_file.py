@@ -44,7 +44,7 @@ def read_plan(plan: Path, pool: Embedded) -> Wanted:
         ) from e
     if not {"path", "label"} <= set(columns):
         raise InputError(
-            f"{plan} lacks the columns path and label; give the recommendation.csv that `curator recommend` wrote."
+            f"{plan} has no columns path and label; give the recommendation.csv that `curator recommend` wrote."
         )
     if any(row.get("action") == "drop" for row in rows):
         raise InputError(

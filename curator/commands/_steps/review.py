@@ -41,7 +41,7 @@ def read_review(path: str | Path) -> Review:
         ) from e
     if not {"path", "decision"} <= set(columns):
         raise InputError(
-            f"{path} lacks the columns path and decision; add a column decision with {' or '.join(DECISIONS)} to "
+            f"{path} has no columns path and decision; add a column decision with {' or '.join(DECISIONS)} to "
             "recommendation.csv."
         )
     accepted: dict[str, str] = {}
