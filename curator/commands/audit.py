@@ -40,15 +40,15 @@ from curator.types import (
 from curator.types.results import Recall, Whole
 
 _FITS = 0.15
-"""Mean probability from which one of an encoder's thousand names is said of a cluster."""
+"""Minimum mean probability at which a cluster gets one of an encoder's thousand names."""
 
 
 def audit(data: Data, session: Session | None = None, *, pool: Data | None = None) -> AuditRun:
-    """Find what tells the classes apart besides what they are.
+    """Find attributes that predict a class but are not part of it.
 
-    `pool` is compared with where `data` has one class only. With named splits, findings are about the images called
-    train; duplicates and leaks are looked for in all. With `sample` in the settings shares and tests are of all images, and
-    what needs images one by one is of that many, drawn at random. `session` defaults to `Session.open()`.
+    If `data` has one class only, it is compared with `pool`. With named splits, findings describe the images of the train
+    split; duplicates and leaks are searched in all splits. With `sample` in the settings, shares and tests use all images,
+    and steps that need single images use a random sample of that size. `session` defaults to `Session.open()`.
     """
     session = session or Session.open()
     dataset = session.scan(data)
@@ -79,7 +79,7 @@ def audit(data: Data, session: Session | None = None, *, pool: Data | None = Non
 def audit_embedded(
     embedded: Embedded, session: Session, pool: Embedded | None = None, drawn: Drawn | None = None
 ) -> AuditRun:
-    """The audit of images that are embedded already; where they are `drawn` from more, it is of the counts of all."""
+    """Audit images that are already embedded. If they are `drawn` from more, the counts are of all images."""
     settings = session.settings
     session.progress("auditing", 0, 1)
     measures = session.measures(embedded)
@@ -98,7 +98,7 @@ def audit_embedded(
             f"Findings describe only the {int((labels >= 0).sum())} images of the train split, which a network would see."
         )
     table = indicators.build(measures, settings.audit.cuts)
-    # Embeddings that came without their pictures have neither; see `readers.clip_retrieval`.
+    # Embeddings without images have neither; see `readers.clip_retrieval`.
     hashes = embedded.facts["phash"].to_numpy(np.uint64) if "phash" in embedded.facts else None
     keys = next((list(embedded.facts[c]) for c in ("sha256", "key") if c in embedded.facts), [])
     groups = duplicates.groups(data.ids, keys, hashes, embedded.embeddings, settings.duplicates, seed=session.seed)
@@ -153,7 +153,7 @@ def audit_embedded(
 
 
 def _sampled(n: int, recall: Recall | None) -> list[str]:
-    """What a reader must know of a set too large for everything to be asked of every image."""
+    """Notes for a data set that is too large to test every image in every step."""
     if recall is None:
         return []
     said = "none had a duplicate"
@@ -171,7 +171,7 @@ def _sampled(n: int, recall: Recall | None) -> list[str]:
 
 
 def _pictures(ids: Ids, groups: tuple[DuplicateGroup, ...]) -> Ints:
-    """A number for what each image (n,) shows; images linked by groups of duplicates, of whatever kind, have the same."""
+    """A number for each image (n,), equal for images that are linked by any group of duplicates."""
     at = {str(i): k for k, i in enumerate(ids)}
     links = [(at[group.ids[0]], at[i]) for group in groups for i in group.ids[1:]]
     one, other = np.array(links, np.intp).reshape(-1, 2).T
@@ -193,7 +193,7 @@ def _test(
     rng = session.rng("audit")
     if pool is None or len(classes) > 1:
         return detection.audit(table, labels, classes, session.settings.audit, rng, pictures=pictures, counts=counts)
-    # The pool stands in for the missing other class: same columns, read by the data set's thresholds.
+    # The pool replaces the missing other class. It has the same columns, measured with the data set's thresholds.
     theirs = session.measures(pool, embedded)
     frame = pd.concat([measures.frame, theirs.frame.rename(index=lambda i: f"(pool) {i}")])
     joined = indicators.build(
@@ -211,7 +211,7 @@ def _label_errors(embedded: Embedded, labels: Ints, cross: CrossFit) -> tuple[La
 
 
 def _clusters(embedded: Embedded, table: Indicators, session: Session) -> Clusters:
-    """Clusters, each called by what the encoder can name and by the surroundings that set it apart."""
+    """Clusters, each named after what the encoder can name and after its distinctive surroundings."""
     found = cluster(embedded.embeddings, session.settings.audit.clusters, session.seed)
     things, scores = session.encoder.concepts(embedded.embeddings.vectors)
     columns = [
@@ -223,7 +223,7 @@ def _clusters(embedded: Embedded, table: Indicators, session: Session) -> Cluste
     named = name_clusters(found, places, table.values[:, columns].astype(float)) if columns else found
     if not things or not len(scores):
         return named
-    # A name must fit the cluster's images, not only fit them better than others: the best of 1000 always does that.
+    # A name must fit the cluster's images by itself, because the best of 1000 names always fits better than the others.
     fits = [
         j
         for j in range(len(things))

@@ -1,6 +1,6 @@
-"""What works on this machine, and how to mend the rest: the findings of `curator doctor`.
+"""`curator doctor`: what works on this machine, and how to repair what does not.
 
-Heavy libraries are tried in a process of their own: one that is broken, or hangs, must not take the doctor with it.
+Heavy libraries are imported in a separate process, so that a broken or hanging library cannot stop the doctor.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _TRY_ONNX = 'import onnxruntime; print("curator", onnxruntime.__version__, sep="
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at. `mend` is what to do about it, "" where nothing is to be done.
+    """One check. `mend` says what to do, or is "" if nothing needs to be done.
 
-    `fail`: curator cannot do its work. `warn`: a part of it (CLIP, the App, a GPU) is not to be had.
+    `fail`: curator cannot work. `warn`: a part of it (CLIP, the App, a GPU) is not available.
     """
 
     name: str
@@ -58,7 +58,7 @@ def diagnose(cache: Path) -> tuple[Check, ...]:
     Writes nothing but a probe file in `cache`, and imports neither torch nor fiftyone.
     """
     with ThreadPoolExecutor() as pool:
-        # The slow ones wait on other processes and on the network, so they wait side by side.
+        # The slow checks wait for other processes and the network, so they run in parallel.
         torch, onnx = pool.submit(_check_torch), pool.submit(_check_onnxruntime)
         hub, mongod = pool.submit(_check_network), pool.submit(_check_mongodb)
         return (
@@ -157,7 +157,7 @@ def _check_mongodb() -> Check:
     name = "MongoDB"
     uri = os.environ.get("FIFTYONE_DATABASE_URI")
     if uri:
-        # Without what stands before the @: that is a user's name and password.
+        # The part before the @ is removed, because it is a user's name and password.
         return Check(name, "ok", f"FIFTYONE_DATABASE_URI names {re.sub(r'//[^/]*@', '//', uri)} (not tried)")
     wrong = []
     for path in _mongods():
@@ -212,7 +212,7 @@ def _python(code: str) -> tuple[list[str], str]:
 
 
 def _command(command: list[str], patience: float = COMMAND_PATIENCE) -> tuple[int, str]:
-    """Exit status and everything said; a program that cannot be started or does not end counts as status 1."""
+    """Exit status and all output. A program that cannot be started or does not end counts as status 1."""
     try:
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=patience

@@ -24,9 +24,9 @@ from curator.similarity import altered_copies
 from curator.types import AuditRun, Dataset, Measures, SplitPlan
 
 Balance = Literal["none", "class", "group"]
-"""What is made equally frequent in the training split: nothing, the classes, or the class x value groups."""
+"""What the training split balances: nothing, the classes, or the class x value groups."""
 _MAX_DEVIATIONS = 10
-"""Cells of which it is said that they differ from what was asked; a site that is half the data makes all of them differ."""
+"""Maximum number of notes on cells that differ from the wanted count. One site with half the data makes all differ."""
 
 
 def plan_splits(
@@ -38,13 +38,13 @@ def plan_splits(
     balance: Balance = "none",
     balance_by: splits.Way = "drop",
 ) -> SplitPlan:
-    """Deal the labelled images out, balanced over class x value of the worst findings (or of `attribute`).
+    """Split the labelled images, balanced over class x value of the worst findings (or of `attribute`).
 
-    Where the audit found nothing, over the classes alone. Duplicates stay on one side, as do images with the same value in one
-    of `group_columns`. `balance` and `balance_by`: see `splits.balance`.
+    If the audit found nothing, only the classes are balanced. Duplicates stay in one split, and so do images with the same
+    value in one of `group_columns`. `balance` and `balance_by`: see `splits.balance`.
 
     Raises:
-        InputError: no such column. DataError: no labelled image, or fewer groups than splits.
+        InputError: a column does not exist. DataError: no image has a label, or there are fewer groups than splits.
     """
     rows = np.flatnonzero(run.dataset.labels >= 0)
     if not len(rows):
@@ -106,7 +106,7 @@ def check_columns(dataset: Dataset, group_columns: Sequence[str]) -> None:
 
 
 def _notes(run: AuditRun, plan: SplitPlan, group_columns: Sequence[str]) -> list[str]:
-    """What the user might not expect of the splits: cells that are in none of them, and splits that were there before."""
+    """Notes on the splits that the user might not expect: cells missing in a split, and splits that existed before."""
     notes = []
     own = [s for s in dict.fromkeys(run.dataset.splits.tolist()) if s]
     if own:
@@ -134,9 +134,9 @@ def _notes(run: AuditRun, plan: SplitPlan, group_columns: Sequence[str]) -> list
 
 
 def with_synthetic(plan: SplitPlan, made_of: Mapping[str, Collection[str]]) -> SplitPlan:
-    """The plan with the synthetic images whose parts are all in the training split there too; the others would leak.
+    """The plan with those synthetic images in the training split whose sources are all there; the others would leak.
 
-    Counts asked for and got are of photographs only. An image of which nothing says what it is made of is left out.
+    The wanted and actual counts are of photographs only. A synthetic image without known sources is left out.
     """
     train = splits.training_split(list(plan.got.columns), plan.asked)
     safe = [id for id, parts in made_of.items() if parts and all(plan.assignment.get(p) == train for p in parts)]
@@ -164,10 +164,10 @@ def export(
     group_columns: Sequence[str] = (), balance: Balance = "none", balance_by: splits.Way = "drop",
     shard_size: int = exporters.SHARD_SIZE, plans: Sequence[Path] = (),
 ) -> Exported:  # fmt: skip
-    """Audit, deal out, write.
+    """Audit the data, split it, and write the splits.
 
-    The images of `plans` (a recommendation, a manifest of synthetic images) are added to those of `data` first. Synthetic
-    images are not audited and only ever in the training split, and only with what they are made of: see `with_synthetic`.
+    The images of `plans` (a recommendation, a manifest of synthetic images) are first added to those of `data`. Synthetic
+    images are not audited. They are only in the training split, and only together with their sources: see `with_synthetic`.
     """
     session = session or Session.open()
     dataset = one_class(session.scan(data))

@@ -20,34 +20,34 @@ from curator.types import Embedded, Floats, Ints, Mask
 from curator.types.forecast import ClassForecast, Forecast, PairForecast, Point, ZeroShot
 
 SMALLEST = 10
-"""Different pictures of a class from which it takes part: five folds of two."""
+"""Minimum number of different images of a class: five folds of two."""
 MOST_CLASSES = 100
-"""A probe of more classes than this takes minutes, and there are a hundred of them to fit."""
+"""Maximum number of classes. A probe of more takes minutes, and a forecast fits a hundred probes."""
 MOST_IMAGES = 20_000
-"""Images that take part, at most: more would not tell the curve better than its power law is true."""
+"""Maximum number of images used. With more, the error of the power law itself would be the larger one."""
 MOST_ROWS = 4_000
-"""Training images of one probe, at most."""
+"""Maximum number of training images of one probe."""
 CHEAP_ROWS = 1_000
-"""Training images up to which a fit costs a fraction of a second."""
+"""Up to this many training images a fit takes a fraction of a second."""
 N_FOLDS = 5
 C_GRID = (0.001, 0.01, 0.1, 1.0)
-"""Inverse regularisations of the probes. Forecasts were checked with these (benchmarks/forecast.py), whatever a proof tries."""
+"""Inverse regularisations of the probes, with which forecasts were checked (benchmarks/forecast.py); validate has its own."""
 MOST_PAIRS = 10
 FEW = 40
 """Images of every class below which most forecasts failed the check (benchmarks/results/forecast.json)."""
 FAR = 4
-"""Times the images that are there, up to which held-back data have been asked (benchmarks/results/forecast.json)."""
+"""Multiple of the present images up to which forecasts were checked on held-back data (benchmarks/results/forecast.json)."""
 
 
 def forecast(data: Data, session: Session | None = None, *, target: float = 0.95) -> Forecast:
     """How many training images of every class a linear probe needs for an accuracy of `target`, the mean over classes.
 
-    Tested on the test split of `data`, else its val split, else by cross-validation; images that show the same picture
+    Tested on the test split of `data`, else its val split, else by cross-validation; duplicates
     are never on both sides.
 
     Raises:
-        DataError: fewer than two classes with `SMALLEST` different pictures, or more than `MOST_CLASSES`.
-        InputError: a target that is no fraction between 0 and 1.
+        DataError: fewer than two classes have `SMALLEST` different images, or there are more than `MOST_CLASSES`.
+        InputError: the target is not a fraction between 0 and 1.
     """
     if not 0 < target < 1:
         raise InputError(f"the target is {target:g}; a fraction between 0 and 1 is needed; give for example 0.95.")
@@ -79,7 +79,7 @@ def forecast(data: Data, session: Session | None = None, *, target: float = 0.95
         target=target,
         now=_point(law, chosen.n_now),
         needed=needed,
-        # Most curves show no plateau, which helps to say what is near; where one lies, the images alone must say.
+        # Most curves show no plateau, and the fit uses this for near forecasts. The plateau itself is fitted without it.
         plateau=learning_curve.fit(whole, session.rng("forecast fit"), even=1.0).ceiling(),
         curve=whole.points(),
         expected=tuple(_point(law, chosen.n_now * 2**j) for j in range(1, 5)),
@@ -176,7 +176,7 @@ def _choose(embedded: Embedded, session: Session) -> _Chosen:
 
 
 def _pictures(embedded: Embedded, session: Session) -> Ints:
-    """A number for what each image (n,) shows; duplicates of whatever kind have the same."""
+    """A number for each image (n,), equal for duplicates of any kind."""
     data, facts = embedded.dataset, embedded.facts
     groups = duplicates.groups(
         data.ids,
@@ -187,16 +187,16 @@ def _pictures(embedded: Embedded, session: Session) -> Ints:
     )
     at = {str(i): row for row, i in enumerate(data.ids)}
     shown = np.arange(len(data), dtype=np.int32)
-    # Each kind of evidence adds to the groups of the one before, so the largest group that an image is in holds the others.
+    # Each kind of evidence extends the groups of the one before, so an image's largest group contains its other groups.
     for group in sorted(groups, key=lambda g: len(g.ids)):
         shown[[at[i] for i in group.ids]] = at[group.ids[0]]
     return shown
 
 
 def _repeats(chosen: _Chosen, rng: np.random.Generator) -> tuple[list[list[tuple[Rows, Rows]]], Ints]:
-    """What is trained and tested on in each repeat, and the sizes of the curve that all of it allows."""
+    """The training and test rows of each repeat, and the sizes of the curve that all repeats allow."""
     most = MOST_ROWS // len(chosen.classes)
-    # Fewer repeats where each is costly: then there are also more test images, and they say more than repeats do.
+    # Expensive probes get fewer repeats. They also have more test images, which reduce the error more than repeats.
     n_repeats = 4 if min(chosen.n_now, most) * len(chosen.classes) <= CHEAP_ROWS else 2
     if chosen.test is not None:
         repeats = [[(np.flatnonzero(~chosen.test), np.flatnonzero(chosen.test))] for _ in range(2 * n_repeats)]
@@ -230,7 +230,7 @@ def _pairs(
     lost = ~trials.beats
     rows = [trials.labels == k for k in range(len(chosen.classes))]
     confused = np.array([[lost[:, :, r, k].mean() for k in range(len(rows))] for r in rows])
-    # The mean over all sizes: at the largest, many pairs are never confused.
+    # The mean is over all sizes, because many pairs are never confused at the largest.
     order = sorted(combinations(range(len(rows)), 2), key=lambda p: (-(confused[p] + confused[p[::-1]]), p))
 
     def of(a: int, b: int) -> PairForecast:
@@ -243,7 +243,7 @@ def _pairs(
 
 
 def _zero_shot(chosen: _Chosen, trials: Trials, boot: Bootstrap, session: Session) -> tuple[ZeroShot | None, list[str]]:
-    """The accuracy of the class names alone on the test images, and what to say where there is none."""
+    """The accuracy of the class names alone on the test images, or a note on why there is none."""
     info = session.encoder.info
     if not info.text:
         return None, []

@@ -1,4 +1,4 @@
-"""Counter-examples without new images: objects of a class on the backgrounds of other pictures, written and marked as such."""
+"""Synthetic counter-examples: objects of a class on backgrounds of other images, written and marked as synthetic."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COLUMNS = (
     "path", "label", "synthetic", "label_source", "class", "attribute", "value", "object_of", "background_of",
 )  # fmt: skip
 _LONGEST = 1024
-"""Pixels along the longer side of what is written, at most: four times what an encoder sees."""
+"""Maximum pixels of the longer side of an image that is written: four times the size an encoder sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def synthesize(advice: Advice, n: int, folder: Path, session: Session) -> tuple[
 def compose(
     run: AuditRun, rows: NDArray[np.intp], foreground: Floats, pair: Pair, session: Session
 ) -> Pixels:  # fmt: skip
-    """The picture: the object on the other picture's ground, from which that picture's own object is taken away."""
+    """The object on the background of another image, from which that image's own object is removed."""
     preprocessing = session.encoder.info.preprocessing
 
     def read(row: int) -> tuple[Pixels, Floats]:
@@ -114,7 +114,7 @@ def compose(
 
 
 def _empty(folder: Path) -> None:
-    """Take away what an earlier call wrote, and nothing else."""
+    """Delete what an earlier call wrote, and nothing else."""
     manifest = folder / MANIFEST
     if not folder.exists():
         return
@@ -124,7 +124,7 @@ def _empty(folder: Path) -> None:
 
 
 def _write_manifest(made: Sequence[Synthetic], folder: Path) -> None:
-    """A table that DATA can be: what each picture shows, that it is synthetic, and what it is made of."""
+    """Write a table that can be given as DATA: what each image shows, that it is synthetic, and its sources."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -1,4 +1,4 @@
-"""`curator validate`: the linear probe before and after, against as many images at random."""
+"""`curator validate`: a linear probe without and with the recommended images, compared with as many random images."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from curator.shortcuts import indicators
 from curator.types import AuditRun, Dataset, Embedded, Finding, Ints, Mask, ProbeReport, Recommendation
 
 _BATCHES = 5
-"""Points of the curve after the first: enough to see where it flattens."""
+"""Number of points of the curve after the first, enough to show where it flattens."""
 
 
 class Validation(NamedTuple):
-    """A proof: the `report` of the linear probe, and the `advice` whose images it is about."""
+    """A validation: the `report` of the linear probe, and the `advice` whose images it tests."""
 
     advice: Advice
     report: ProbeReport
@@ -51,14 +51,14 @@ def validate(
     out with as many images of every class x value group; whatever is learned is then learned of the rest. Test images
     that repeat a training image are left out, and pool images that repeat a test image are not added.
 
-    `synthetic` is the manifest.csv of `curator recommend --synthesize`: its images are an arm of their own, less those made
-    of an image that is examined. Anywhere else images that were put together are refused.
+    `synthetic` is the manifest.csv of `curator recommend --synthesize`: its images form a separate arm, without those made
+    from a test image. Synthetic images are refused everywhere else.
 
-    The advice is on the run over all of `data`, with what was added as its recommendation.
+    The advice is on the run over all of `data`, with the added images as its recommendation.
 
     Raises:
-        DataError: a group that must be examined is too small, or nothing of the plan can be added.
-        InputError: a plan that is not a recommendation, or names images that the pool does not have.
+        DataError: a group that must be tested is too small, or no image of the plan can be added.
+        InputError: the plan is not a recommendation, or names images that are not in the pool.
     """
     session = session or Session.open()
     STRATEGIES.get(strategy or session.settings.recommend.strategy)  # before the work, not after it
@@ -79,7 +79,7 @@ def validate(
     exam, held = evaluation_set.examine(run, findings[0], given, session)
     fitted = run
     if exam.held_out:
-        # Nothing that is learned may have seen the test set; what an image shows is read alike on both sides.
+        # No model may learn from the test set. Attributes are measured the same way in training and test images.
         rest = audit_embedded(embedded.take(exam.train), session, theirs)
         fitted = replace(rest, measures=run.measures.take(exam.train))
         if wanted is None and attribute is None:
@@ -178,7 +178,7 @@ def _added(advice: Advice, wanted: Wanted | None, leaked: Mask) -> tuple[NDArray
         notes.append(
             "No image is added, because the pool has none that the plan wants. Only the present data was tested."
         )
-    # What a person has confirmed is no guess any more.
+    # A label that a person has confirmed is not counted as predicted.
     confirmed = {line.row for line in wanted or () if line.source == "confirmed"}
     n_predicted = sum(pool.label_source[row] == "predicted" and row not in confirmed for row in rows)
     if n_predicted:
