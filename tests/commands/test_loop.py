@@ -136,7 +136,7 @@ def test_with_one_class_the_labels_of_a_pool_are_not_guessed(session, tmp_path):
     advice = recommend(data, partly, session, attribute=f"cat:{NORTH}")
     assert sorted(advice.recommendation.ids) == ["p000.bmp", "p001.bmp", "p002.bmp", "p003.bmp"]
     assert set(advice.recommendation.label_sources) == {"given"}
-    assert any("one class cannot predict" in note for note in advice.notes)
+    assert any("they have no label and the data one class" in note for note in advice.notes)
 
 
 def test_the_same_value_is_the_same_whatever_type_a_file_gave_it(session, tmp_path):

@@ -209,7 +209,7 @@ def test_an_empty_folder_says_what_is_needed(tmp_path):
         ("", "DATA is empty"),
         ("nosuch://bucket/images", "cannot be read"),
         ("memory://x", "nothing was found at memory://x"),
-        ("a.jpg", "no table curator reads"),
+        ("a.jpg", "not a table that curator reads"),
         ("gone.csv", "no such file or folder"),
         ("loop", "neither a folder nor a readable file"),
     ],
