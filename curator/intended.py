@@ -104,11 +104,12 @@ def read(value: Any, where: str) -> tuple[Intended, ...]:
     return tuple(out)
 
 
-def accept(audit: Audit, entries: Sequence[Intended]) -> tuple[Audit, tuple[str, ...]]:
+def accept(audit: Audit, entries: Sequence[Intended], objects: bool = False) -> tuple[Audit, tuple[str, ...]]:
     """Mark the accepted findings with their reasons and put them after all others. Also returns notes for the user.
 
     Each entry is first looked for among the ids of the findings. If no id matches, it is looked for in `same_as` within the
-    class. The first matching entry gives the reason. The verdict is about the remaining findings.
+    class. The first matching entry gives the reason. The verdict is about the remaining findings; those about the object
+    itself count if `objects` is set.
     """
     reasons: dict[str, str] = {}
     notes = []
@@ -133,6 +134,7 @@ def accept(audit: Audit, entries: Sequence[Intended]) -> tuple[Audit, tuple[str,
             f"{len(accepted)} of {len(marked)} findings are accepted by the settings (intended) "
             "and do not count in the verdict.",
         )
-        if not any(f.kind != "object" and f.borne_out for f in left) and verdict == "shortcuts found":
+        counts = any(f.borne_out and (f.kind != "object" or objects) for f in left)
+        if not counts and verdict == "shortcuts found":
             verdict = "none found"
     return replace(audit, findings=(*left, *accepted), verdict=verdict), tuple(notes)

@@ -27,8 +27,8 @@ return, and the one error. `import curator` is light; what a name needs is impor
 import curator
 
 result = curator.audit("my_images", model="embedded", out="results")
-result.findings.to_pandas()          # a table of the findings
-result.show(0)                       # the worst one with its images, in a notebook
+result.findings.to_pandas()  # a table of the findings
+result.show(0)  # the worst one with its images, in a notebook
 advice = curator.recommend("my_images", "more_images", model="embedded", budget=30)
 ```
 

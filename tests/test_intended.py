@@ -55,6 +55,13 @@ def test_with_everything_accepted_nothing_is_found(verdict, after):
     assert "3 of 3 findings" in notes[0]
 
 
+def test_findings_about_the_object_count_where_the_user_asked_for_it():
+    objects = tuple(replace(f, kind="object") for f in FINDINGS)
+    entries = [Intended("one garden", FINDINGS[0].id)]
+    audit = replace(AUDIT, findings=objects)
+    assert [accept(audit, entries, objects=o)[0].verdict for o in (True, False)] == ["shortcuts found", "none found"]
+
+
 def test_nothing_intended_changes_nothing():
     assert accept(AUDIT, []) == (AUDIT, ())
 

@@ -125,7 +125,7 @@ def audit_embedded(
     found = evidence.gather(found, embedded, labels, table, measures, cross, session, part)
     shared = pattern_places.illustrate(found.shared_patterns, part.embedded, part.labels, part.table, embedded)
     found = replace(found, shared_patterns=shared)
-    found, said = intended.accept(found, settings.audit.intended)
+    found, said = intended.accept(found, settings.audit.intended, settings.audit.objects)
     notes += said
     session.progress("auditing", 1, 1)
     return AuditRun(

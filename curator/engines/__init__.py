@@ -1,1 +1,1 @@
-"""Who runs the embedding: one file per way of running it."""
+"""Engines, which run the embedding, one file per way of running it."""

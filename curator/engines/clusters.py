@@ -1,4 +1,4 @@
-"""A Ray cluster: the library, the way to one that runs or to one of this machine, and how much there is in it."""
+"""Loads Ray, connects to a running Ray cluster or starts one on this machine, and reads its size."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _PATIENCE_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where the work is done: `address` of a running cluster ("auto", HOST:PORT), "" for one of this machine only.
+    """The place of the work: `address` of a running cluster ("auto", HOST:PORT), or "" for a cluster of this machine only.
 
-    `workers` embed at once, one processor or GPU each; 0 is as many as there are.
+    `workers` is the number of workers that embed in parallel, one processor or GPU each; 0 uses all.
     """
 
     address: str = ""
@@ -30,7 +30,7 @@ class Cluster:
 
 
 def machines(ray: Any) -> tuple[int, int]:
-    """Processors and GPUs of the cluster."""
+    """The number of processors and GPUs of the cluster."""
     there = ray.cluster_resources()
     return max(1, int(there.get("CPU", 1))), int(there.get("GPU", 0))
 
@@ -41,13 +41,13 @@ def n_workers(ray: Any, cluster: Cluster) -> int:
 
 
 def library(alone: bool) -> Any:
-    """The library, set up so that it neither talks nor listens to the world; `alone`: for a cluster of this machine only."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it reports home otherwise
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it talks of what it mends itself
+    """Import Ray without usage reports and without log messages. `alone`: the cluster consists of this machine only."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # Ray would send usage reports
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray logs problems that it solves itself
     if alone and "ray" not in sys.modules:
-        # What Ray calls it. Where clusters of several machines are off, all its servers listen on 127.0.0.1 only.
+        # The variable has Ray's name. With it, clusters of several machines are off and all servers listen on 127.0.0.1.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        # Who connects needs a token, which Ray would else write into the home folder.
+        # A client needs a token. Ray would otherwise write one into the home folder.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
@@ -55,13 +55,13 @@ def library(alone: bool) -> Any:
         import ray.data
     except ImportError:
         raise MissingExtraError(
-            "--engine ray needs Ray: pip install 'curator-audit[ray]', or leave --engine out."
+            "Ray is not installed, which --engine ray needs; run `pip install 'curator-audit[ray]'`, or leave --engine out."
         ) from None
     return ray
 
 
 def _knock(address: str) -> None:
-    """Raises: OSError if nobody is there, in seconds; Ray tries for minutes. ValueError for what is no address."""
+    """Raises: OSError within seconds if nothing answers (Ray would try for minutes); ValueError for an invalid address."""
     host, colon, port = address.rpartition(":")
     if colon and "//" not in host:
         socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_SECONDS).close()
@@ -69,7 +69,7 @@ def _knock(address: str) -> None:
 
 @contextmanager
 def connected(ray: Any, cluster: Cluster) -> Iterator[None]:
-    """Connected to the cluster, or to one of this machine, which ends with the run. One that is connected already is used."""
+    """Connect to the cluster, or to one of this machine, which ends with the run. An existing connection is used."""
     if ray.is_initialized():
         yield
         return
@@ -99,7 +99,7 @@ def connected(ray: Any, cluster: Cluster) -> Iterator[None]:
 
 @contextmanager
 def complete(ray: Any) -> Iterator[None]:
-    """Raises: CuratorError where a machine of the cluster lacks a package."""
+    """Raises: CuratorError if a machine of the cluster lacks a package."""
     try:
         yield
     except ray.exceptions.RayError as error:
@@ -107,6 +107,6 @@ def complete(ray: Any) -> Iterator[None]:
         if found is None:
             raise
         raise CuratorError(
-            f"a machine of the Ray cluster lacks a package ({found[0]}); install curator-audit[ray] on every machine, the same "
-            "version."
+            f"a machine of the Ray cluster lacks a package ({found[0]}); install the same version of curator-audit[ray] on "
+            "every machine."
         ) from None

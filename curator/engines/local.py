@@ -1,4 +1,4 @@
-"""Embed a data set on this machine: decoded ahead in processes of their own, batches to the encoder, all to the store."""
+"""Embeds a data set on this machine. Other processes decode ahead, the encoder takes batches, the store gets the results."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from curator.types import Dataset, Embedded, Encoder, Photo
 
 FLUSH_IMAGES = 256
 FLUSH_SECONDS = 5.0
-"""What was embedded goes to the store after this many images or seconds: the most that a killed process loses."""
+"""Embedded images are stored after this many images or seconds, so a killed process loses at most these."""
 
 BATCH_SIZE = 32
-"""Images at once for an encoder that does not say by its `batch_size` what suits it."""
+"""Batch size for an encoder without `batch_size`."""
 
 MAX_JOBS = 16
-"""Threads that decode by default, at most: beyond this memory grows and disks do not get faster."""
+"""Maximum number of decoding threads by default. Beyond it memory grows and disks do not get faster."""
 
 _MEASURED_BEHIND = 1
-"""Batches that may wait for their measures while the encoder has the next: enough to keep both busy."""
+"""Number of batches that may wait for their measures while the encoder has the next. This keeps both busy."""
 
 _PROGRESS_SECONDS = 0.1
 A = TypeVar("A")
@@ -49,15 +49,15 @@ class How(TypedDict, total=False):
 def run(dataset: Dataset, encoder: Encoder, measure: Measure, store: Store, **how: Unpack[How]) -> Embedded:
     """Decode, measure and embed every image once, or take it from the store.
 
-    Each file is read once; its content decides whether it is new, so a renamed file is not embedded again and identical
-    files are embedded once. `measure` runs in several threads at once, after `sight` has told object from
-    surround. `jobs` decoding threads, 0 = one per processor; `batch_size` images at once, 0 = what suits the encoder.
-    `on_progress(n_done, n_all)` is called from this thread, at most every 0.1 s and at the end. The result does not
-    depend on `jobs`: batches are filled in the order of `dataset`. `n_new` counts contents, not files. In `facts`,
-    `jpeg_quality` is a float, NaN where there is none.
+    Each file is read once. Its content decides whether it is new, so a renamed file is not embedded again, and identical
+    files are embedded once. `measure` runs in several threads, after `sight` has located the object. `jobs` is the number of
+    decoding threads, 0 = one per processor. `batch_size` is the number of images per batch, 0 = what suits the encoder.
+    `on_progress(n_done, n_all)` is called from this thread, at most every 0.1 s and at the end. The result does not depend on
+    `jobs`, because batches are filled in the order of `dataset`. `n_new` counts contents, not files. In `facts`,
+    `jpeg_quality` is a float, NaN for other formats.
 
-    An image that cannot be read or measured (a DataError) is left out and named in `dataset.skipped`. On an interrupt,
-    or any other exception, what is embedded so far is stored before it travels on.
+    An image that cannot be read or measured (a DataError) is left out and listed in `dataset.skipped`. On an interrupt, or any
+    other exception, the images embedded so far are stored before the exception continues.
 
     Raises: DataError if no image can be read; CuratorError if the store cannot be written.
     """
@@ -65,7 +65,7 @@ def run(dataset: Dataset, encoder: Encoder, measure: Measure, store: Store, **ho
 
 
 def fill(dataset: Dataset, encoder: Encoder, measure: Measure, store: Store, **how: Unpack[How]) -> Filled:
-    """`run` for the sake of the store alone: every image is in it then, and none of the vectors in memory."""
+    """`run` for the store alone: afterwards the store contains every image, and no vectors are kept in memory."""
     return _worked(dataset, encoder, measure, store, holds=False, **how).filled()
 
 
@@ -73,7 +73,7 @@ def _worked(
     dataset: Dataset, encoder: Encoder, measure: Measure, store: Store, *, holds: bool, sight: Sight | None = None,
     jobs: int = 0, batch_size: int = 0, on_progress: Callable[[int, int], None] | None = None,
 ) -> _Run:  # fmt: skip
-    """The books of a run that is done."""
+    """The state of a finished run."""
     rows: Sequence[int] = range(len(dataset))
     batch_size = batch_size or getattr(encoder, "batch_size", BATCH_SIZE)
     jobs = jobs if jobs > 0 else min(MAX_JOBS, cpu_count())
@@ -92,7 +92,7 @@ def _worked(
             rows = work.lost()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        with suppress(Exception):  # the one on its way out is the one to be told of
+        with suppress(Exception):  # the exception in flight is the one to report
             work.settle()
         measuring.shutdown(wait=False, cancel_futures=True)
         work.flush()
@@ -101,7 +101,7 @@ def _worked(
 
 
 class _Run(Books):
-    """One run's books. Only `load`, `decode` and `row` are called from other threads, and they change nothing."""
+    """The state of a run. Other threads call only `load`, `decode` and `row`, which do not change it."""
 
     def __init__(
         self, dataset: Dataset, encoder: Encoder, measure: Measure, shelf: Shelf,
@@ -129,7 +129,7 @@ class _Run(Books):
         return key not in self.gone and all(key in index for index in self.stored)
 
     def claim(self, loaded: Iterable[tuple[int, str, bytes | str]]) -> Iterator[tuple[str, bytes]]:
-        """The contents that are new, each once, in the order of the data set."""
+        """The new contents, each once, in the order of the data set."""
         for i, key, content in loaded:
             if isinstance(content, str):
                 self.unread[i] = content
@@ -147,13 +147,13 @@ class _Run(Books):
         return key, steps.decode(content, key, self.info.preprocessing)
 
     def take(self, key: str, result: Photo | str, batch_size: int) -> None:
-        # One that cannot be read has its place in the batch too: which images are together does not depend on it.
+        # An unreadable image also takes a place in the batch, so that the batches do not depend on which are readable.
         self.batch.append((key, result))
         if len(self.batch) >= batch_size:
             self.encode()
 
     def encode(self) -> None:
-        """Embed the batch and have it measured meanwhile; store what is finished when it is time."""
+        """Embed the batch while other threads measure it. Store finished images when it is time."""
         batch, self.batch = self.batch, []
         if batch:
             eye = self.shelf.sight.eye if self.shelf.sight else None
@@ -164,7 +164,7 @@ class _Run(Books):
         self.tell()
 
     def settle(self, behind: int = 0) -> None:
-        """Take over what was measured, of all batches but the last `behind`."""
+        """Collect the measured images of all batches except the last `behind`."""
         while len(self.seen) > behind:
             done = steps.settle(self.seen[0])
             self.seen.popleft()
@@ -173,10 +173,10 @@ class _Run(Books):
             self.n_waiting -= len(done)
 
     def flush(self) -> None:
-        """Store what is finished."""
+        """Store the finished images."""
         self.shelf.keep(self.finished)
         self.n_new += len(self.finished)
-        self.finished = []  # only now: an interrupt in the middle leaves them to be stored again
+        self.finished = []  # cleared last, so that an interrupt leaves them to be stored again
         self.flushed_at = time.monotonic()
 
     def tell(self, last: bool = False) -> None:
@@ -186,7 +186,7 @@ class _Run(Books):
 
 
 def _ahead(pool: ThreadPoolExecutor, work: Callable[[A], B], items: Iterable[A], depth: int) -> Iterator[B]:
-    """`map(work, items)` in order, with at most `depth` items under way or waiting to be taken."""
+    """`map(work, items)` in order, with at most `depth` items in progress or waiting."""
     under_way: deque[Future[B]] = deque()
     for item in items:
         under_way.append(pool.submit(work, item))

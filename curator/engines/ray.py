@@ -1,9 +1,8 @@
-"""Embed a data set on a Ray cluster: pictures are read and decoded on processors, embedded by actors, and stored by the
-process that asked for them.
+"""Embeds a data set on a Ray cluster. Workers read and decode images, actors embed them, and the calling process stores them.
 
-The same steps as on one machine and the same batches, so the same bits. What is computed elsewhere comes back here and goes
-to the store here: no two machines need to share a disk, a worker that dies has stored nothing, and Ray does its work once
-more on another. Each new file is read twice: to see which contents are new, and each only once, and to decode it.
+The steps and batches are those of one machine, so the results are equal to the bit. All results return to the calling process,
+which stores them. So machines need not share a disk, a worker that dies has stored nothing, and Ray can repeat its work on
+another. Each new file is read twice: first to find new contents, each only once, and then to decode it.
 """
 
 from __future__ import annotations
@@ -29,21 +28,21 @@ from curator.io.store.store import Store
 from curator.types import Dataset, Embedded, Encoder, EncoderInfo, Eye, Photo, Preprocessing
 
 FLUSH_IMAGES, FLUSH_SECONDS = 2048, 5.0
-"""What came back goes to the store after this many images or seconds: the most that is lost with the process that asked."""
+"""Results are stored after this many images or seconds, so at most these are lost if the calling process dies."""
 
 WINDOW, MOST = 50_000, 4_000_000
-"""Images for each worker, and at most, that are handed out at once: half an hour's work for a processor, beside which
-starting anew is nothing. What Ray is told grows no further with the data set, and an interrupted run has stored the others."""
+"""Images per worker, and maximum in total, that are handed out at a time. This is half an hour's work for a processor, so the
+cost of a restart is small. Ray's own state then does not grow with the data set, and an interrupted run has stored the rest."""
 
 _HASHED = 256
 _JOB_IMAGES, _JOBS_EACH = 32, 4
-"""Batches go together until they are that many images, as long as each worker gets that many jobs: Ray has some work with
-each of them in the one process that asked."""
+"""Batches are combined until they have this many images, provided that each worker gets this many jobs. Every job costs Ray
+some work in the calling process."""
 _MOST_BLOCKS = 10_000
-"""Pieces that Ray cuts a run into; more cost the process that asked its memory."""
+"""Maximum number of pieces that Ray cuts a run into. More would cost the calling process memory."""
 
 Make = Callable[[], tuple[Encoder, Eye | None]]
-"""Makes the encoder, and what sees places for it, on the machine where it is called; pickled by name."""
+"""Makes the encoder, and the network that sees places for it, on the machine where it is called. It is pickled by name."""
 
 
 class How(TypedDict, total=False):
@@ -58,17 +57,17 @@ class How(TypedDict, total=False):
 def run(
     dataset: Dataset, info: EncoderInfo, make: Make, measure: Measure, store: Store, **how: Unpack[How]
 ) -> Embedded:
-    """`local.run` on a cluster. `info` is of the encoder that `make` makes; `measure` must be a function that workers can
-    import. They must be able to read the images, under the same paths.
+    """`local.run` on a cluster. `info` describes the encoder that `make` makes. Workers must be able to import the function
+    `measure`, and to read the images under the same paths.
 
-    Raises: DataError, CuratorError as `local.run` does; MissingExtraError without Ray; CuratorError if there is no such
-    cluster, or a worker makes another encoder.
+    Raises: DataError, CuratorError as `local.run`; MissingExtraError without Ray; CuratorError if the cluster does not answer,
+    or a worker makes another encoder.
     """
     return _worked(dataset, info, make, measure, store, holds=True, **how).embedded()
 
 
 def fill(dataset: Dataset, info: EncoderInfo, make: Make, measure: Measure, store: Store, **how: Unpack[How]) -> Filled:
-    """`run` for the sake of the store alone: every image is in it then, and none of the vectors in memory."""
+    """`run` for the store alone: afterwards the store contains every image, and no vectors are kept in memory."""
     return _worked(dataset, info, make, measure, store, holds=False, **how).filled()
 
 
@@ -84,7 +83,7 @@ def _worked(
 
 
 class _Run(Books):
-    """One run's books, kept by the process that asked."""
+    """The state of a run, in the calling process."""
 
     def __init__(
         self, dataset: Dataset, info: EncoderInfo, make: Make, measure: Measure, shelf: Shelf, batch_size: int,
@@ -95,7 +94,7 @@ class _Run(Books):
         self.on_progress = on_progress or (lambda done, total: None)
 
     def do(self, cluster: Cluster) -> None:
-        """All of it, until nothing is lost."""
+        """Run everything until no image is lost."""
         ray = clusters.library(alone=not cluster.address)
         rows: Sequence[int] = range(len(self.dataset))
         with clusters.connected(ray, cluster), clusters.complete(ray):
@@ -104,7 +103,7 @@ class _Run(Books):
                 todo: list[tuple[str, int]] = []
                 for start in range(0, len(rows), n_window):
                     todo += self.hash(ray, rows[start : start + n_window])
-                    # Only whole batches, so that which images are together does not depend on the cluster.
+                    # Only whole batches, so that the batches do not depend on the cluster.
                     n = len(todo) if start + n_window >= len(rows) else len(todo) - len(todo) % self.batch_size
                     self.embed(ray, cluster, todo[:n], len(todo) - n)
                     todo = todo[n:]
@@ -112,12 +111,12 @@ class _Run(Books):
         self.on_progress(len(self.dataset), len(self.dataset))
 
     def path(self, i: int) -> str:
-        """Where image i lies, for workers in whatever folder."""
+        """The path of image i, valid for workers in any folder."""
         place = self.dataset.path(i)
         return place if remote.is_url(place) else os.path.abspath(place)
 
     def hash(self, ray: Any, rows: Sequence[int]) -> list[tuple[str, int]]:
-        """See what is in the files. Returns the contents that are new, each with its first row, in the data set's order."""
+        """Hash the files. Returns the new contents, each with its first row, in the data set's order."""
         paths = [{"row": i, "path": self.path(i)} for i in rows]
         blocks = min(_MOST_BLOCKS, -(-len(paths) // _HASHED))
         found = ray.data.from_items(paths, override_num_blocks=blocks).map(_hashed)
@@ -135,7 +134,7 @@ class _Run(Books):
         return new
 
     def embed(self, ray: Any, cluster: Cluster, todo: list[tuple[str, int]], n_later: int) -> None:
-        """Have these embedded, and store them as they come in; `n_later` more are known to be new."""
+        """Embed these, and store them as they arrive. `n_later` more are known to be new."""
         left, waiting, flushed = len(todo) + n_later, list[Finished](), time.monotonic()
         if not todo:
             return
@@ -159,20 +158,20 @@ class _Run(Books):
         return []
 
     def _jobs(self, todo: list[tuple[str, int]], n_workers: int) -> list[dict[str, bytes]]:
-        """Keys and paths by batch, some batches together."""
+        """Keys and paths by batch, with several batches combined into one job."""
         paths = [(key, self.path(i)) for key, i in todo]
         batches = [paths[k : k + self.batch_size] for k in range(0, len(paths), self.batch_size)]
         n = max(1, min(_JOB_IMAGES // self.batch_size, len(batches) // (_JOBS_EACH * n_workers)))
         return [{"job": pickle.dumps(batches[k : k + n])} for k in range(0, len(batches), n)]
 
     def _pipeline(self, ray: Any, todo: list[tuple[str, int]], cluster: Cluster) -> Any:
-        """Jobs -> decoded -> finished; all of it lazy, some jobs under way at a time."""
+        """Jobs -> decoded -> finished. All of it is lazy, with a limited number of jobs in progress."""
         processors, gpus = clusters.machines(ray)
         n = clusters.n_workers(ray, cluster)
         jobs = self._jobs(todo, n)
         n = min(n, len(jobs))
-        # Without a GPU the network takes nearly all of the time, and those that decode live beside it. A share of a processor
-        # for them would leave others with too little for an encoder, which wants a whole one.
+        # Without a GPU the network takes nearly all of the time, and decoding actors share its processors. If they reserved a
+        # share of a processor, encoders, which need a whole one, would get too few.
         encode = {"num_gpus": 1, "num_cpus": 1} if gpus else {"num_cpus": 1}
         decode = {"num_cpus": 1 if gpus else 0}
         n_decode = min(max(1, processors - n) if gpus else n, len(jobs))
@@ -195,7 +194,7 @@ class _Run(Books):
 
 
 class _Decode:
-    """An actor that reads and decodes the pictures of a job."""
+    """An actor that reads and decodes the images of a job."""
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         self.preprocessing = preprocessing
@@ -215,7 +214,7 @@ class _Decode:
 
 
 class _Encode:
-    """An actor that embeds and measures the pictures of a job."""
+    """An actor that embeds and measures the images of a job."""
 
     def __init__(self, make: Make, measure: Measure, fingerprint: str) -> None:
         self.make, self.measure, self.fingerprint = make, measure, fingerprint
@@ -225,24 +224,24 @@ class _Encode:
     def __call__(self, row: Mapping[str, bytes]) -> dict[str, bytes]:
         try:
             came: list[Finished] | Exception = [f for batch in pickle.loads(row["photos"]) for f in self._seen(batch)]
-        except Exception as error:  # Ray would say only in words what it was
+        except Exception as error:  # Ray would pass on only the text of the error
             error.add_note(traceback.format_exc())
             came = error
         return {"finished": pickle.dumps(came)}
 
     def _seen(self, photos: list[tuple[str, Photo | str]]) -> list[Finished]:
-        # Made here and not with the actor: a failure there cannot be told from a machine that is lost.
+        # Not in the actor's constructor, because a failure there cannot be told from a lost machine.
         self.crew = self.crew or self.make()
         encoder, eye = self.crew
         if encoder.info.fingerprint != self.fingerprint:
             raise CuratorError(
-                f"a worker has another {encoder.info.name} than this machine: install the same weights and versions."
+                f"a worker has another {encoder.info.name} than this machine; install the same weights and versions."
             )
         return steps.settle(steps.see(photos, encoder, eye, self.measure, self.pool))
 
 
 def _hashed(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What is in a file: {"row", "key", "reason"}, of which one is empty."""
+    """The content of a file: {"row", "key", "reason"}. Either "key" or "reason" is empty."""
     try:
         return {"row": row["row"], "key": images.sha256(images.read(row["path"])), "reason": ""}
     except DataError as error:

@@ -1,4 +1,4 @@
-"""Some work on the pieces of something, spread over a Ray cluster: what comes of each comes back, in order."""
+"""Runs a function on many pieces, spread over a Ray cluster, and returns the results in order."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _AHEAD = 2
-"""Pieces for each worker that are under way or wait for an earlier one: neither pieces nor results pile up here."""
+"""Maximum number of pieces per worker in progress or waiting for an earlier one, so that pieces and results do not pile up."""
 _TRIES = 3
-"""Times that a piece whose worker died is tried once more: some pieces kill, and must not for ever."""
+"""Number of retries of a piece whose worker died. It is limited, because some pieces kill every worker."""
 
 
 def each(work: Callable[[T], R], pieces: Iterable[T], cluster: Cluster) -> Generator[R]:
-    """What `work` makes of each piece, in order, each done by a worker that is free.
+    """Apply `work` to each piece on the next free worker, and yield the results in order.
 
-    `work`, with whatever it holds, goes to each machine once. A worker that dies is started anew, and does its piece again.
+    `work`, with the data it holds, is sent to each machine once. A worker that dies is restarted and repeats its piece.
 
-    Raises: whatever the work raises; CuratorError for a piece whose workers die, or without such a cluster; MissingExtraError
+    Raises: any error of the work; CuratorError if a piece's workers die or the cluster does not answer; MissingExtraError
     without Ray.
     """
     ray = clusters.library(alone=not cluster.address)
@@ -52,15 +52,15 @@ def each(work: Callable[[T], R], pieces: Iterable[T], cluster: Cluster) -> Gener
 
 
 def _take(ray: Any, under_way: dict[Any, tuple[int, Any]], came: dict[int, Any], free: list[Any]) -> None:
-    """Wait for one piece to be done, and take what came of it."""
+    """Wait until one piece is done, and take its result."""
     (promise,), _ = ray.wait(list(under_way), num_returns=1)
     k, worker = under_way.pop(promise)
     try:
         out = ray.get(promise)
     except ray.exceptions.RayActorError:
         raise CuratorError(
-            f"piece {k} ended {_TRIES + 1} workers of the Ray cluster; they may lack the memory. Run again: what was "
-            "embedded is kept."
+            f"piece {k} ended {_TRIES + 1} workers of the Ray cluster; they may need more memory; run again (embedded images "
+            "are kept)."
         ) from None
     if isinstance(out, Exception):
         raise out
@@ -69,7 +69,7 @@ def _take(ray: Any, under_way: dict[Any, tuple[int, Any]], came: dict[int, Any],
 
 
 class _Worker:
-    """An actor that does some work on pieces, one after the other."""
+    """An actor that applies the work to one piece after the other."""
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
         self.work = work
@@ -77,6 +77,6 @@ class _Worker:
     def do(self, piece: Any) -> Any:
         try:
             return self.work(piece)
-        except Exception as error:  # Ray would say only in words what it was
+        except Exception as error:  # Ray would pass on only the text of the error
             error.add_note(traceback.format_exc())
             return error

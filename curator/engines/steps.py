@@ -1,4 +1,4 @@
-"""What is done to an image and with what was found of it, whoever runs it: every engine calls these, and gets the same bits."""
+"""The steps of embedding an image and handling the results. All engines call them and so get results equal to the bit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from curator.types import (
 )
 
 _BLOCK = 4096
-_FACT = "file."  # marks the columns of FileFacts in the store's rows; what measure() returns is marked _MEASURE
+_FACT = "file."  # prefix of the columns of FileFacts in the store's rows; columns of measure() have the prefix _MEASURE
 _MEASURE = "measure."
 
 Measure = Callable[[Photo], Mapping[str, object]]
@@ -40,7 +40,7 @@ Measure = Callable[[Photo], Mapping[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What sees the places of a picture, the encoder itself or another one, and where what it saw is kept."""
+    """What sees the places of an image (the encoder itself or another network), and the store for its results."""
 
     eye: Eye
     store: Store
@@ -48,7 +48,7 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """An image on its way to the store, or the `reason` why it does not get there."""
+    """An image on its way to the store, or the `reason` why it is not stored."""
 
     key: str
     vector: Floats
@@ -59,7 +59,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A batch that the encoder is done with, while other threads measure it; `bad` ones never got there, with the reason."""
+    """A batch after the encoder, while other threads measure it. `bad` images were not encoded, each with the reason."""
 
     bad: list[tuple[str, str]]
     keys: list[str]
@@ -70,7 +70,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What was read back: the images left out by row, with the reason, and what is stored of the others, in their order."""
+    """What was read back: the rows left out, with the reasons, and what is stored for the others, in their order."""
 
     reasons: Mapping[int, str]
     vectors: NDArray[np.float16]
@@ -80,8 +80,8 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A data set of which the store has everything: the images that could be read, with the others in `skipped`, and what each
-    is stored under, `keys` (n,); `n_new` of their contents were embedded now, in `seconds`."""
+    """A data set that is completely in the store: the readable images (the others are in `skipped`) and their keys `keys` (n,).
+    `n_new` of their contents were embedded in this run, in `seconds`."""
 
     dataset: Dataset
     keys: Keys
@@ -91,29 +91,29 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Where what was computed of an image is kept: its vector and row, and what was seen at its places if anything is."""
+    """The stores of an image's results: one for its vector and row, and one for its places if they are seen."""
 
     store: Store
     sight: Sight | None
 
     def indexes(self) -> tuple[Index, ...]:
-        """An image is stored when all of these have it."""
+        """The indexes of all stores. An image counts as stored if all of them contain it."""
         return tuple(store.index() for store in ([self.store, self.sight.store] if self.sight else [self.store]))
 
     def keep(self, finished: Sequence[Finished]) -> None:
-        """Store what is finished. Raises: CuratorError if it cannot be written."""
+        """Store the finished images. Raises: CuratorError if they cannot be written."""
         if not finished:
             return
         rows = pd.DataFrame([f.row for f in finished])
         rows[_FACT + "phash"] = np.asarray([f.row[_FACT + "phash"] for f in finished], dtype=np.uint64)
         keys = [f.key for f in finished]
-        if self.sight:  # first: a key counts as stored when both stores have it
+        if self.sight:  # first, because a key counts as stored when both stores have it
             packed = np.stack([f.patches for f in finished if f.patches is not None])
             self.sight.store.append(keys, packed, pd.DataFrame(index=range(len(keys))))
         self.store.append(keys, np.stack([f.vector for f in finished]), rows)
 
     def read(self, dataset: Dataset, keys: Mapping[int, str], reasons: Mapping[int, str]) -> Kept | list[int]:
-        """What is stored of the rows in `keys` less those in `reasons`, in order; or the rows of which something is lost."""
+        """What is stored for the rows in `keys` without those in `reasons`, in order; or the rows of which a part is lost."""
         rows = [i for i in sorted(keys) if i not in reasons]
         wanted = [keys[i] for i in rows]
         found, vectors, frame = self.store.read(wanted)
@@ -126,11 +126,11 @@ class Shelf:
         return lost or Kept(reasons, vectors, frame, seen)
 
     def lost(self, n: int) -> CuratorError:
-        """What to raise where n images that were just stored are not there."""
+        """The error for n images that were just stored and are missing."""
         return CuratorError(f"the cache {self.store.folder} lost {n} images just stored; run again.")
 
     def check(self, keys: Mapping[int, str], reasons: Mapping[int, str]) -> Kept | list[int]:
-        """`read` that holds on to nothing: all that is stored is looked at, some 16 MB at a time, and nothing is returned."""
+        """`read` without keeping anything in memory: checks everything stored, about 16 MB at a time."""
         rows = [i for i in sorted(keys) if i not in reasons]
         wanted = as_keys([keys[i] for i in rows])
         sound = np.ones(len(rows), np.bool_)
@@ -144,13 +144,13 @@ class Shelf:
 
 
 def filled(dataset: Dataset, contents: Mapping[int, str], kept: Kept, n_new: int, seconds: float) -> Filled:
-    """What was stored, by the `contents` of each row. Raises: DataError if no image can be read."""
+    """The result of a fill, from the `contents` of each row. Raises: DataError if no image can be read."""
     rows = [i for i in sorted(contents) if i not in kept.reasons]
     return Filled(readable(dataset, kept), as_keys([contents[i] for i in rows]), n_new, seconds)
 
 
 def recalled(stored: Filled, rows: NDArray[np.intp], shelf: Shelf, encoder: EncoderInfo) -> Embedded:
-    """Some images of what was stored, in the order of `rows` (m,). Raises: CuratorError where one is lost."""
+    """Some of the stored images, in the order of `rows` (m,). Raises: CuratorError if one is lost."""
     dataset = stored.dataset.take(rows)
     found = shelf.read(dataset, dict(enumerate(as_text(stored.keys[rows]))), {})
     if not isinstance(found, Kept):
@@ -159,12 +159,12 @@ def recalled(stored: Filled, rows: NDArray[np.intp], shelf: Shelf, encoder: Enco
 
 
 def nothing_kept() -> Kept:
-    """Of a data set without images."""
+    """The result for a data set without images."""
     return Kept({}, np.zeros((0, 0), np.float16), pd.DataFrame(), None)
 
 
 def decode(content: bytes, key: str, preprocessing: Preprocessing) -> Photo | str:
-    """The photo, or the reason why there is none."""
+    """The decoded photo, or the reason why it cannot be decoded."""
     try:
         return workers.shared().decode(content, key, preprocessing)
     except DataError as error:
@@ -178,9 +178,9 @@ def see(
     measure: Measure,
     pool: ThreadPoolExecutor,
 ) -> Seen:
-    """Vectors of the photos of a batch (key, photo or reason), and side by side with them those of their surround.
+    """Compute vectors of the photos of a batch (key, photo or reason), each followed by the vector of its surroundings.
 
-    They are measured by threads of `pool` meanwhile. The last bits of a vector depend on which photos are in its batch.
+    Threads of `pool` measure the photos meanwhile. The last bits of a vector depend on the other photos in its batch.
     """
     bad = [(key, result) for key, result in batch if isinstance(result, str)]
     good = [(key, result) for key, result in batch if not isinstance(result, str)]
@@ -203,7 +203,7 @@ def see(
 
 
 def settle(batch: Seen) -> list[Finished]:
-    """What came of a batch, once it is measured. Raises: whatever measuring raises but a DataError."""
+    """The results of a batch, after waiting for its measures. Raises: any error of measuring except a DataError."""
     rows = [row.result() for row in batch.rows]
     packed = batch.packed.result() if batch.packed else [None] * len(rows)
     out = [Finished(key, np.zeros(0, np.float32), None, {}, reason) for key, reason in batch.bad]
@@ -213,12 +213,12 @@ def settle(batch: Seen) -> list[Finished]:
         elif np.isfinite(vector).all():
             out.append(Finished(key, vector, patches_, row))
         else:
-            out.append(Finished(key, vector, patches_, {}, "the encoder gave no finite vector"))
+            out.append(Finished(key, vector, patches_, {}, "the encoder gave a vector that is not finite"))
     return out
 
 
 class Books:
-    """What one run knows of its images, whichever engine does the work. `holds`: what is stored is read back at the end."""
+    """What one run knows about its images, in either engine. `holds`: the run keeps everything in memory that it reads back."""
 
     def __init__(self, dataset: Dataset, encoder: EncoderInfo, shelf: Shelf, *, holds: bool) -> None:
         self.dataset, self.info, self.shelf, self.holds = dataset, encoder, shelf, holds
@@ -233,9 +233,9 @@ class Books:
         self.started = time.monotonic()
 
     def lost(self) -> list[int]:
-        """The rows to embed once more: those of images that counted as stored and are damaged. See `kept` if there are none.
+        """The rows to embed again: images that counted as stored but are damaged. If there are none, the result is in `kept`.
 
-        Everything is read back for that, in the order of the data set. Raises: CuratorError if it happens twice to an image.
+        Everything is read back, in the order of the data set. Raises: CuratorError if an image is damaged twice.
         """
         reasons = {i: self.bad[key] for i, key in self.keys.items() if key in self.bad} | self.unread
         shelf = self.shelf
@@ -256,14 +256,14 @@ class Books:
         return embedded(self.dataset, self.kept, self.info, self.shelf.sight is not None, self.n_new, seconds)
 
     def filled(self) -> Filled:
-        """The data set after a run for the sake of the store alone. Raises: DataError if no image can be read."""
+        """The data set after a run for the store alone. Raises: DataError if no image can be read."""
         return filled(self.dataset, self.keys, self.kept, self.n_new, time.monotonic() - self.started)
 
 
 def embedded(
     dataset: Dataset, kept: Kept, encoder: EncoderInfo, has_surround: bool, n_new: int, seconds: float
 ) -> Embedded:
-    """Everything in the order of the data set, all of it from the store: old and new rows cannot differ in form.
+    """Assemble everything in the order of the data set, all of it from the store, so that old and new rows have one form.
 
     Raises: DataError if no image can be read.
     """
@@ -283,19 +283,21 @@ def embedded(
 
 
 def readable(dataset: Dataset, kept: Kept) -> Dataset:
-    """The images that could be read, the others named with the reason. Raises: DataError if none could."""
+    """The readable images. The others are listed with their reasons. Raises: DataError if no image can be read."""
     failed = {str(dataset.ids[i]): kept.reasons[i] for i in sorted(kept.reasons)}
     read = dataset.without(failed)
     if not len(read):
         why = "; ".join(f"{id!r}: {reason}" for id, reason in list(failed.items())[:3])
-        raise DataError(f"none of the {len(dataset)} images of {dataset.name} can be read ({why}).")
+        raise DataError(
+            f"none of the {len(dataset)} images of {dataset.name} can be read ({why}); check the paths and the files."
+        )
     return read
 
 
 def _row(
     photo: Photo, likely: Floats | None, measure: Measure, preprocessing: Preprocessing
 ) -> dict[str, object] | str:
-    """What is known of a photo, by column of the store; or the reason why it cannot be measured.
+    """The store's row for a photo, or the reason why the photo cannot be measured.
 
     `likely` (g, g) is the probability of the object at each place of the encoder's input.
     """
@@ -312,7 +314,7 @@ def _row(
 
 
 def _unit(stored: NDArray[np.float16]) -> Floats:
-    """Stored vectors in full precision, of unit norm again, some at a time."""
+    """Stored vectors in full precision, normalised again, in blocks."""
     out = np.empty(stored.shape, np.float32)
     for start in range(0, len(stored), _BLOCK):
         out[start : start + _BLOCK] = unit(stored[start : start + _BLOCK])
@@ -320,5 +322,5 @@ def _unit(stored: NDArray[np.float16]) -> Floats:
 
 
 def _part(frame: pd.DataFrame, mark: str) -> pd.DataFrame:
-    """The columns that carry `mark`, without it."""
+    """The columns with the prefix `mark`, without the prefix."""
     return frame[[c for c in frame.columns if c.startswith(mark)]].rename(columns=lambda c: c.removeprefix(mark))

@@ -1,7 +1,7 @@
-"""Decode in processes of their own: a decoder that crashes, hangs or eats the memory takes one picture with it, not the run.
+"""Decodes images in separate processes. A decoder that crashes, hangs or needs too much memory costs one image, not the run.
 
-No `multiprocessing`: it runs the user's script again in every worker, and forks or pickles what must be neither. The
-template of the workers is a plain interpreter that is told on its command line what to do.
+`multiprocessing` is not used, because it runs the user's script again in every worker and forks or pickles what must not be.
+The template of the workers is a plain interpreter that gets its task on the command line.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from curator.io.decoding import images
 from curator.types import Photo, Preprocessing
 
 SECONDS = 5.0
-"""Processor time that one picture may take to decode; a picture of over 24 megapixels more, in proportion. 24 megapixels
-take 1.3 s as JPEG 2000, the slowest kind, and 0.7 s as PNG."""
+"""Processor time allowed for decoding one image; above 24 megapixels proportionally more. 24 megapixels take 1.3 s as JPEG
+2000, the slowest format, and 0.7 s as PNG."""
 MEMORY = 4 << 30
-"""Bytes of address space that decoding one picture may take, beside the program itself. A PNG of 119
-megapixels with an alpha channel needs 1.8 GB."""
+"""Bytes of address space allowed for decoding one image, besides the program itself. A PNG of 119 megapixels with an alpha
+channel needs 1.8 GB."""
 _TRIES = 2
-"""A worker that dies may have been killed for the memory that others took; a second worker tries once more."""
+"""A worker may have been killed because other processes used the memory, so a second worker tries once more."""
 _LINE_BYTES = 1 << 20
 
 _log = logging.getLogger("curator")
 
 
 class Workers:
-    """As many worker processes as there are threads that decode at once. They wait between runs and end with this process.
+    """Worker processes, as many as there are decoding threads. They wait between runs and end with this process.
 
-    Safe in threads. Where processes cannot be had (Windows, no descriptors left), pictures are decoded in this one.
+    Thread-safe. If processes cannot be started (Windows, no free descriptors), images are decoded in this process.
     """
 
     def __init__(self, seconds: float = SECONDS, memory: int = MEMORY) -> None:
@@ -50,12 +50,12 @@ class Workers:
         self._without = os.name != "posix" or bool(getattr(sys, "frozen", False))
         self.n_died = 0
         self.busy: set[int] = set()
-        """Process ids of the workers that have a picture in their hands."""
+        """Process ids of the workers that are decoding an image."""
 
     def decode(self, content: bytes, sha256: str, preprocessing: Preprocessing) -> Photo:
         """`images.decode_bytes` in another process.
 
-        Raises: DataError with a short reason, also when its worker died, was too slow or needed too much memory.
+        Raises: DataError with a short reason, also if its worker died, was too slow or needed too much memory.
         """
         request = {"preprocessing": asdict(preprocessing), "sha256": sha256}
         reason = ""
@@ -80,7 +80,7 @@ class Workers:
         raise DataError(reason)
 
     def close(self) -> None:
-        """End the workers. The next picture would start new ones."""
+        """End the workers. The next image would start new ones."""
         with self._lock:
             for worker in self._idle:
                 worker.line.close()
@@ -90,13 +90,13 @@ class Workers:
             template.close()
 
     def _take(self) -> _Worker | None:
-        """An idle worker that lives, or a new one; None where there can be none."""
+        """An idle live worker, or a new one. None if no worker can be started."""
         with self._lock:
             while self._idle:
                 worker = self._idle.pop()
                 if not select.select([worker.line], [], [], 0)[0]:
                     return worker
-                worker.line.close()  # it died while it had nothing to do
+                worker.line.close()  # the worker died while it was idle
                 if self._template:
                     self._template.bury(worker.pid)
             if self._without:
@@ -111,7 +111,7 @@ class Workers:
                         template.close()
                     problem = error
             self._without = True
-        _log.warning("pictures are decoded in this process, since no other can be started (%s).", problem)
+        _log.warning("images are decoded in this process, because no other process can be started (%s).", problem)
         return None
 
     def _bury(self, worker: _Worker) -> int:
@@ -121,7 +121,7 @@ class Workers:
             return self._template.bury(worker.pid) if self._template else 0
 
     def _why(self, status: int) -> tuple[str, bool]:
-        """What to say of a worker that ended so, and whether another may try."""
+        """The reason for a worker's end, and whether another worker may try."""
         number = os.WTERMSIG(status) if status < _far_side().GONE and os.WIFSIGNALED(status) else 0
         if number in (signal.SIGPROF, signal.SIGALRM):
             return f"takes more than {self._seconds:g} s to decode", False
@@ -133,23 +133,23 @@ class Workers:
 
 @cache
 def _far_side() -> Any:
-    from curator.io.decoding import isolated  # not before it is needed: Windows lacks what it imports
+    from curator.io.decoding import isolated  # imported late, because Windows lacks modules that it imports
 
     return isolated
 
 
 class _Worker:
-    """This side of one worker."""
+    """This process's connection to one worker."""
 
     def __init__(self, pid: int, line: socket.socket) -> None:
         self.pid, self.line = pid, line
 
     def ask(self, request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], memoryview] | None:
-        """Its answer; None if it died."""
+        """The worker's answer, or None if it died."""
         try:
             _far_side().send(self.line, request, [memoryview(content)])
             answer: tuple[dict[str, Any], memoryview] | None = _far_side().receive(self.line)
-        except OSError:  # it hung up while we spoke, or never answered
+        except OSError:  # the worker closed the socket, or did not answer in time
             return None
         return answer
 
@@ -165,13 +165,14 @@ class _Template:
                 f"import sys; sys.path[:] = {places!r}; "
                 f"from curator.io.decoding.isolated import serve; serve({far.fileno()}, {memory}, {seconds})"
             )
-            # A session of its own: Ctrl-C is for this process, which then tells the others. One thread: it forks.
+            # In its own session, so that Ctrl-C reaches only this process, which then ends the others. One thread, because it
+            # forks.
             self._process = subprocess.Popen(
                 [sys.executable, "-c", code],
                 pass_fds=[far.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # libtiff and libjpeg talk
+                stderr=subprocess.DEVNULL,  # libtiff and libjpeg print messages
                 env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
                 start_new_session=True,
             )
@@ -192,7 +193,7 @@ class _Template:
             far.close()
 
     def bury(self, pid: int) -> int:
-        """How a worker that hung up ended: its wait status."""
+        """The wait status of a worker that closed its socket."""
         try:
             self._orders.sendall(_far_side().ORDER.pack(_far_side().BURY, pid))
             return self._answer()
@@ -223,7 +224,7 @@ def shared() -> Workers:
     """The workers of this process, which later runs use again."""
     global _shared
     with _making:
-        if _shared is None or _shared[0] != os.getpid():  # after a fork they are the parent's
+        if _shared is None or _shared[0] != os.getpid():  # after a fork the workers belong to the parent
             _shared = os.getpid(), Workers()
             atexit.register(_shared[1].close)
         return _shared[1]

@@ -1,4 +1,4 @@
-"""Writing a data set out: one plug-in file per format; what keeps the user's files safe is here, once."""
+"""Exports of a data set, one plug-in file per format. The protection of the user's files is shared by all formats."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from curator.types import Dataset, Measures, SplitPlan
 
 Link = Literal["copy", "hardlink", "symlink", "bare"]
 LINKS: tuple[Link, ...] = ("copy", "hardlink", "symlink", "bare")
-"""How files get into an export. `bare` is a copy without EXIF, XMP and comments; see `curator.io.decoding.stripping`."""
+"""How files are put into an export. `bare` copies without EXIF, XMP and comments; see `curator.io.decoding.stripping`."""
 SHARD_SIZE = 1000
-"""Images in one shard, where a format has shards."""
+"""Number of images per shard, for formats with shards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be written: the images of `plan` into `destination`, an empty folder that takes its final name later.
+    """What to write: the images of `plan`, into `destination`, an empty folder that gets its final name later.
 
-    `link` and `shard_size` mean something to some formats only; `link` is "bare" only for exporters whose attribute `bare`
-    is true. `plan.weights`, where there are any, are written with the labels.
+    Some formats ignore `link` and `shard_size`. `link` is "bare" only for exporters whose attribute `bare` is true.
+    `plan.weights`, if any, are written with the labels.
     """
 
     dataset: Dataset
@@ -39,17 +39,18 @@ class Job:
 
 
 class Exporter(Protocol):
-    """What writes a data set in some formats."""
+    """Writes a data set in one or more formats."""
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """The names `--format` takes for this exporter."""
+        """The names of this exporter's formats for `--format`."""
         ...
 
     def write(self, job: Job) -> int:
-        """Write the job, and return how many images were written.
+        """Write the job. Returns the number of images written.
 
-        Nothing outside `job.destination` may be touched, and nothing in it may depend on what it is called now.
+        The exporter must not touch anything outside `job.destination`, and its result must not depend on the current name
+        of that folder.
         """
         ...
 
@@ -58,7 +59,7 @@ EXPORTERS: Registry[Exporter] = Registry("curator.exporters", "EXPORTER", "expor
 
 
 def formats() -> tuple[str, ...]:
-    """Every name that `export` takes as `format`, in alphabetical order."""
+    """All values of `format` that `export` accepts, in alphabetical order."""
     return tuple(sorted(name for _, exporter in EXPORTERS for name in exporter.formats))
 
 
@@ -83,14 +84,16 @@ def _check_link(format: str, link: Link) -> Exporter:
 
 def _check_plan(dataset: Dataset, plan: SplitPlan) -> None:
     if not plan.assignment:
-        raise DataError("the split plan holds no image; there is nothing to export.")
+        raise DataError("the split plan has no images; at least one is needed to export; change the plan.")
     unknown = set(plan.assignment) - set(dataset.ids.tolist())
     if unknown:
-        raise DataError(f"{len(unknown)} images of the split plan are not in the data set ({min(unknown)!r}, ...).")
+        raise DataError(
+            f"{len(unknown)} images of the split plan are not in the data set ({min(unknown)!r}, ...); use its own plan."
+        )
 
 
 def _without_exif(measures: Measures) -> Measures:
-    """What is measured, without what the metadata of the files say: they are taken out of the files, too."""
+    """The measures without those taken from file metadata, because the metadata is removed from the files too."""
     kept = tuple(c for c in measures.columns if not c.in_header)
     names = [c.name for c in kept]
     return Measures(measures.frame[names], kept, {k: r for k, r in measures.readings.items() if k in names})
@@ -100,7 +103,7 @@ def check(
     dataset: Dataset, destination: str | Path, *, format: str, link: Link = "copy", force: bool = False,
     roots: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    """Raises, before any work is done, the InputError that `export` would for this format and destination."""
+    """Check format and destination before any work. Raises: the InputError that `export` would raise for them."""
     _check_link(format, link)
     check_destination(dataset, Path(destination), force, roots)
 
@@ -118,25 +121,25 @@ def export(
     extra_files: Mapping[str, str] | None = None,
     roots: Sequence[str] = (),
 ) -> int:
-    """Write the images of `plan` to the new folder `destination`, all of them or nothing; returns how many.
+    """Write the images of `plan` to the new folder `destination`, all of them or none. Returns their number.
 
-    `format` is one of `formats()`; `measures` (rows = the data set's) adds its columns where the format has a table;
-    `extra_files` (file name -> UTF-8 text) go beside the result. With `force` an existing folder is replaced, after the
-    new one is complete. `roots` are the folders that hold the images, by default the data set's root: none is written to.
+    `format` is one of `formats()`. `measures` (rows = the data set's) adds its columns if the format has a table.
+    `extra_files` (file name -> UTF-8 text) are written beside the result. With `force` an existing folder is replaced, after
+    the new one is complete. `roots` are the folders of the images, by default the data set's root; they are not written to.
 
     Raises:
-        InputError: unknown format or link, a destination in the way of the user's files, or one that cannot be written.
-        DataError: the plan and the data set do not belong together, or a file changed or vanished meanwhile.
+        InputError: the format or link is unknown, or the destination conflicts with the user's files or cannot be written.
+        DataError: the plan and the data set do not fit, or a file changed or disappeared during the export.
     """
     exporter = _check_link(format, link)
     if shard_size < 1:
-        raise InputError(f"a shard of {shard_size} images cannot be; ask for at least 1.")
+        raise InputError(f"--shard-size {shard_size} is too small; at least 1 image per shard is needed.")
     _check_plan(dataset, plan)
     target = check_destination(dataset, Path(destination), force, roots)
     staging: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        sweep(target.parent)  # what a killed export left
+        sweep(target.parent)  # removes what a killed export left
         staging = target.with_name(unfinished())
         staged = staging / "export"
         staged.mkdir(parents=True)
@@ -144,7 +147,9 @@ def export(
             measures = _without_exif(measures)
         n_written = exporter.write(Job(dataset, plan, staged, format, measures, link, shard_size))
         if n_written != len(plan.assignment):
-            raise DataError(f"only {n_written} of {len(plan.assignment)} images were written; nothing was kept.")
+            raise DataError(
+                f"only {n_written} of {len(plan.assignment)} images were written; nothing was kept; run again."
+            )
         for name, text in (extra_files or {}).items():
             (staged / name).write_text(text, encoding="utf-8")
         put_in_place(staged, target, force)
@@ -152,7 +157,7 @@ def export(
         raise
     except OSError as error:
         what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-        raise InputError(f"cannot export to {destination}: {what}; nothing was kept.") from error
+        raise InputError(f"cannot export to {destination}: {what}; nothing was kept; choose another place.") from error
     finally:
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)

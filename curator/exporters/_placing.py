@@ -1,4 +1,4 @@
-"""Where an export may go, and how the finished folder gets its name: the user's files are never in the way of it."""
+"""Checks the destination of an export and gives the finished folder its name, without risk to the user's files."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ _RENAME_EXCHANGE, _AT_FDCWD = 2, -100
 
 
 def check_destination(dataset: Dataset, destination: Path, force: bool, roots: Sequence[str] = ()) -> Path:
-    """The resolved destination, once it is certain that nothing of the user's is in its way.
+    """The resolved destination, after checking that it does not conflict with the user's files.
 
-    `roots` are the folders that hold the images, where these are not all below one that is the data set's own. Images that a
-    link or a table leads to elsewhere are as safe as those below it.
+    `roots` are the folders of the images, if these are not all below the data set's root. Images elsewhere that a link or a
+    table refers to are protected in the same way.
 
     Raises:
-        InputError: a destination in or around the images, one that is there without `force`, or no folder.
+        InputError: the destination is in or around the images, exists without `force`, or cannot be a folder.
     """
     try:
         is_link = destination.is_symlink()
         target = destination.resolve()
         there = target.exists()
-    except (OSError, ValueError, RuntimeError) as error:  # a name that is too long, a NUL in it, links in a ring
-        raise InputError(f"{destination} can be no folder ({error}); choose another name.") from None
+    except (OSError, ValueError, RuntimeError) as error:  # the name is too long or has a NUL, or links form a ring
+        raise InputError(f"{destination} cannot be a folder ({error}); choose another name.") from None
     if is_link:
         raise InputError(f"{destination} is a symbolic link; give the folder it should lead to.")
     for root in sorted({*_resolved(roots or (dataset.root,)), *homes(dataset)}):
         if _inside(target, root):
             raise InputError(f"{destination} lies inside the data ({root}), which is never written to; choose another.")
         if _inside(root, target):
-            raise InputError(f"the data ({root}) lie inside {destination}, which would replace them; choose another.")
+            raise InputError(f"{destination} contains the data ({root}) and would replace them; choose another.")
     if there:
         if not force:
-            raise InputError(f"{destination} is there already; choose another name, or replace it with --force.")
+            raise InputError(f"{destination} exists already; choose another name, or replace it with --force.")
         if not target.is_dir():
-            raise InputError(f"{destination} is a file; an export is a folder, so choose another name.")
+            raise InputError(f"{destination} is a file, but an export is a folder; choose another name.")
         for keep, what in ((Path.cwd(), "the current folder"), (Path.home(), "the home folder")):
             if _inside(keep.resolve(), target):
-                raise InputError(f"{destination} holds {what}; --force would replace it, so choose another name.")
+                raise InputError(f"{destination} contains {what}, which --force would replace; choose another name.")
     return target
 
 
 def homes(dataset: Dataset) -> set[Path]:
-    """The real folders of the images: where a link or a path with .. leads, not where it begins."""
+    """The real folders of the images, after resolving links and paths with `..`."""
     if "://" in dataset.root:
         return set()
     folders: set[str] = set()
@@ -62,13 +62,13 @@ def homes(dataset: Dataset) -> set[Path]:
 
 
 def put_in_place(staged: Path, target: Path, force: bool) -> None:
-    """Give the finished folder its name; what had that name goes only once the new folder is there.
+    """Give the finished folder its name. A folder with that name is removed only after the new folder is in place.
 
-    On Linux the two change names in one step, and the old one lies where `staged` was. Elsewhere there is a moment without
-    either; a process killed in it leaves the old folder beside the place as NAME.replaced-*.
+    On Linux the two folders exchange names in one step, and the old one then has the name of `staged`. On other systems there
+    is a moment with neither. A process killed in that moment leaves the old folder beside the place as NAME.replaced-*.
     """
     if not force or not target.exists():
-        os.replace(staged, target)  # fails, as it should, on a folder that someone filled meanwhile
+        os.replace(staged, target)  # fails, on purpose, if another process has filled the folder
         return
     if _exchanged(staged, target):
         return
@@ -83,10 +83,10 @@ def put_in_place(staged: Path, target: Path, force: bool) -> None:
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    """Whether the two folders have changed names, in one step; False where the system or its disk cannot."""
+    """Exchange the names of two folders in one step. Returns False if the system or its disk does not support this."""
     try:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, AttributeError, TypeError):  # not Linux, or an old one
+    except (OSError, AttributeError, TypeError):  # not Linux, or an old version
         return False
     return bool(rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
 

@@ -1,6 +1,6 @@
-"""An audit as a FiftyOne data set: fields, tags and one saved view per finding.
+"""Exports an audit as a FiftyOne data set with fields, tags and one saved view per finding.
 
-A data set that is built again keeps everything the user put into it: tags, fields, views, samples.
+A rebuild keeps everything that the user added to the data set: tags, fields, views, samples.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from curator.report import wording
 from curator.types import AuditRun, Dataset, EncoderInfo, Measures, Recommendation
 
 MARK = "curator"
-"""The key of `dataset.info` by which a data set made here is known."""
+"""The key of `dataset.info` that marks data sets made by curator."""
 
 
 def to_fiftyone(
@@ -32,14 +32,14 @@ def to_fiftyone(
     overwrite: bool = True,
     extras: Extras | None = None,
 ) -> Any:
-    """A persistent FiftyOne data set called `name` of the audited images, and of the pool where something was recommended.
+    """Make a persistent FiftyOne data set called `name` of the audited images, and of the pool if there is a recommendation.
 
-    A data set of that name that curator made is brought up to date (`overwrite`), and keeps whatever the user added:
-    tags, fields, saved views, and every image that carries a tag of theirs. Nothing else of that name is ever touched.
-    `extras` is what was worked out beyond the audit: guesses of the probe, where patterns are seen, how to run again.
+    An existing data set of that name that curator made is updated (`overwrite`). It keeps what the user added: tags, fields,
+    saved views, and every image with a tag of theirs. Other data sets of that name are not touched. `extras` contains results
+    beyond the audit: guesses of the probe, where patterns are seen, how to run again.
 
     Raises:
-        InputError: the name is taken by a data set that curator did not make, or cannot be a name, or images are remote.
+        InputError: a data set of that name was not made by curator, the name is invalid, or images are remote.
         MissingExtraError: FiftyOne or MongoDB is missing.
     """
     fo = load_fiftyone()
@@ -80,7 +80,9 @@ def to_fiftyone(
     dataset.info[MARK] = {
         **dataset.info[MARK],
         "views": list(views.values()),
-        "view_of": [[of, view] for of, view in views.items()],  # names may hold dots, which keys here may not
+        "view_of": [
+            [of, view] for of, view in views.items()
+        ],  # a list, because names may contain dots and keys may not
         "workspace": fiftyone_looks.save_workspace(fo, dataset, findings, old),
         "findings": [_summary(mark, views) for mark in findings],
         "verdict": run.audit.verdict,
@@ -95,7 +97,7 @@ def to_fiftyone(
 
 
 def _summary(mark: FindingMark, views: Mapping[str, str]) -> dict[str, Any]:
-    """A finding as plain values, for the panel and for whoever reads tags back."""
+    """A finding as plain values, for the panel and for reading tags back."""
     f = mark.finding
     return {
         "id": f.id,
@@ -124,7 +126,7 @@ def _summary(mark: FindingMark, views: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _label_fields(images: list[Marked]) -> list[str]:
-    """The label fields that any image has something in; the given and the suggested label always."""
+    """The label fields that are not empty, and always the given and the suggested label."""
     return [
         name
         for name in LABEL_FIELDS
@@ -136,7 +138,7 @@ def _label_fields(images: list[Marked]) -> list[str]:
 
 
 def _open(fo: Any, name: str, overwrite: bool) -> Any:
-    """The data set of that name if it is ours, or a new one with our mark."""
+    """The data set of that name if curator made it, or a new one with curator's mark."""
     if fo.dataset_exists(name):
         dataset = fo.load_dataset(name)
         if MARK not in dataset.info:
@@ -144,7 +146,7 @@ def _open(fo: Any, name: str, overwrite: bool) -> Any:
         if not overwrite:
             raise InputError(f"FiftyOne has a data set {name!r} already; choose another name, or allow overwriting.")
         return dataset
-    # Marked before it has its name: if all ends here, nothing of that name is left that the next run would not dare to touch.
+    # Marked before it is named. If the process ends here, no unmarked data set of that name blocks the next run.
     dataset = fo.Dataset()
     dataset.info[MARK] = {}
     dataset.save()
@@ -157,7 +159,7 @@ def _open(fo: Any, name: str, overwrite: bool) -> Any:
 
 
 def _drop_gone(dataset: Any, old: Mapping[str, Any], paths: set[str]) -> None:
-    """Drop the samples of an earlier build that are in neither the data nor the pool now, unless the user tagged them."""
+    """Delete samples of an earlier build that are no longer in the data or the pool, unless the user tagged them."""
     if "source" not in old.get("fields", ()) or not dataset.has_sample_field("source"):
         return
     ours = set(old["tags"])
@@ -168,7 +170,7 @@ def _drop_gone(dataset: Any, old: Mapping[str, Any], paths: set[str]) -> None:
 
 
 def _clear(dataset: Any, old: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Take away what an earlier build made. Returns the tags a user gave to labels, by path, for the new labels."""
+    """Remove what an earlier build made. Returns the user's tags on labels, by path, for the new labels."""
     schema = dataset.get_field_schema()
     label_tags: dict[str, list[str]] = {}
     if "ground_truth" in schema:
@@ -189,7 +191,7 @@ def _clear(dataset: Any, old: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _declare(fo: Any, dataset: Any, fields: list[Field], labels: list[str], encoder: EncoderInfo) -> None:
-    """Give every field its type, so that a column whose first values are missing has the right one."""
+    """Declare the type of every field, because FiftyOne would otherwise guess it from first values, which may be missing."""
     kinds = {"category": fo.StringField, "number": fo.FloatField, "flag": fo.BooleanField}
     for f in fields:
         if f.form == "tags":
@@ -204,7 +206,7 @@ def _declare(fo: Any, dataset: Any, fields: list[Field], labels: list[str], enco
 
 
 def _write(fo: Any, dataset: Any, images: list[Marked], label_tags: Mapping[str, list[str]]) -> None:
-    """All samples in one bulk write: new ones are added, known ones (by path) updated, their own tags kept."""
+    """Write all samples in one bulk operation: new ones are added, known ones (by path) updated, and user tags kept."""
 
     def samples() -> Iterator[Any]:
         for image in images:

@@ -1,4 +1,4 @@
-"""FiftyOne's own folder of classified images; any FiftyOne imports it, with or without curator."""
+"""Exports FiftyOne's own folder format of classified images, which every FiftyOne can import without curator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from curator.exporters.imagefolder import file_names, folder_names, labels_of, p
 class FiftyOneFolder:
     """One `fiftyone.types.FiftyOneImageClassificationDataset` per split: `<split>/data/<file>` and `<split>/labels.json`.
 
-    `curator browse` makes the data set with findings and measures; this one is for another machine, and for training.
+    `curator browse` makes the data set with findings and measures. This folder is for another machine, and for training.
     """
 
     formats = ("fiftyone",)
@@ -30,7 +30,7 @@ class FiftyOneFolder:
             data.mkdir(parents=True)
             ids = sorted(id for id, s in job.plan.assignment.items() if s == split)
             targets: dict[str, Any] = {}
-            # FiftyOne knows an image by its name without the ending, so those must differ too.
+            # FiftyOne identifies an image by its name without the ending, so these must differ too.
             for id, name in file_names(ids, by_stem=True).items():
                 place(root / id, data / name, job.link)
                 target: Any = classes.index(labels[id])

@@ -1,4 +1,4 @@
-"""How an audited data set looks in the App: sidebar, colours, the map of its embeddings, and the workspace that opens."""
+"""The appearance of an audited data set in the App: sidebar, colours, the map of its embeddings, and the workspace."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ from curator.types import Floats
 MAP_KEY, SIMILARITY_KEY = "curator_map", "curator_similarity"
 WORKSPACE = "curator"
 PANEL, MAP_PANEL = "curator_findings", "curator_map"
-"""The panels of curator's plugin, by the names they have in a workspace."""
+"""The panels of curator's plugin, by their names in a workspace."""
 TEXT_MODEL = "curator-text"
-"""The model of the plugin's manifest that turns the App's text searches into vectors."""
+"""The model in the plugin's manifest that turns the App's text searches into vectors."""
 MAX_SIMILARITY = 50_000_000
-"""Numbers (images x dimensions) up to which the App can sort by similarity: it reads them all on the first search."""
+"""Maximum of images x dimensions for sorting by similarity, because the App reads all these numbers on the first search."""
 POOL = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
-"""Colours that the colour-blind tell apart. Source: Okabe & Ito (2008), Color Universal Design."""
+"""Colours that colour-blind people can distinguish. Source: Okabe & Ito (2008), Color Universal Design."""
 _FOLLOWS, _BREAKS, _ADD, _PLAIN = POOL[0], POOL[5], POOL[2], POOL[7]
 _FIRST = ("tags", "labels", "findings", "recommendation", "audit")
 _OPEN = ("tags", "labels", "findings", "recommendation")
 
 
 def arrange(fo: Any, dataset: Any, fields: list[Field], classes: tuple[str, ...], named: list[Field]) -> None:
-    """The sidebar by families of attributes, those `named` by findings first and open; on the thumbnails the labels, the
-    finding and the worst one's attribute. Each value has its colour, the same for aligned and for conflicting everywhere.
+    """Arrange sidebar and colours.
+
+    The sidebar groups attributes by family, with the fields `named` by findings first and open. Thumbnails show the labels,
+    the finding and the attribute of the worst finding. Each value has a colour; aligned and conflicting keep theirs everywhere.
     """
     here = set(dataset.get_field_schema())
     groups: dict[str, list[str]] = {"tags": ["tags"], "labels": [name for name in LABEL_FIELDS if name in here]}
@@ -67,7 +69,7 @@ def arrange(fo: Any, dataset: Any, fields: list[Field], classes: tuple[str, ...]
 
 
 def finding_colour(value: str) -> str:
-    """The colour of a value of the field `finding`: one for what follows a finding, one for what breaks it."""
+    """The colour of a value of the field `finding`: one colour for aligned images and one for conflicting images."""
     kinds = {ALIGNED: _FOLLOWS, CONFLICTING: _BREAKS, RECOMMENDED: _ADD}
     return kinds.get(value.partition(":")[0], _PLAIN)
 
@@ -77,7 +79,7 @@ def _finding_colours(dataset: Any) -> list[dict[str, str]]:
 
 
 def save_workspace(fo: Any, dataset: Any, findings: list[FindingMark], old: Mapping[str, Any]) -> str:
-    """Save the images beside the findings and the map under the name `WORKSPACE`; "" where the user has one of that name."""
+    """Save a workspace with images, findings and map as `WORKSPACE`. Returns "" if the user has one of that name."""
     if dataset.has_workspace(WORKSPACE):
         if old.get("workspace") != WORKSPACE:
             return ""
@@ -94,14 +96,14 @@ def save_workspace(fo: Any, dataset: Any, findings: list[FindingMark], old: Mapp
 
 
 def _space(fo: Any, *panels: Any) -> Any:
-    """Panels as tabs of a space of their own, the first open: a space that names no active child stays empty."""
+    """Panels as tabs of one space, with the first open. A space without an active child would stay empty."""
     return fo.Space(children=list(panels), active_child=panels[0].component_id)
 
 
 def place_on_map(dataset: Any, images: list[Marked], text: Mapping[str, str] | None) -> None:
-    """The two widest directions of the embeddings, for the App's Embeddings panel; an index for its similarity search.
+    """Add the two principal directions of the embeddings for the App's Embeddings panel, and an index for similarity search.
 
-    With `text`, the model of the plugin's manifest reads what is searched for by the encoder that is named there.
+    With `text`, the model in the plugin's manifest reads search texts with the encoder that `text` names.
     """
     data = [image for image in images if image.source == "data" and image.vector is not None]
     pool = [image for image in images if image.source == "pool" and image.vector is not None]
@@ -121,7 +123,7 @@ def place_on_map(dataset: Any, images: list[Marked], text: Mapping[str, str] | N
 
 
 def offer_text_model(fo: Any) -> None:
-    """Let FiftyOne, here and in the App's server, find the plugin's text model by its name."""
+    """Make the plugin's text model known by name to FiftyOne, in this process and in the App's server."""
     manifest = str(Path(curator.__file__).parent / "app" / "fiftyone_plugin" / "models.json")
     paths = [p for p in fo.config.model_zoo_manifest_paths or [] if p != manifest]
     fo.config.model_zoo_manifest_paths = [*paths, manifest]
@@ -131,11 +133,11 @@ def offer_text_model(fo: Any) -> None:
 def principal_plane(vectors: Floats, also: Floats | None = None) -> Floats:
     """(n, d), both at least 2 -> (n, 2): coordinates along the two principal axes; (n + m, 2) with those of `also` (m, d).
 
-    The largest weight of each axis is positive, so that the same vectors give the same map everywhere.
+    The largest weight of each axis is positive, so that equal vectors always give the same map.
     """
     mean = vectors.mean(axis=0, keepdims=True)
     centred = (vectors - mean).astype(np.float64)
-    is_wide = centred.shape[0] < centred.shape[1]  # then the axes come from the smaller matrix, of images x images
+    is_wide = centred.shape[0] < centred.shape[1]  # if so, the smaller matrix, images x images, gives the axes
     square = centred @ centred.T if is_wide else centred.T @ centred
     _, found = eigh(square, subset_by_index=[len(square) - 2, len(square) - 1])
     axes = centred.T @ found if is_wide else found

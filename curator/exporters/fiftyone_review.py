@@ -1,4 +1,4 @@
-"""A person's decisions read back from the FiftyOne App: the tags on images, and what is said of findings."""
+"""Reads a person's decisions back from the FiftyOne App: the tags on images, and the decisions on findings."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from curator.io.fiftyone import load_fiftyone
 from curator.selection.decisions import DECISIONS, INTENDED, Shown, Tagged
 
 ENTRIES = "curator_review"
-"""The key of `dataset.info` with what was decided on findings, which a rebuild leaves alone: [id, decision, reason] each."""
+"""The key of `dataset.info` with the decisions on findings, which a rebuild keeps: [id, decision, reason] each."""
 
 
 def read_images(name: str) -> list[Tagged]:
-    """Every image of the data set `name` with its tags, and the label it is shown with there.
+    """Every image of the data set `name` with its tags and its displayed label.
 
-    The label is what the reviewer saw, or put in its place: the given one, else the suggested one.
+    The label is the one that the reviewer saw or entered: the given one, else the suggested one.
 
     Raises:
-        InputError: no such data set, or one that curator did not make. MissingExtraError: no FiftyOne or MongoDB.
+        InputError: the data set does not exist, or curator did not make it. MissingExtraError: FiftyOne or MongoDB is missing.
     """
     dataset = _open(name)
     schema = dataset.get_field_schema()
@@ -40,7 +40,7 @@ def read_images(name: str) -> list[Tagged]:
 
 
 def read_findings(name: str) -> tuple[list[Shown], dict[str, Mapping[str, str]]]:
-    """The findings that the data set shows, and what was decided on findings by id (keys decision, reason).
+    """The findings that the data set shows, and the decisions on findings by id (keys decision, reason).
 
     Raises: as `read_images`.
     """
@@ -53,16 +53,18 @@ def read_findings(name: str) -> tuple[list[Shown], dict[str, Mapping[str, str]]]
 
 
 def decide(name: str, finding_id: str, decision: str, reason: str = "") -> None:
-    """Keep a decision on a finding with the data set: "intended", "accept" or "reject"; "" takes an earlier one back.
+    """Store a decision on a finding in the data set: "intended", "accept" or "reject". "" removes an earlier decision.
 
     Raises:
-        InputError: another decision. Else as `read_images`.
+        InputError: the decision is unknown. Else as `read_images`.
     """
     if decision not in ("", INTENDED, *DECISIONS):
-        raise InputError(f"{decision!r} is no decision on a finding; there are: {INTENDED}, {', '.join(DECISIONS)}.")
+        raise InputError(
+            f"{decision!r} is not a decision on a finding; use one of: {INTENDED}, {', '.join(DECISIONS)}."
+        )
     dataset = _open(name)
     kept = [list(entry) for entry in dataset.info.get(ENTRIES, ()) if entry[0] != finding_id]
-    # A list, since a key of a MongoDB document cannot hold the dots of an id.
+    # A list, because a key of a MongoDB document cannot contain the dots of an id.
     dataset.info[ENTRIES] = [*kept, *([[finding_id, decision, reason]] if decision else [])]
     dataset.save()
 
@@ -76,5 +78,5 @@ def _open(name: str) -> Any:
         )
     dataset = fo.load_dataset(name)
     if MARK not in dataset.info:
-        raise InputError(f"curator did not make FiftyOne's data set {name!r}; give the name of one that it did.")
+        raise InputError(f"curator did not make FiftyOne's data set {name!r}; give the name of one that it made.")
     return dataset

@@ -1,4 +1,4 @@
-"""Saved views: one per finding, one of what breaks it, and the lists of images that a person should look at."""
+"""Saved views: one per finding, one of its conflicting images, and lists of images that a person should look at."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MENDED = "wrong before, right after"
 
 
 def save_views(fo: Any, dataset: Any, findings: list[FindingMark], tags: list[str]) -> dict[str, str]:
-    """Save the views; returns what each is of -> the name it got, in order: a finding's id (that of its class, conflicting
-    images first), "conflicting ID" (those alone), "recommended", "mended", "duplicates", "leaks", "label errors".
+    """Save the views. Returns view key -> name, in order. The keys are: a finding's id (images of its class, conflicting ones
+    first), "conflicting ID" (only those), "recommended", "mended", "duplicates", "leaks", "label errors".
 
-    Views follow tags and fields, not fixed ids: what the user tags next is in them at once.
+    Views are defined by tags and fields, not by fixed ids, so images that the user tags later appear in them at once.
     """
     here, has_tag = fo.ViewField, fo.ViewField("tags")
     views: list[tuple[str, str, Any, str, str]] = []
@@ -37,7 +37,7 @@ def save_views(fo: Any, dataset: Any, findings: list[FindingMark], tags: list[st
             views.append((f"conflicting {mark.finding.id}", f"{mark.name} · conflicting", broken, what, OTHER))
     if RECOMMENDED in tags:
         best = dataset.match_tags(RECOMMENDED).sort_by("rank")
-        views.append(("recommended", RECOMMENDED, best, "What to add, the best first.", ADD))
+        views.append(("recommended", RECOMMENDED, best, "Images to add, the best first.", ADD))
     if dataset.has_sample_field("prediction_after"):
         label = here("ground_truth.label")
         mended = dataset.match(
@@ -48,11 +48,11 @@ def save_views(fo: Any, dataset: Any, findings: list[FindingMark], tags: list[st
             views.append(("mended", MENDED, mended, what, ADD))
     if DUPLICATE in tags or LEAK in tags:
         twins = dataset.match_tags([DUPLICATE, LEAK]).sort_by([("duplicate_group", 1), ("filepath", 1)])
-        what = "The same picture more than once, or in two splits."
+        what = "The same image more than once, or in two splits."
         views.append(("duplicates", "duplicates and leaks", twins, what, OTHER))
     if LEAK in tags:
         leaks = dataset.match_tags(LEAK).sort_by([("duplicate_group", 1), ("split", 1), ("filepath", 1)])
-        views.append(("leaks", "leaks", leaks, "The same picture in two splits.", OTHER))
+        views.append(("leaks", "leaks", leaks, "The same image in two splits.", OTHER))
     if LABEL_ERROR in tags:
         doubtful = dataset.match_tags(LABEL_ERROR).sort_by("suggested.confidence", reverse=True)
         what = "Labels that the probe doubts, the most doubtful first."
@@ -61,9 +61,9 @@ def save_views(fo: Any, dataset: Any, findings: list[FindingMark], tags: list[st
 
 
 def _save(dataset: Any, view: list[Any], k: int, n: int) -> str:
-    """The name that the view got; "" if it got none."""
+    """The name that the view got, or "" if it could not be saved."""
     name, stages, description, colour = view
-    # The App addresses a view by the ASCII part of its name, which another may have or which may be empty.
+    # The App addresses a view by the ASCII part of its name, which may be empty or equal another view's.
     for attempt in (name, f"{name} ({k})", f"curator view {k}", f"curator view {k} of {n}"):
         try:
             dataset.save_view(attempt, stages, description=description, color=colour)

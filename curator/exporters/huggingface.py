@@ -1,4 +1,4 @@
-"""A Hugging Face `datasets` image folder: `load_dataset("imagefolder", data_dir=...)` gives images, labels and measures."""
+"""Exports a Hugging Face image folder: `load_dataset("imagefolder", data_dir=...)` gives images, labels and measures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from curator.exporters.table import manifest, rows_of
 class HuggingFace:
     """`<split>/<class>/<file>` with a `metadata.jsonl` in each split: file_name, label, then weight and the measures.
 
-    Where there is metadata `datasets` takes labels from it and not from the folders. Curator reads the folders.
+    If there is metadata, `datasets` takes labels from it, not from the folders. curator reads the folders.
     """
 
     formats = ("huggingface",)

@@ -1,4 +1,4 @@
-"""Folders of images, `<split>/<class>/<file>`: what torchvision's ImageFolder and most trainers read."""
+"""Exports folders of images, `<split>/<class>/<file>`, which torchvision's ImageFolder and most trainers read."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from curator.exporters import Job, Link
 from curator.io.decoding.stripping import without_metadata
 from curator.types import Dataset, SplitPlan
 
-# What some file system or terminal cannot hold in a name: reserved characters, control and direction characters.
+# Characters that some file systems or terminals do not allow in names: reserved, control and direction characters.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069/\\:*?"<>|]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_MAX_NAME_BYTES = 200  # most file systems allow 255; what is left is for a suffix
+_MAX_NAME_BYTES = 200  # most file systems allow 255; the rest is for a suffix
 _MAX_SUFFIX = 16
 _CHUNK_BYTES = 1 << 20
 
 
 def folder_name(name: str) -> str:
-    """A name that is one folder on every system and cannot lead out of its parent.
+    """A name that is valid for one folder on every system and cannot lead out of its parent.
 
     >>> folder_name("bunny"), folder_name("../etc"), folder_name(".."), folder_name("a/b"), folder_name("nul")
     ('bunny', '.._etc', '_', 'a_b', 'nul_')
@@ -38,7 +38,7 @@ def folder_name(name: str) -> str:
 
 
 def file_name(name: str) -> str:
-    """A file's name that is one file on every system, with the ending it has.
+    """A file name that is valid on every system, with the same ending.
 
     >>> file_name("a b.jpg"), file_name("a\\\\b:c.jpg"), file_name("con.jpg"), file_name("x\\x1b[2J.png")
     ('a b.jpg', 'a_b_c.jpg', 'con_.jpg', 'x_[2J.png')
@@ -58,7 +58,7 @@ def _short_hash(text: str) -> str:
 
 
 def folder_names(names: Iterable[str]) -> dict[str, str]:
-    """Name -> folder name, no two the same even where upper and lower case are one."""
+    """Name -> folder name. All folder names differ, even if upper and lower case are not distinguished."""
     safe = {name: folder_name(name) for name in names}
     counts = Counter(folder.casefold() for folder in safe.values())
     return {
@@ -68,15 +68,15 @@ def folder_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def file_names(ids: list[str], *, by_stem: bool = False) -> dict[str, str]:
-    """Id -> file name within one folder: the file's own, safe on every system, with a hash of its id where two share it.
+    """Id -> file name within one folder: the file's own name, made valid for every system. Equal names get a hash of the id.
 
-    `by_stem`: no two names are the same even without their endings.
+    `by_stem`: all names differ even without their endings.
     """
     own = {}
     for id in ids:
         name = PurePosixPath(id).name
         if name in {"", ".", ".."}:
-            raise DataError(f"{id!r} is not the path of a file.")
+            raise DataError(f"{id!r} is not the path of a file; remove it from the plan.")
         own[id] = file_name(name)
 
     def key(name: str) -> str:
@@ -88,7 +88,9 @@ def file_names(ids: list[str], *, by_stem: bool = False) -> dict[str, str]:
         path = PurePosixPath(name)
         names[id] = name if counts[key(name)] == 1 else f"{path.stem}-{_short_hash(id)}{path.suffix}"
     if len({key(name) for name in names.values()}) != len(names):
-        raise DataError(f"two files of one folder would get the same name in the export, near {min(names)!r}.")
+        raise DataError(
+            f"two files of one folder would get the same name in the export, near {min(names)!r}; rename one of them."
+        )
     return names
 
 
@@ -98,22 +100,22 @@ def _sha256(path: Path) -> str:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy the bytes, then read them back: what was read and what lies on the disk must have the same sha256."""
+    """Copy the bytes and read them back. The sha256 of what was read and of the copy must be equal."""
     digest = hashlib.sha256()
     with source.open("rb") as reading, target.open("xb") as writing:
         while chunk := reading.read(_CHUNK_BYTES):
             digest.update(chunk)
             writing.write(chunk)
     if _sha256(target) != digest.hexdigest():
-        raise DataError(f"the copy of {source} is not what was read; the disk may be failing.")
+        raise DataError(f"the copy of {source} differs from the original; the disk may be failing; check it.")
 
 
 def content_of(source: Path, link: Link) -> bytes:
-    """What a copy of a file holds. Raises: DataError if it is gone, or its metadata cannot be taken out."""
+    """The content of a file's copy. Raises: DataError if the file is missing, or its metadata cannot be removed."""
     try:
         content = source.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"{source} is no longer there; nothing was exported.") from None
+        raise DataError(f"{source} no longer exists; nothing was exported; run again.") from None
     try:
         return without_metadata(content) if link == "bare" else content
     except DataError as error:
@@ -125,13 +127,13 @@ def _write_bare(source: Path, target: Path) -> None:
     with target.open("xb") as writing:
         writing.write(content)
     if _sha256(target) != hashlib.sha256(content).hexdigest():
-        raise DataError(f"the copy of {source} is not what was read; the disk may be failing.")
+        raise DataError(f"the copy of {source} differs from the original; the disk may be failing; check it.")
 
 
 def place(source: Path, target: Path, link: Link) -> None:
-    """Copy or link one file; a copy is read back and compared."""
+    """Copy or link one file. A copy is read back and compared."""
     if not source.is_file():
-        raise DataError(f"{source} is no longer there; nothing was exported.")
+        raise DataError(f"{source} no longer exists; nothing was exported; run again.")
     if link == "bare":
         _write_bare(source, target)
     elif link == "copy":
@@ -146,14 +148,14 @@ def place(source: Path, target: Path, link: Link) -> None:
 
 
 class ImageFolder:
-    """Copies of the files, or links to them, in `<split>/<class>/`. A class whose name cannot be a folder gets a safe
-    one, and `classes.json` then says which is which (folder -> class)."""
+    """Copies of the files, or links to them, in `<split>/<class>/`. A class whose name cannot be a folder gets a safe folder
+    name, and `classes.json` then lists folder -> class."""
 
     formats = ("imagefolder",)
     bare = True
 
     def write(self, job: Job) -> int:
-        """See `Exporter`. Raises DataError for an image without a label: it would have no folder to lie in."""
+        """See `Exporter`. Raises DataError for an image without a label, because it would have no folder."""
         write_folders(job.dataset, job.plan, job.destination, job.link)
         return len(job.plan.assignment)
 
@@ -164,10 +166,10 @@ EXPORTER = ImageFolder()
 def labels_of(dataset: Dataset, plan: SplitPlan) -> dict[str, str]:
     """The label of every image of the plan.
 
-    Raises: DataError for one without a label; InputError for images that are not local files.
+    Raises: DataError for an image without a label; InputError for images that are not local files.
     """
     if "://" in dataset.root:
-        raise InputError("copies are made of local files; export a manifest (csv, jsonl or parquet) instead.")
+        raise InputError("the images are remote, but copies need local files; export a csv, jsonl or parquet manifest.")
     labels = dict(zip(dataset.ids.tolist(), dataset.label_names(), strict=True))
     for id in plan.assignment:
         if not labels[id]:
@@ -176,7 +178,7 @@ def labels_of(dataset: Dataset, plan: SplitPlan) -> dict[str, str]:
 
 
 def write_folders(dataset: Dataset, plan: SplitPlan, destination: Path, link: Link) -> dict[str, tuple[str, str]]:
-    """Place every image at `<split>/<class>/<file>`; returns id -> (split folder, path in it), sorted by split and class."""
+    """Place every image at `<split>/<class>/<file>`. Returns id -> (split folder, path in it), sorted by split and class."""
     labels = labels_of(dataset, plan)
     root = Path(dataset.root).resolve()
     cells: dict[tuple[str, str], list[str]] = {}

@@ -1,4 +1,4 @@
-"""What the App shows of each image: its tags, fields and labels, worked out before any database is asked."""
+"""Computes what the App shows for each image, its tags, fields and labels, without access to a database."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from curator.types import AuditRun, Dataset, Floats, Measures, Recommendation
 
 @dataclass(slots=True)
 class Marked:
-    """One image as the App shows it. `suggested` is a label and how sure curator is of it (0..1, None = not said)."""
+    """One image as the App shows it. `suggested` is a label and curator's confidence in it (0..1, None = unknown)."""
 
     path: str
     label: str
@@ -49,7 +49,7 @@ class Marked:
 
 
 def _plain(value: Any, form: Form) -> Any:
-    """A measured value as MongoDB keeps it; None where it was not measured."""
+    """A measured value in MongoDB's form; None if it was not measured."""
     if value is None or value is pd.NA or (isinstance(value, float | np.floating) and not math.isfinite(value)):
         return None
     if form == "tags":
@@ -69,7 +69,7 @@ def _measured(measures: Measures, ids: list[str], fields: Mapping[str, Field]) -
                 listed = row.setdefault(target.name, [])
                 if _plain(holds, "flag"):
                     name = column.name.partition(".")[2]
-                    # A visual word's name is its number; what it looks like says more.
+                    # The name of a visual word is a number, so its looks are shown instead.
                     listed.append(short_name(column, "yes") if name.isdigit() else name)
             continue
         for row, value in zip(rows, frame[column.name].tolist(), strict=True):
@@ -80,7 +80,7 @@ def _measured(measures: Measures, ids: list[str], fields: Mapping[str, Field]) -
 
 def _images(dataset: Dataset, source: Literal["data", "pool"]) -> list[Marked]:
     if "://" in dataset.root:
-        raise InputError(f"the App shows local files, and {dataset.root} is remote; copy the images here first.")
+        raise InputError(f"{dataset.root} is remote, but the App shows local files; copy the images here first.")
     root = Path(dataset.root).resolve()
     made = is_synthetic(dataset.ids, dataset.metadata).tolist()
     return [
@@ -100,7 +100,7 @@ def _images(dataset: Dataset, source: Literal["data", "pool"]) -> list[Marked]:
 def audited_images(
     run: AuditRun, findings: list[FindingMark], fields: Mapping[str, Field], extras: Extras
 ) -> list[Marked]:
-    """The images of the audit, row by row, with everything that was found about them."""
+    """The images of the audit, row by row, with all results about them."""
     images = _images(run.dataset, "data")
     by_id = dict(zip(run.dataset.ids.tolist(), images, strict=True))
     names = run.clusters.names
@@ -118,11 +118,11 @@ def audited_images(
         for i in np.flatnonzero(mark.conflicting):
             images[i].tags += [mark.conflicting_tag] + ([] if CONFLICTING in images[i].tags else [CONFLICTING])
     told = [False] * len(images)
-    for mark in findings:  # worst first: an image is coloured by the worst finding of its class
+    for mark in findings:  # worst first: an image has the colour of the worst finding of its class
         for mask, side in ((mark.aligned, ALIGNED), (mark.conflicting, CONFLICTING)):
             for i in np.flatnonzero(mask):
                 if not told[i]:
-                    # The App takes a value with ", " for a list of values, none of which has the colour of the whole.
+                    # The App reads a value with ", " as a list of values, and these would not have the value's colour.
                     images[i].fields["finding"] = f"{side}: {mark.name}".replace(", ", "; ")
                     told[i] = True
     for image in images:
@@ -156,7 +156,7 @@ def pool_images(
     fields: Mapping[str, Field],
     extras: Extras,
 ) -> list[Marked]:
-    """The pool's images, the recommended ones with their rank (1 = first to add), reason and label."""
+    """The pool's images. Recommended images have their rank (1 = first to add), reason and label."""
     rank = {id: k for k, id in enumerate(recommendation.ids)}
     vectors = extras.pool_vectors
     if len(pool) > MAX_POOL:

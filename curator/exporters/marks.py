@@ -1,4 +1,4 @@
-"""What the App calls things: findings with their tags, attributes with their fields; no database is asked."""
+"""Names in the App: findings with their tags, and attributes with their fields, without access to a database."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from curator.shortcuts.indicators import has_value, phrase
 from curator.types import AuditRun, Column, Finding, Floats, Mask
 
 MAX_FINDINGS = 20
-"""Findings that get tags and views, worst first: more than that cannot be read in a menu."""
+"""Maximum number of findings with tags and views, the worst first. More could not be read in a menu."""
 MAX_POOL = 20_000
-"""A pool of more images than this is shown without those that were not recommended."""
+"""Of a larger pool, only the recommended images are shown."""
 
 MANY_FLAGS = 8
-"""A family of more yes/no columns than this (the prompts of CLIP) is one list of what holds, not a field for each."""
+"""A family with more yes/no columns than this (the prompts of CLIP) becomes one list of those that hold, not one field each."""
 
 ALIGNED, CONFLICTING, DUPLICATE, LEAK, LABEL_ERROR, RECOMMENDED = (
     "aligned",
@@ -40,17 +40,17 @@ _FIELD_GROUPS = {
 }
 _POOL_GROUPS = {"rank": "recommendation", "reason": "recommendation"}
 LABEL_FIELDS = ("ground_truth", "prediction_before", "prediction_after", "suggested", "patterns")
-"""Fields with labels: the given one, the probe's without and with the recommended images, the one that a doubted label should
-be, and boxes over the image where what the findings name is seen."""
+"""Label fields: the given label; the probe's without and with the recommended images; the suggestion for a doubtful label;
+and boxes around what the findings name."""
 EMBEDDING = "embedding"
 RESERVED = {"id", "filepath", "tags", "metadata", "created_at", "last_modified_at", EMBEDDING, *LABEL_FIELDS}
 Guess = tuple[str, float]
-"""A class and the probability (0..1) that a probe gives it."""
+"""A class, and its probability (0..1) from a probe."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of the App's samples, and the sidebar group it stands in; `is_shared`: a list of what of a family holds."""
+    """A field of the App's samples and its sidebar group. `is_shared`: the field is a family's list of flags that hold."""
 
     name: str
     form: Form
@@ -60,7 +60,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where something is seen: `box` is left, top, width, height in fractions of the picture; `mask` (h, w) its places."""
+    """Where something is seen: `box` is left, top, width, height as fractions of the image; `mask` (h, w) are its places."""
 
     label: str
     box: tuple[float, float, float, float]
@@ -69,11 +69,11 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What can be shown beyond the audit itself, by image id; whatever is left out is not shown.
+    """Results beyond the audit, by image id. Missing ones are not shown.
 
-    `before` and `after` are guesses of a probe that has not seen the image, without and with the recommended images;
-    `spots` where patterns are seen; `pool_vectors` (p, d) puts the pool on the map. `text` says how the encoder is loaded
-    again for text search, `origin` how the audit is run again (DATA, model, cache, ...): plain values, kept with the set.
+    `before` and `after` are guesses of a probe that has not seen the image, without and with the recommended images. `spots`
+    are places where patterns are seen. `pool_vectors` (p, d) adds the pool to the map. `text` says how to load the encoder for
+    text search, `origin` how to run the audit again (DATA, model, cache, ...): plain values, stored with the data set.
     """
 
     before: Mapping[str, Guess] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Extras:
 
 @dataclass(frozen=True, slots=True)
 class FindingMark:
-    """A finding's name in the App and the two tags its images carry; (n,) masks over the data set."""
+    """A finding's name in the App and the two tags of its images. The masks (n,) are over the data set."""
 
     finding: Finding
     name: str
@@ -108,7 +108,7 @@ def short_name(column: Column, value: str) -> str:
 
 
 def _cut(column: Column, value: str) -> float:
-    """The threshold in a number's value ("below 0.4", "0.4 or above"); nan for a name."""
+    """The threshold in a number's value ("below 0.4", "0.4 or above"); nan for other forms."""
     found = re.search(r"-?\d+(\.\d+)?(e[+-]?\d+)?|-?inf", value) if column.form == "number" else None
     return float(found.group()) if found else math.nan
 
@@ -145,10 +145,10 @@ def family_of(attribute: str) -> str:
 
 
 def attribute_fields(columns: Collection[Column], taken: Collection[str]) -> dict[str, Field]:
-    """Attribute -> the field that holds it: `background.colour` becomes `background_colour`.
+    """Attribute -> its field: `background.colour` becomes `background_colour`.
 
-    Only the flags of a family with more than `MANY_FLAGS` of them share a field, the list of those that hold. No field
-    takes a name in `taken` or one of FiftyOne's own.
+    If a family has more than `MANY_FLAGS` flags, they share one field, the list of those that hold. No field gets a name in
+    `taken` or one of FiftyOne's own names.
     """
     out: dict[str, Field] = {}
     used = {*taken, *RESERVED, *_FIELD_GROUPS, *_POOL_GROUPS}
@@ -177,6 +177,6 @@ def attribute_fields(columns: Collection[Column], taken: Collection[str]) -> dic
 
 
 def own_fields(with_pool: bool) -> list[Field]:
-    """The fields that every data set made here has."""
+    """The fields of every data set made by curator."""
     groups = {**_FIELD_GROUPS, **(_POOL_GROUPS if with_pool else {})}
     return [Field(name, "number" if name == "rank" else "category", group) for name, group in groups.items()]

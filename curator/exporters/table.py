@@ -1,4 +1,4 @@
-"""A manifest: one row per image, the files stay where they are. CSV, JSONL or Parquet."""
+"""Exports a manifest: one row per image, without copying files. CSV, JSONL or Parquet."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def _no_formula(value: Any) -> Any:
 def manifest(dataset: Dataset, plan: SplitPlan, measures: Measures | None = None) -> pd.DataFrame:
     """One row per image of the plan, in the order of the data set: path, label, split, weight if any, the measured columns.
 
-    `path` is absolute (or the URL of a remote image), so the manifest can lie anywhere; `label` is "" where there is
-    none.
+    `path` is absolute (or the URL of a remote image), so the manifest can be stored anywhere. `label` is "" for an image
+    without a label.
     """
     remote = "://" in dataset.root
     root = dataset.root.rstrip("/") if remote else Path(dataset.root).resolve().as_posix().rstrip("/")
@@ -46,7 +46,7 @@ def manifest(dataset: Dataset, plan: SplitPlan, measures: Measures | None = None
 
 
 def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain JSON values; None for what is missing or no finite number."""
+    """Rows as plain JSON values. Values that are missing or not finite become None."""
     columns = [[_plain(value) for value in table[name].tolist()] for name in table.columns]
     return [dict(zip(map(str, table.columns), values, strict=True)) for values in zip(*columns, strict=True)]
 
@@ -58,12 +58,12 @@ def _plain(value: Any) -> Any:
 
 
 class Table:
-    """`manifest.csv`, `.jsonl` or `.parquet`. In the CSV, text that would run as a formula is quoted by '."""
+    """`manifest.csv`, `.jsonl` or `.parquet`. In the CSV, text that would run as a formula is preceded by '."""
 
     formats = ("csv", "jsonl", "parquet")
 
     def write(self, job: Job) -> int:
-        """See `Exporter`. `link` means nothing here: no file is copied."""
+        """See `Exporter`. `link` is ignored, because no file is copied."""
         table = manifest(job.dataset, job.plan, job.measures)
         if job.format == "parquet":
             table.to_parquet(job.destination / "manifest.parquet", index=False)

@@ -1,4 +1,4 @@
-"""WebDataset shards: tar files that are read from front to back, an image with its class and what is known of it."""
+"""Exports WebDataset shards: tar files that are read from front to back, with each image, its class and its measures."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from curator.io.decoding.images import IMAGE_SUFFIXES
 
 
 class WebDataset:
-    """`<split>-000000.tar` and so on: `<key>.jpg` (or whatever it is), `<key>.cls` (the position of its class in
+    """`<split>-000000.tar` and so on: `<key>.jpg` (or another ending), `<key>.cls` (the position of its class in
     classes.json) and `<key>.json` (id, label, split, weight and the measures).
 
-    Within a split images lie in an order that has nothing to do with their class, for shards are read in order. The same
-    images give the same bytes: tar entries carry no time and no owner.
+    Shards are read in order, so within a split the order of images is unrelated to their class. The same images give the same
+    bytes, because tar entries have no time and no owner.
     """
 
     formats = ("webdataset",)
     bare = True
 
     def write(self, job: Job) -> int:
-        """See `Exporter`. Bytes are copied; of `link` only "bare" means something here.
+        """See `Exporter`. Files are copied; of the values of `link` only "bare" has an effect.
 
         Raises DataError for an image without a label."""
         labels = labels_of(job.dataset, job.plan)
@@ -59,11 +59,11 @@ def _scattered(id: str) -> tuple[str, str]:
 def _samples(
     ids: list[str], start: int, root: Path, number: dict[str, str], rows: dict[str, dict[str, Any]], link: Link
 ) -> Iterator[tuple[str, bytes]]:
-    """(entry name, content) of every sample, entries of one sample side by side as the format asks."""
+    """(entry name, content) of every sample. The entries of a sample are adjacent, as the format requires."""
     for k, id in enumerate(ids, start):
         content = content_of(root / id, link)
         known = {"id": id, **{name: value for name, value in rows[id].items() if name != "path"}}
-        # A key ends at its first dot, so the file's own name cannot be one.
+        # A key ends at its first dot, so the file's own name cannot be used as a key.
         suffix = Path(id).suffix.lower()
         yield f"{k:09d}{suffix if suffix in IMAGE_SUFFIXES else '.jpg'}", content  # a table may name a file x.cls
         yield f"{k:09d}.cls", number[rows[id]["label"]].encode()
@@ -71,7 +71,7 @@ def _samples(
 
 
 def _write(shard: Path, samples: Iterator[tuple[str, bytes]]) -> None:
-    """Write one shard, then read it back: what was read and what lies on the disk must have the same sha256."""
+    """Write one shard and read it back. The sha256 of what was read and of the shard's entries must be equal."""
     wanted = []
     with tarfile.open(shard, "x", format=tarfile.USTAR_FORMAT) as tar:
         for name, content in samples:
@@ -82,4 +82,4 @@ def _write(shard: Path, samples: Iterator[tuple[str, bytes]]) -> None:
     with tarfile.open(shard) as tar:
         found = [(e.name, hashlib.sha256(f.read()).digest()) for e in tar if (f := tar.extractfile(e)) is not None]
     if found != wanted:
-        raise DataError(f"the shard {shard.name} is not what was read; the disk may be failing.")
+        raise DataError(f"the shard {shard.name} differs from what was written; the disk may be failing; check it.")

@@ -60,6 +60,6 @@ def _connect(fo: Any, database: Database) -> None:
     elif database.source == "path":
         from fiftyone.core.service import DatabaseService
 
-        # FiftyOne looks only in its own folder. The rest of its service is unchanged: one mongod per user, ends with us.
+        # FiftyOne looks only in its own folder. The rest of its service is unchanged: one mongod per user.
         DatabaseService.find_mongod = staticmethod(lambda: database.where)
     fo.list_datasets()

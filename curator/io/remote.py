@@ -104,7 +104,7 @@ def at(url: str) -> tuple[Any, str]:
     except ImportError:
         package = _PACKAGES.get(scheme, f"the fsspec package for {scheme}")
         raise MissingExtraError(
-            f"the package {package}, which {scheme}:// needs, is not installed; run `pip install {package}`."
+            f"{scheme}:// needs {package}, which is not installed; run `pip install {package}`."
         ) from None
     except ValueError as error:
         raise InputError(f"{url} cannot be read ({error}); give a folder, or a URL that fsspec supports.") from None

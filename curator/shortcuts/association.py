@@ -159,7 +159,8 @@ def exact_tests(
     p[c, v] = stats.exact_greater(table.with_[c, v], table.known[c, v], k_all[v], n_all[v], up_to)
     other_with, other_known = table.elsewhere
     low, _ = stats.newcombe(table.with_, table.known, other_with, other_known)
-    # In large sets several cuts have p = 0 exactly; the cut with the largest effect is taken. Padding has p = inf.
+    # In large sets several cuts have p = 0. Of these, the one with the highest lower limit of the effect is taken.
+    # Padding has p = inf.
     costs = np.array(indicators.costs)
     of_test = np.where(members >= 0, (p * costs)[:, members], np.inf)
     tied = of_test <= of_test.min(axis=2, keepdims=True)

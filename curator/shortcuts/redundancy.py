@@ -12,7 +12,7 @@ from curator.shortcuts.indicators import Indicators, is_below
 from curator.types import Ints
 
 KIND_ORDER = {"context": 0, "metadata": 1, "file": 2, "image": 3, "object": 4}
-"""Order in which the kinds are preferred as the name of a finding: the easiest to read first."""
+"""Order in which kinds are preferred for naming a finding: the easiest to read first."""
 _FORM_ORDER = {"tags": 0, "category": 0, "flag": 1, "number": 2}
 _SAME = 0.25
 """Hits count as equally strong if their effects' lower limits differ by less than this fraction of the strongest one's."""

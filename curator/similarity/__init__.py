@@ -1,1 +1,1 @@
-"""Which images are alike: vectors, hashes, altered copies, duplicates, clusters."""
+"""Finds images that are alike: vectors, hashes, altered copies, duplicates, clusters."""

@@ -139,4 +139,4 @@ def test_without_a_database_there_is_one_line_and_another_way(tmp_path: Path, mo
         )
     done = CliRunner().invoke(cli, ["audit", str(data), "--from-app", *base])
     assert done.exit_code == 1
-    assert "none was found" in " ".join(done.output.split())
+    assert "no usable MongoDB was found" in " ".join(done.output.split())

@@ -184,7 +184,7 @@ def test_an_empty_folder_is_one_line(run: Run, tmp_path: Path) -> None:
 
 def test_a_file_in_the_way_of_a_result_is_one_line(run: Run, tmp_path: Path) -> None:
     (tmp_path / "audit.json").mkdir()
-    assert "choose another place" in run("audit", FOUR, out=tmp_path).error()
+    assert "choose another folder" in run("audit", FOUR, out=tmp_path).error()
 
 
 @pytest.mark.slow

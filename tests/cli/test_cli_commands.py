@@ -153,7 +153,7 @@ def test_export_refuses_what_is_in_its_way(run: Run, audited: Done, tmp_path: Pa
     dest = tmp_path / "dest"
     done = run("export", FOUR, dest, "--format", "csv", "--dry-run")
     assert (done.code, dest.exists()) == (0, False)
-    assert "4 images would be in" in done.out
+    assert "4 images would go to" in done.out
     dest.mkdir()
     (dest / "mine.txt").write_text("keep")
     assert "--force" in run("export", FOUR, dest, "--format", "csv").error()

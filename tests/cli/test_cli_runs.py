@@ -158,7 +158,7 @@ def test_ctrl_c_keeps_what_was_embedded(cache: Path, exported: None, run: Run, t
     assert told, seen[-500:]
     assert process.returncode == 130, seen[-500:]
     assert out == ""
-    assert "Interrupted. What was embedded so far is kept" in seen
+    assert "Interrupted. The embeddings made so far are kept" in seen
     assert "Traceback" not in seen
     done = run("embed", POOL, "--cache", own, "--json").json()
     assert done["n_images"] == 460

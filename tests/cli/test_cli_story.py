@@ -136,7 +136,7 @@ def test_four_bunnies_are_too_few_to_tell(run: Run) -> None:
     # The most useful line stands first in the terminal as well.
     text = run("audit", FOUR).out
     assert text.startswith("Too few images to tell\n")
-    assert "4 of 4 bunny have a green background" in text
+    assert "4 of 4 bunny images have a green background" in text
 
 
 def test_four_bunnies_can_be_compared_with_a_pool(run: Run) -> None:

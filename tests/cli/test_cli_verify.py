@@ -166,7 +166,7 @@ def edited(*path: Any, value: Any) -> Callable[[dict[str, Any]], None]:
         (edited("findings", 0, "share_elsewhere", value=0.5), "share_elsewhere of '{first}'"),
         (edited("findings", 0, "reliance", value={"gap": 0.9}), "reliance"),
         (edited("findings", 0, "severity", value="low"), "severity of '{first}'"),
-        (edited("findings", 0, "sentence", value="All is well."), "sentence of 'the file'"),
+        (edited("findings", 0, "sentence", value="All is well."), "findings[0].sentence of 'the file'"),
         (edited("findings", 0, "intended", value="fine"), "intended of '{first}'"),
         (edited("encoder", "fingerprint", value="sha256:00"), "encoder changed: was "),
         (edited("verdict", value="none found"), "verdict was 'none found', is 'shortcuts found'"),
@@ -194,7 +194,7 @@ def test_the_seed_of_the_file_is_used(verify, content: dict[str, Any]) -> None:
 
 def test_what_does_not_matter_is_a_note(verify, content: dict[str, Any]) -> None:
     old = harm(content, edited("versions", "numpy", value="1.0.0"))
-    old["findings"][0]["effect"] += 1e-9
+    old["findings"][0]["effect"] -= 1e-9
     del old["settings"]["audit"]["n_examples"]
     old["label_errors"] = []
     old["clusters"] = []
@@ -343,7 +343,15 @@ def leaves(content: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path]
 
 
-NOT_RESULTS = {("versions",), ("source",), ("notes",), ("dataset", "root"), ("encoder", "name"), ("encoder", "note")}
+NOT_RESULTS = {
+    ("versions",),
+    ("source",),
+    ("notes",),
+    ("dataset", "root"),
+    ("dataset", "name"),
+    ("encoder", "name"),
+    ("encoder", "note"),
+}
 """Where and with what it was made; a path may have moved, and other versions are told as a note."""
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import jsonschema
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -116,7 +117,7 @@ def test_what_is_planted_is_found_and_nothing_else(pictures: Path, tmp_path: Pat
     assert power["border"] == power["recompress"] == 3
     assert test.alarms <= 1  # of 6
     assert (test.n_null, test.n_images) == (6, 44)
-    content = selftest_document(test, 0)
+    content = msgspec.json.decode(msgspec.json.encode(selftest_document(test, 0)))
     jsonschema.validate(content, SCHEMA, jsonschema.Draft202012Validator)
     again = selftest(pictures, session, draws=3, effects=(0.9,))
     assert replace(again, seconds=test.seconds) == test

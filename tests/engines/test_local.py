@@ -175,7 +175,7 @@ def test_a_vector_that_is_not_finite_costs_its_image_only(folder, encoder):
 
     encoder.encode = broken
     out = local.run(scan(str(folder)), encoder, measure, store(folder), batch_size=N)
-    assert [s.reason for s in out.dataset.skipped] == ["the encoder gave no finite vector"]
+    assert [s.reason for s in out.dataset.skipped] == ["the encoder gave a vector that is not finite"]
     assert len(out.dataset) == N - 1
 
 

@@ -269,9 +269,9 @@ def test_a_review_needs_a_pool_and_one_source(tmp_path):
     ]
     done = CliRunner().invoke(cli, [*base, "--review", str(tmp_path / "r.csv")])
     assert done.exit_code == 1
-    assert "give the --pool that they come from" in done.output
+    assert "add --pool" in done.output
     done = CliRunner().invoke(cli, [*base, "--pool", str(data), "--review", str(tmp_path / "r.csv"), "--from-app"])
-    assert "both say what was decided; give one of them" in done.output
+    assert "--from-app and --review cannot be used together" in done.output
     done = CliRunner().invoke(cli, [*base, "--pool", str(data), "--confirm", "--dry-run"])
     assert "leave one of them out" in done.output
     assert np.all([not (tmp_path / "out" / name).exists() for name in ("recommend.json", "recommendation.csv")])

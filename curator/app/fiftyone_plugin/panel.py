@@ -119,8 +119,8 @@ class Findings(foo.Panel):  # type: ignore[misc]
         return types.Property(panel, view=types.GridView(orientation="vertical", gap=1, width=96, align_x="left"))
 
     def _sides(self, panel: Any, entry: dict[str, Any]) -> None:
-        facts = f" ({inert(entry['facts'])})" if entry.get("facts") else ""
-        panel.md(f"**{inert(entry['name'])}**: {inert(entry['sentence'])}{facts}", name="sentence")
+        facts = f" ({entry['facts']})" if entry.get("facts") else ""
+        panel.md(f"**{inert(entry['name'])}**: {inert(entry['sentence'] + facts)}", name="sentence")
         sides = panel.h_stack("sides", gap=2)
         for side, n in (("aligned", entry["n_aligned"]), ("conflicting", entry["n_conflicting"])):
             half = sides.v_stack(side, gap=0.5)
