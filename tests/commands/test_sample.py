@@ -247,7 +247,7 @@ def test_other_commands_say_that_they_look_at_all(data, cache):
     work = session(cache, 150)
     found = audit_embedded(work.embed(work.scan(data)), work)
     assert (len(found.dataset), found.whole) == (N, None)
-    assert "All 360 images were audited: only `curator audit` uses the setting `sample`." in found.notes
+    assert "All 360 images were audited, because only `curator audit` uses the setting `sample`." in found.notes
 
 
 def test_embeddings_that_are_there_already_are_drawn_from(tmp_path):

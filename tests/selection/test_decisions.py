@@ -273,5 +273,5 @@ def test_a_review_needs_a_pool_and_one_source(tmp_path):
     done = CliRunner().invoke(cli, [*base, "--pool", str(data), "--review", str(tmp_path / "r.csv"), "--from-app"])
     assert "--from-app and --review cannot be used together" in done.output
     done = CliRunner().invoke(cli, [*base, "--pool", str(data), "--confirm", "--dry-run"])
-    assert "leave one of them out" in done.output
+    assert "drop one of them" in done.output
     assert np.all([not (tmp_path / "out" / name).exists() for name in ("recommend.json", "recommendation.csv")])
