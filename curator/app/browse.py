@@ -1,4 +1,4 @@
-"""Looking at an audit in the FiftyOne App, on this machine only."""
+"""Show an audit in the FiftyOne App, on this machine only."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ __all__ = ["Browsing", "Database", "browse", "find_database", "first_view", "has
 Show = Literal["findings", "recommended", "duplicates", "label errors"]
 _WHY_NONE = {
     "findings": "the audit found no shortcut.",
-    "recommended": "no image is recommended; give a --pool to choose from.",
-    "duplicates": "no picture is there twice.",
-    "label errors": "the probe doubts no label.",
+    "recommended": "no image is recommended; give --pool to choose images from.",
+    "duplicates": "the data has no duplicates.",
+    "label errors": "the audit found no doubtful labels.",
 }
 _PORT_TRIES = 50
 _START_S = 240
-"""How long the App's server may take to start: 8 s alone, over a minute on a machine with five times as much to do."""
+"""Seconds the App's server may take to start. It takes 8 s alone and over a minute on a machine with five times the load."""
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class Browsing:
     _closed: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def wait(self) -> None:
-        """Block until Ctrl-C (or `close` from another thread), then close the App. Ctrl-C is the way out, no error."""
+        """Block until Ctrl-C (or `close` from another thread), then close the App. Ctrl-C is the normal end, not an error."""
         try:
             while not self._closed.wait(1):
                 pass
@@ -64,7 +64,7 @@ class Browsing:
         fiftyone_session, self._fiftyone_session = self._fiftyone_session, None
         self._closed.set()
         if fiftyone_session is not None:
-            fiftyone_session._disable_wait_warning = True  # it would print advice on a session closed within seconds
+            fiftyone_session._disable_wait_warning = True  # it would warn about a session closed within seconds
             fiftyone_session.close()
 
     def __enter__(self) -> Self:
@@ -92,19 +92,19 @@ def browse(
     show: Show | None = None,
     origin: Mapping[str, Any] | None = None,
 ) -> Browsing:
-    """Build the FiftyOne data set of an audit and serve the App on it, at the worst finding's view, or at that of `show`.
+    """Build the FiftyOne data set of an audit and open it in the App, at the view of the worst finding or of `show`.
 
     `data` is an audit, the advice of `curator.recommend` (its pool and recommended images are shown, too), or DATA, which
     is audited first; with a `pool` that is named, up to `budget` images of it are recommended. `name` is the data set's in
-    FiftyOne ("curator-" and the run's by default). The App asks for no password: any `address` but this machine's own
-    shows the images to the network. A browser is opened only where there is a screen; in a notebook the App is in the
-    cell. With `wait` (by default: outside notebooks) this returns after Ctrl-C. No usage data are sent. curator's
-    operators and panel are put among FiftyOne's plugins; `origin` says how they audit again.
+    FiftyOne ("curator-" and the run's by default). The App has no password, so any `address` other than this machine's own
+    shows the images to the network. A browser is opened only if there is a screen. In a notebook the App is shown in the
+    cell. With `wait` (by default: outside notebooks) this returns after Ctrl-C. No usage data is sent. curator's
+    operators and panel are added to FiftyOne's plugins; `origin` says how they audit again.
 
     Raises:
-        InputError: the port is taken, the name belongs to a data set that curator did not make, or there is nothing of
+        InputError: the port is in use, the name belongs to a data set that curator did not make, or there is nothing of
             what `show` names.
-        MissingExtraError: no FiftyOne or no MongoDB.
+        MissingExtraError: FiftyOne or MongoDB is missing.
     """
     _check_port(address, port)
     fo = load_fiftyone()
@@ -114,7 +114,9 @@ def browse(
         data = _worked_out(data, pool if isinstance(pool, str | Path) else None, budget, session)
         pool = None
     if isinstance(pool, str | Path):
-        raise InputError("a pool that is named needs DATA that is named; give curator.recommend's advice instead.")
+        raise InputError(
+            "a pool given by name needs DATA given by name; name both, or give an advice of curator.recommend."
+        )
     run = data.run if isinstance(data, Advice) else data
     title = name or f"curator-{run.dataset.name}"
     if isinstance(data, Advice):
@@ -132,7 +134,7 @@ def browse(
         dataset=None if start else dataset,
         view=dataset.load_saved_view(start) if start else None,
         spaces=dataset.load_workspace(workspace) if workspace else None,
-        color_scheme=dataset.app_config.color_scheme,  # of a view it would take FiftyOne's own
+        color_scheme=dataset.app_config.color_scheme,  # a view would use FiftyOne's own colours
         port=port,
         address=address,
         # "remote" only means that FiftyOne opens no browser of its own; in a notebook it shows the App in the cell.
@@ -154,7 +156,7 @@ def browse(
 def build(found: AuditRun | Advice, name: str, origin: Mapping[str, Any] | None = None) -> Any:
     """The FiftyOne data set `name` of an audit, or of an advice with its pool; see `to_fiftyone` for what it keeps.
 
-    curator's plugin is put among FiftyOne's, so that it is there whichever way the App is opened.
+    curator's plugin is added to FiftyOne's plugins, so that it is available however the App is opened.
     """
     installing.install(load_fiftyone().config.plugins_dir)
     if isinstance(found, Advice):
@@ -163,7 +165,7 @@ def build(found: AuditRun | Advice, name: str, origin: Mapping[str, Any] | None 
 
 
 def first_view(dataset: Any, show: Show | None) -> str:
-    """The saved view that the App opens at; "" for all images, where nothing was found.
+    """The saved view that the App opens with; "" (all images) if nothing was found.
 
     Raises:
         InputError: there is nothing of what `show` names.
@@ -174,14 +176,14 @@ def first_view(dataset: Any, show: Show | None) -> str:
         return str(found[0]) if found else ""
     view = found[0] if show == "findings" and found else of.get(show, "")
     if not view:
-        raise InputError(f"there is nothing to show: {_WHY_NONE[show]}")
+        raise InputError(f"nothing to show: {_WHY_NONE[show]}")
     return str(view)
 
 
 def plain_origin(
     data: str | Path, pool: str | Path | None = None, budget: int | None = None, **more: Any
 ) -> dict[str, Any]:
-    """How an audit is run again, as plain values that stay true in another folder; `more` are fields of `Session.open`."""
+    """How to run an audit again, as plain values that are valid in any folder. `more` are fields of `Session.open`."""
 
     def whole(source: str | Path | None) -> str:
         if source is None or str(source) == "" or ":" in str(source):
@@ -200,9 +202,9 @@ def _worked_out(
 
 
 def _start_server(fo: Any, address: str, port: int) -> None:
-    """Have the App's server up before a session asks for it, behind the guard of `fiftyone_plugin/serving.py`.
+    """Start the App's server before a session asks for it, behind the guard of `fiftyone_plugin/serving.py`.
 
-    A session gives the server it starts ten seconds, then writes to stdout and waits ten more; a busy machine needs longer.
+    A session gives its server ten seconds, then writes to stdout and waits ten more. A busy machine needs longer.
     """
     from fiftyone.core.service import ServerService, ServiceListenTimeout
     from fiftyone.core.session import session as fiftyone_session
@@ -230,7 +232,7 @@ def _start_server(fo: Any, address: str, port: int) -> None:
 
 
 def has_browser() -> bool:
-    """Whether a browser opened here would be seen: there is a screen, and nobody came by ssh."""
+    """Whether a user would see a browser opened here: there is a screen, and the session is not over ssh."""
     if os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"):
         return False
     if sys.platform in ("darwin", "win32"):
@@ -239,7 +241,7 @@ def has_browser() -> bool:
 
 
 def ssh_hint(port: int, host: str | None = None) -> str:
-    """The command that, run on one's own machine, brings the App of this one to http://localhost:PORT.
+    """The ssh command to run on the user's own machine, which shows this machine's App at http://localhost:PORT.
 
     >>> ssh_hint(5151, "box")
     'ssh -N -L 5151:127.0.0.1:5151 box'
@@ -248,7 +250,7 @@ def ssh_hint(port: int, host: str | None = None) -> str:
 
 
 def _in_url(address: str) -> str:
-    """The address as a browser on this machine reaches it."""
+    """The address for a browser on this machine."""
     if address in ("0.0.0.0", "::", ""):  # nosec B104
         return "127.0.0.1"
     return f"[{address}]" if ":" in address else address
@@ -258,7 +260,7 @@ def _is_free(address: str, port: int) -> bool:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         if sys.platform != "win32":
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just given up is free
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just released counts as free
         try:
             probe.bind((address, port))
         except OSError:
@@ -267,9 +269,9 @@ def _is_free(address: str, port: int) -> bool:
 
 
 def _check_port(address: str, port: int) -> None:
-    """FiftyOne would wait a minute for a port it cannot have, or join whatever App is there already."""
+    """Check the port, because FiftyOne would wait a minute for one in use, or connect to another App there."""
     if not 0 < port < 65536:
-        raise InputError(f"port {port} does not exist; choose one from 1024 to 65535.")
+        raise InputError(f"port {port} does not exist; choose a port from 1024 to 65535.")
     if _is_free(address, port):
         return
     free = next((p for p in range(port + 1, min(port + _PORT_TRIES, 65536)) if _is_free(address, p)), None)

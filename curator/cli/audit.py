@@ -88,7 +88,7 @@ def command(
     said: tuple[str, ...] = ()
     if from_app:
         review.need_database(has_table=False)
-    # Where no encoder is named, embeddings that are there need none, and none is fetched.
+    # If no encoder is named, existing embeddings need none, so none is downloaded.
     is_embedded = clip_retrieval.is_folder(data)
     flags = replace(common, model=vectors_only.NO_ENCODER) if common.model == "auto" and is_embedded else common
     with flags.session(audit={"concepts": str(concepts) if concepts else None, "sample": sample}) as session:
@@ -120,6 +120,6 @@ def command(
 
 
 def _absolute(data: str) -> str:
-    """The path of what lies on this machine, as the data set's root has it; anything else is left as it is."""
+    """The path of local data in the form of the data set's root; anything else is unchanged."""
     path = os.path.abspath(os.path.expanduser(data))
     return path if os.path.exists(path) else data

@@ -59,7 +59,7 @@ def command(
     from curator.types.documents import BrowseDocument
 
     common.keep_out_of(data, pool)
-    browse.find_database()  # before any work is done for an App that cannot open
+    browse.find_database()  # before the work, so that a missing database is reported at once
     with common.session(recommend={"budget": budget}) as session:
         found: Any = commands.audit(data, session) if pool is None else commands.recommend(data, pool, session)
     run = found if pool is None else found.run
@@ -70,7 +70,7 @@ def command(
         label_column=common.label_column, allow_outside=common.allow_outside,
     )  # fmt: skip
     console = common.console()
-    # What is shown of very many images is said before they are written.
+    # The note on how many images the App shows is printed before they are written.
     notes = inspected_sample.for_app(run).notes
     terminal.print_notes(notes, console)
 

@@ -77,7 +77,7 @@ def command(
 
     given = {"--older-than": older_than, "--max-size": max_size, "--encoder": encoder}
     if action == "list" and (dry_run or any(v is not None for v in given.values())):
-        raise click.UsageError("list takes no flag but --cache and --json; the others say what to prune.")
+        raise click.UsageError("list takes only --cache and --json; the other flags are for prune.")
     if action == "prune" and all(v is None for v in given.values()):
         raise click.UsageError(f"say what to prune: {', '.join(given)}.")
     place = cache or default_cache()

@@ -119,7 +119,7 @@ def command(
     content = splits_document(plan)
     console = common.console()
     terminal.print_lines(["Images per class, value and split:"], console)
-    # A cell is called "words.24=yes" or "not words.24=yes": which patches those are stands in the findings.
+    # A cell has a name like "words.24=yes"; the findings say which patches these are.
     names = [str(part).removeprefix("not ") for cell in plan.got.index for part in cell[1:]]
     about = [(f, spelt_out(run.measures.column(f.attribute), f.value)) for f in run.audit.findings]
     terminal.print_lines([said for f, said in about if said and f"{f.attribute}={f.value}" in names], console, indent=2)

@@ -52,7 +52,7 @@ def command(common: Common, data: str, target: float) -> None:
 
 
 def _into_report(done: Forecast, path: Path) -> None:
-    """Show the forecast in the report that lies there, if it is of the same data."""
+    """Add the forecast to the existing report, if it is of the same data."""
     from curator.report.html.page import with_forecast
     from curator.report.serialise import write_text
 

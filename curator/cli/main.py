@@ -1,4 +1,4 @@
-"""The `curator` command: the group, and the one place where errors become a line and an exit code."""
+"""The `curator` command group. Only here errors become a line and an exit code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ERROR, MET, INTERRUPTED = 1, 3, 130
 
 
 class _Lazy(click.Group):
-    """Imports a command's module when it is called; the list of commands needs none."""
+    """Imports a command's module when the command is called. The list of commands needs no import."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -48,7 +48,7 @@ class _Lazy(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            # click knows of no command that is not imported yet.
+            # click does not know commands that are not imported yet.
             ctx.fail(f"no command is called {name!r}; {did_you_mean(name, COMMANDS, 'curator --help lists them.')}")
         return super().resolve_command(ctx, args)
 
@@ -59,9 +59,9 @@ class _Lazy(click.Group):
             _say(str(e))
             ctx.exit(ERROR)
         except OSError as e:
-            if e.errno == EPIPE:  # `curator ... | head`: nobody is left to tell
+            if e.errno == EPIPE:  # `curator ... | head`: the reader has closed the pipe
                 raise
-            # A full disk, a folder gone meanwhile: for the user to mend. Where it came from is for -vv.
+            # A full disk or a deleted folder is for the user to repair. The traceback is shown with -vv.
             logging.getLogger(__name__).debug("where it came from:", exc_info=e)
             _say(
                 f"{e.strerror or e}{f': {e.filename}' if e.filename else ''}; free some space or choose another folder."

@@ -123,7 +123,9 @@ def command(
         if rec.shopping_list:
             files.shopping_csv(rec, out / "shopping_list.csv")
         else:
-            (out / "shopping_list.csv").unlink(missing_ok=True)  # that of an earlier run would be taken for this one's
+            (out / "shopping_list.csv").unlink(
+                missing_ok=True
+            )  # the file of an earlier run could be mistaken for this run's
         if advice.unaided is not None:
             without_pool.write_unaided(advice.unaided, data_root, out)
         draw_report(advice.run, out, common, recommendation=rec, pool=advice.pool.dataset)

@@ -1,4 +1,4 @@
-"""What each command does, as a function: the one place where stages, store and progress meet."""
+"""The function behind each command. Stages, store and progress are combined only here."""
 
 from __future__ import annotations
 

@@ -40,15 +40,15 @@ from curator.types import (
 from curator.types.results import Recall, Whole
 
 _FITS = 0.15
-"""Mean probability from which one of an encoder's thousand names is said of a cluster."""
+"""Minimum mean probability at which a cluster gets one of an encoder's thousand names."""
 
 
 def audit(data: Data, session: Session | None = None, *, pool: Data | None = None) -> AuditRun:
-    """Find what tells the classes apart besides what they are.
+    """Find attributes that predict a class but are not part of it.
 
-    `pool` is compared with where `data` has one class only. With named splits, findings are about the images called
-    train; duplicates and leaks are looked for in all. With `sample` in the settings shares and tests are of all images, and
-    what needs images one by one is of that many, drawn at random. `session` defaults to `Session.open()`.
+    If `data` has one class only, it is compared with `pool`. With named splits, findings describe the images of the train
+    split; duplicates and leaks are searched in all splits. With `sample` in the settings, shares and tests use all images,
+    and steps that need single images use a random sample of that size. `session` defaults to `Session.open()`.
     """
     session = session or Session.open()
     dataset = session.scan(data)
@@ -67,7 +67,7 @@ def audit(data: Data, session: Session | None = None, *, pool: Data | None = Non
         return audit_embedded(ready, session)
     if sampled:
         if isinstance(data, str) and data.startswith("fiftyone:"):
-            note = "Embeddings that FiftyOne has of these images are not used with a sample."
+            note = "FiftyOne's embeddings of these images are not used with --sample."
             session = replace(session, notes=(*session.notes, note))
         drawn = sampled_counts.of_images(one_class(dataset), session)
         return audit_embedded(drawn.sample, session, drawn=drawn)
@@ -79,7 +79,7 @@ def audit(data: Data, session: Session | None = None, *, pool: Data | None = Non
 def audit_embedded(
     embedded: Embedded, session: Session, pool: Embedded | None = None, drawn: Drawn | None = None
 ) -> AuditRun:
-    """The audit of images that are embedded already; where they are `drawn` from more, it is of the counts of all."""
+    """Audit images that are already embedded. If they are `drawn` from more, the counts are of all images."""
     settings = session.settings
     session.progress("auditing", 0, 1)
     measures = session.measures(embedded)
@@ -90,15 +90,15 @@ def audit_embedded(
         notes.append(f"{n_made} images of the data are synthetic. They are audited like the others.")
     if settings.audit.concepts and not session.encoder.info.text:
         notes.append(
-            f"{settings.audit.concepts} is not used: {session.encoder.info.name} cannot read prompts. CLIP can."
+            f"{settings.audit.concepts} is not used, because {session.encoder.info.name} cannot read prompts. CLIP can."
         )
     labels = data.train_labels()
     if labels is not data.labels:
         notes.append(
-            f"Findings are about the {int((labels >= 0).sum())} images of the train split, as a network would see them."
+            f"Findings describe only the {int((labels >= 0).sum())} images of the train split, which a network would see."
         )
     table = indicators.build(measures, settings.audit.cuts)
-    # Embeddings that came without their pictures have neither; see `readers.clip_retrieval`.
+    # Embeddings without images have neither; see `readers.clip_retrieval`.
     hashes = embedded.facts["phash"].to_numpy(np.uint64) if "phash" in embedded.facts else None
     keys = next((list(embedded.facts[c]) for c in ("sha256", "key") if c in embedded.facts), [])
     groups = duplicates.groups(data.ids, keys, hashes, embedded.embeddings, settings.duplicates, seed=session.seed)
@@ -110,7 +110,7 @@ def audit_embedded(
         counts, whole, said_of_all = sampled_counts.count(drawn, table, session)
         notes += said_of_all
     elif 0 < settings.audit.sample < len(data):
-        notes.append(f"All {len(data):,} images were audited: only `curator audit` uses the setting `sample`.")
+        notes.append(f"All {len(data):,} images were audited, because only `curator audit` uses the setting `sample`.")
     found = _test(embedded, labels, measures, table, session, pool, _pictures(data.ids, groups), counts)
     found = replace(found, findings=wording.worded(found.findings))
     cross = evidence.cross_fit(embedded, labels, session)
@@ -118,7 +118,7 @@ def audit_embedded(
     small = [name for name, size in zip(data.classes, sizes, strict=True) if 0 < size < evidence.SMALLEST]
     if small and len(data.classes) > 1:
         notes.append(
-            f"Classes with fewer than {evidence.SMALLEST} images get no probe, so no reliance and no label check: "
+            f"Classes without reliance and label check, because they have fewer than {evidence.SMALLEST} images: "
             f"{', '.join(small)}."
         )
     part = inspected_sample.part(found.findings, embedded, labels, table, measures, cross, session.rng("part"))
@@ -153,10 +153,10 @@ def audit_embedded(
 
 
 def _sampled(n: int, recall: Recall | None) -> list[str]:
-    """What a reader must know of a set too large for everything to be asked of every image."""
+    """Notes for a data set that is too large to test every image in every step."""
     if recall is None:
         return []
-    said = "none has a duplicate"
+    said = "none had a duplicate"
     if recall.n_pairs:
         low, high = stats.wilson(recall.n_found, recall.n_pairs)
         said = (
@@ -164,14 +164,14 @@ def _sampled(n: int, recall: Recall | None) -> list[str]:
             f"{recall.n_found / recall.n_pairs:.0%} [{100 * float(low):.0f}, {100 * float(high):.0f}]"
         )
     return [
-        f"Of {n:,} images an index finds the duplicates; not every pair is compared, and each find is checked. "
-        f"Of {recall.n_sampled:,} images that were compared with all others, {said}.",
+        f"An index finds the duplicates among {n:,} images; not every pair is compared, and each match is checked. "
+        f"As a check, {recall.n_sampled:,} images were compared with all others: {said}.",
         "Counts and tests use all images. Clusters, probes and examples use a random sample (docs/limits.md).",
     ]
 
 
 def _pictures(ids: Ids, groups: tuple[DuplicateGroup, ...]) -> Ints:
-    """A number for what each image (n,) shows; images linked by groups of duplicates, of whatever kind, have the same."""
+    """A number for each image (n,), equal for images that are linked by any group of duplicates."""
     at = {str(i): k for k, i in enumerate(ids)}
     links = [(at[group.ids[0]], at[i]) for group in groups for i in group.ids[1:]]
     one, other = np.array(links, np.intp).reshape(-1, 2).T
@@ -193,7 +193,7 @@ def _test(
     rng = session.rng("audit")
     if pool is None or len(classes) > 1:
         return detection.audit(table, labels, classes, session.settings.audit, rng, pictures=pictures, counts=counts)
-    # The pool stands in for the missing other class: same columns, read by the data set's thresholds.
+    # The pool replaces the missing other class. It has the same columns, measured with the data set's thresholds.
     theirs = session.measures(pool, embedded)
     frame = pd.concat([measures.frame, theirs.frame.rename(index=lambda i: f"(pool) {i}")])
     joined = indicators.build(
@@ -211,7 +211,7 @@ def _label_errors(embedded: Embedded, labels: Ints, cross: CrossFit) -> tuple[La
 
 
 def _clusters(embedded: Embedded, table: Indicators, session: Session) -> Clusters:
-    """Clusters, each called by what the encoder can name and by the surroundings that set it apart."""
+    """Clusters, each named after what the encoder can name and after its distinctive surroundings."""
     found = cluster(embedded.embeddings, session.settings.audit.clusters, session.seed)
     things, scores = session.encoder.concepts(embedded.embeddings.vectors)
     columns = [
@@ -223,7 +223,7 @@ def _clusters(embedded: Embedded, table: Indicators, session: Session) -> Cluste
     named = name_clusters(found, places, table.values[:, columns].astype(float)) if columns else found
     if not things or not len(scores):
         return named
-    # A name must fit the cluster's images, not only fit them better than others: the best of 1000 always does that.
+    # A name must fit the cluster's images by itself, because the best of 1000 names always fits better than the others.
     fits = [
         j
         for j in range(len(things))

@@ -1,6 +1,6 @@
-"""What works on this machine, and how to mend the rest: the findings of `curator doctor`.
+"""`curator doctor`: what works on this machine, and how to repair what does not.
 
-Heavy libraries are tried in a process of their own: one that is broken, or hangs, must not take the doctor with it.
+Heavy libraries are imported in a separate process, so that a broken or hanging library cannot stop the doctor.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _TRY_ONNX = 'import onnxruntime; print("curator", onnxruntime.__version__, sep="
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at. `mend` is what to do about it, "" where nothing is to be done.
+    """One check. `mend` says what to do, or is "" if nothing needs to be done.
 
-    `fail`: curator cannot do its work. `warn`: a part of it (CLIP, the App, a GPU) is not to be had.
+    `fail`: curator cannot work. `warn`: a part of it (CLIP, the App, a GPU) is not available.
     """
 
     name: str
@@ -58,7 +58,7 @@ def diagnose(cache: Path) -> tuple[Check, ...]:
     Writes nothing but a probe file in `cache`, and imports neither torch nor fiftyone.
     """
     with ThreadPoolExecutor() as pool:
-        # The slow ones wait on other processes and on the network, so they wait side by side.
+        # The slow checks wait for other processes and the network, so they run in parallel.
         torch, onnx = pool.submit(_check_torch), pool.submit(_check_onnxruntime)
         hub, mongod = pool.submit(_check_network), pool.submit(_check_mongodb)
         return (
@@ -107,7 +107,7 @@ def _check_gpu(torch_sees: str | None) -> Check:
         return Check("gpu", "ok", "none; everything runs on the CPU")
     line = out.strip().splitlines()[0]
     if torch_sees is None:
-        return Check("gpu", "warn", f"{line}, but torch does not load", _torch.MEND_TORCH)
+        return Check("gpu", "warn", f"{line}, but torch cannot be imported", _torch.MEND_TORCH)
     return Check(
         "gpu", "warn", f"{line}, but torch does not see it: a CPU-only torch or an old driver", _torch.MEND_TORCH
     )
@@ -141,14 +141,14 @@ def _check_clip() -> Check:
     if path:
         return Check(name, "ok", f"{open_clip.DEFAULT} at {path}")
     mend = f"run `curator audit DATA --model {open_clip.DEFAULT}` once with a network (600 MB)"
-    return Check(name, "warn", f"{open_clip.DEFAULT} is not cached; `--model auto` fetches it or uses embedded", mend)
+    return Check(name, "warn", f"{open_clip.DEFAULT} is not cached; `--model auto` downloads it or uses embedded", mend)
 
 
 def _check_network() -> Check:
     why = _hub.unreachable()
     if not why:
         return Check("model hub", "ok", f"{_hub.endpoint()} answers")
-    mend = "only CLIP's first download needs it; a mirror is named by HF_ENDPOINT, a proxy by HTTPS_PROXY"
+    mend = "only CLIP's first download needs it; name a mirror with HF_ENDPOINT or a proxy with HTTPS_PROXY"
     return Check("model hub", "warn", why, mend)
 
 
@@ -157,7 +157,7 @@ def _check_mongodb() -> Check:
     name = "MongoDB"
     uri = os.environ.get("FIFTYONE_DATABASE_URI")
     if uri:
-        # Without what stands before the @: that is a user's name and password.
+        # The part before the @ is removed, because it is a user's name and password.
         return Check(name, "ok", f"FIFTYONE_DATABASE_URI names {re.sub(r'//[^/]*@', '//', uri)} (not tried)")
     wrong = []
     for path in _mongods():
@@ -171,7 +171,7 @@ def _check_mongodb() -> Check:
             return Check(name, "ok", f"mongod {version[1]}{version[2]} at {path}")
     linux = sys.platform == "linux" and platform.machine() == "x86_64"
     mend = MEND_MONGOD if linux else "install MongoDB 6 or later, or set FIFTYONE_DATABASE_URI"
-    return Check(name, "warn", "; ".join(wrong) or "no mongod; `curator browse` needs one, nothing else does", mend)
+    return Check(name, "warn", "; ".join(wrong) or "mongod was not found; only `curator browse` needs it", mend)
 
 
 def _mongods() -> list[Path]:
@@ -198,7 +198,9 @@ def _check_cache(cache: Path) -> Check:
         return Check("cache", "fail", f"{cache} cannot be written ({error.strerror})", "name another with --cache DIR")
     found = f"{cache}, {free / 1e9:.1f} GB free"
     if free < FREE_NEEDED:
-        return Check("cache", "warn", found, "CLIP needs 2 GB: free some, or name another folder with --cache DIR")
+        return Check(
+            "cache", "warn", found, "CLIP needs 2 GB; free some space, or name another folder with --cache DIR"
+        )
     return Check("cache", "ok", found)
 
 
@@ -210,7 +212,7 @@ def _python(code: str) -> tuple[list[str], str]:
 
 
 def _command(command: list[str], patience: float = COMMAND_PATIENCE) -> tuple[int, str]:
-    """Exit status and everything said; a program that cannot be started or does not end counts as status 1."""
+    """Exit status and all output. A program that cannot be started or does not end counts as status 1."""
     try:
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=patience

@@ -24,9 +24,9 @@ from curator.similarity import altered_copies
 from curator.types import AuditRun, Dataset, Measures, SplitPlan
 
 Balance = Literal["none", "class", "group"]
-"""What is made equally frequent in the training split: nothing, the classes, or the class x value groups."""
+"""What the training split balances: nothing, the classes, or the class x value groups."""
 _MAX_DEVIATIONS = 10
-"""Cells of which it is said that they differ from what was asked; a site that is half the data makes all of them differ."""
+"""Maximum number of notes on cells that differ from the wanted count. One site with half the data makes all differ."""
 
 
 def plan_splits(
@@ -38,18 +38,18 @@ def plan_splits(
     balance: Balance = "none",
     balance_by: splits.Way = "drop",
 ) -> SplitPlan:
-    """Deal the labelled images out, balanced over class x value of the worst findings (or of `attribute`).
+    """Split the labelled images, balanced over class x value of the worst findings (or of `attribute`).
 
-    Where the audit found nothing, over the classes alone. Duplicates stay on one side, as do images with the same value in one
-    of `group_columns`. `balance` and `balance_by`: see `splits.balance`.
+    If the audit found nothing, only the classes are balanced. Duplicates stay in one split, and so do images with the same
+    value in one of `group_columns`. `balance` and `balance_by`: see `splits.balance`.
 
     Raises:
-        InputError: no such column. DataError: no labelled image, or fewer groups than splits.
+        InputError: a column does not exist. DataError: no image has a label, or there are fewer groups than splits.
     """
     rows = np.flatnonzero(run.dataset.labels >= 0)
     if not len(rows):
         raise DataError(
-            "no image has a label, so there is nothing to balance; give DATA with class folders or a label column."
+            "no image has a label; labels are needed to balance splits; give DATA with class folders or a label column."
         )
     ids = run.dataset.ids[rows]
     value = np.full(len(rows), "all", dtype=object)
@@ -100,17 +100,17 @@ def check_columns(dataset: Dataset, group_columns: Sequence[str]) -> None:
     known = [str(c) for c in dataset.metadata.columns]
     for column in group_columns:
         if column not in known:
-            only = "only a table (.csv, .jsonl, .parquet) has columns besides path, label and split."
+            only = "only a table (.csv, .jsonl, .parquet) has further columns."
             hint = did_you_mean(column, known, f"there are: {', '.join(known)}.") if known else only
-            raise InputError(f"the data have no column {column!r} to group by; {hint}")
+            raise InputError(f"the data has no column {column!r} to group by; {hint}")
 
 
 def _notes(run: AuditRun, plan: SplitPlan, group_columns: Sequence[str]) -> list[str]:
-    """What the user might not expect of the splits: cells that are in none of them, and splits that were there before."""
+    """Notes on the splits that the user might not expect: cells missing in a split, and splits that existed before."""
     notes = []
     own = [s for s in dict.fromkeys(run.dataset.splits.tolist()) if s]
     if own:
-        notes.append(f"The data has splits of its own ({', '.join(sorted(own))}); the images are dealt out anew.")
+        notes.append(f"The data already has splits ({', '.join(sorted(own))}); the images are split anew.")
     for cell, counts in zip(plan.got.index.tolist(), plan.got.to_dict("records"), strict=True):
         n, empty = int(sum(counts.values())), [str(split) for split, k in counts.items() if not k]
         if empty:
@@ -120,28 +120,30 @@ def _notes(run: AuditRun, plan: SplitPlan, group_columns: Sequence[str]) -> list
     whole = " and ".join(["duplicates", *(f"images of one {column}" for column in group_columns)])
     off = [
         f"{', '.join(str(part) for part in cell)}: {int(plan.got.loc[cell, split])} in {split} where "
-        f"{plan.asked.loc[cell, split]:.1f} were asked, for {whole} stay together."
+        f"{plan.asked.loc[cell, split]:.1f} were wanted, because {whole} stay together."
         for cell in plan.got.index
         for split in plan.got.columns
         if abs(plan.got.loc[cell, split] - plan.asked.loc[cell, split]) > 1 and plan.got.loc[cell, split]
     ]
     notes += off[:_MAX_DEVIATIONS]
     if len(off) > _MAX_DEVIATIONS:
-        notes.append(f"{len(off) - _MAX_DEVIATIONS} more cells differ by more than an image; splits.json has them all.")
+        notes.append(
+            f"{len(off) - _MAX_DEVIATIONS} more cells differ by more than one image; splits.json lists all of them."
+        )
     return notes
 
 
 def with_synthetic(plan: SplitPlan, made_of: Mapping[str, Collection[str]]) -> SplitPlan:
-    """The plan with the synthetic images whose parts are all in the training split there too; the others would leak.
+    """The plan with those synthetic images in the training split whose sources are all there; the others would leak.
 
-    Counts asked for and got are of photographs only. An image of which nothing says what it is made of is left out.
+    The wanted and actual counts are of photographs only. A synthetic image without known sources is left out.
     """
     train = splits.training_split(list(plan.got.columns), plan.asked)
     safe = [id for id, parts in made_of.items() if parts and all(plan.assignment.get(p) == train for p in parts)]
-    notes = [f"Synthetic images, in {train} only and not counted with the others: {len(safe)}."]
+    notes = [f"Synthetic images, which are in {train} only and are not counted with the others: {len(safe)}."]
     if len(safe) < len(made_of):
         notes.append(
-            f"Synthetic images that are left out, for what they are made of is not all in {train}: {len(made_of) - len(safe)}."
+            f"Synthetic images that are left out because not all their sources are in {train}: {len(made_of) - len(safe)}."
         )
     assignment = {**plan.assignment, **dict.fromkeys(safe, train)}
     weights = {**plan.weights, **dict.fromkeys(safe, 1.0)} if plan.weights else plan.weights
@@ -162,10 +164,10 @@ def export(
     group_columns: Sequence[str] = (), balance: Balance = "none", balance_by: splits.Way = "drop",
     shard_size: int = exporters.SHARD_SIZE, plans: Sequence[Path] = (),
 ) -> Exported:  # fmt: skip
-    """Audit, deal out, write.
+    """Audit the data, split it, and write the splits.
 
-    The images of `plans` (a recommendation, a manifest of synthetic images) are added to those of `data` first. Synthetic
-    images are not audited and only ever in the training split, and only with what they are made of: see `with_synthetic`.
+    The images of `plans` (a recommendation, a manifest of synthetic images) are first added to those of `data`. Synthetic
+    images are not audited. They are only in the training split, and only together with their sources: see `with_synthetic`.
     """
     session = session or Session.open()
     dataset = one_class(session.scan(data))

@@ -20,37 +20,37 @@ from curator.types import Embedded, Floats, Ints, Mask
 from curator.types.forecast import ClassForecast, Forecast, PairForecast, Point, ZeroShot
 
 SMALLEST = 10
-"""Different pictures of a class from which it takes part: five folds of two."""
+"""Minimum number of different images of a class: five folds of two."""
 MOST_CLASSES = 100
-"""A probe of more classes than this takes minutes, and there are a hundred of them to fit."""
+"""Maximum number of classes. A probe of more takes minutes, and a forecast fits a hundred probes."""
 MOST_IMAGES = 20_000
-"""Images that take part, at most: more would not tell the curve better than its power law is true."""
+"""Maximum number of images used. With more, the error of the power law itself would be the larger one."""
 MOST_ROWS = 4_000
-"""Training images of one probe, at most."""
+"""Maximum number of training images of one probe."""
 CHEAP_ROWS = 1_000
-"""Training images up to which a fit costs a fraction of a second."""
+"""Up to this many training images a fit takes a fraction of a second."""
 N_FOLDS = 5
 C_GRID = (0.001, 0.01, 0.1, 1.0)
-"""Inverse regularisations of the probes. Forecasts were checked with these (benchmarks/forecast.py), whatever a proof tries."""
+"""Inverse regularisations of the probes, with which forecasts were checked (benchmarks/forecast.py); validate has its own."""
 MOST_PAIRS = 10
 FEW = 40
 """Images of every class below which most forecasts failed the check (benchmarks/results/forecast.json)."""
 FAR = 4
-"""Times the images that are there, up to which held-back data have been asked (benchmarks/results/forecast.json)."""
+"""Multiple of the present images up to which forecasts were checked on held-back data (benchmarks/results/forecast.json)."""
 
 
 def forecast(data: Data, session: Session | None = None, *, target: float = 0.95) -> Forecast:
     """How many training images of every class a linear probe needs for an accuracy of `target`, the mean over classes.
 
-    Tested on the test split of `data`, else its val split, else by cross-validation; images that show the same picture
+    Tested on the test split of `data`, else its val split, else by cross-validation; duplicates
     are never on both sides.
 
     Raises:
-        DataError: fewer than two classes with `SMALLEST` different pictures, or more than `MOST_CLASSES`.
-        InputError: a target that is no fraction between 0 and 1.
+        DataError: fewer than two classes have `SMALLEST` different images, or there are more than `MOST_CLASSES`.
+        InputError: the target is not a fraction between 0 and 1.
     """
     if not 0 < target < 1:
-        raise InputError(f"the target is a fraction between 0 and 1, such as 0.95; found {target:g}.")
+        raise InputError(f"the target is {target:g}; a fraction between 0 and 1 is needed; give for example 0.95.")
     session = session or Session.open()
     embedded = session.embed(session.scan(data))
     chosen = _choose(embedded, session)
@@ -68,16 +68,18 @@ def forecast(data: Data, session: Session | None = None, *, target: float = 0.95
     needed = law.needed(target)
     notes = [*session.notes, *chosen.notes, *said]
     if chosen.n_now < FEW:
-        notes.append(f"With fewer than {FEW} images of a class a forecast is a guess. Add some, ask again.")
+        notes.append(
+            f"A class has fewer than {FEW} images, so this forecast is a guess. Add images and forecast again."
+        )
     if needed.n_per_class is not None and needed.n_per_class > FAR * chosen.n_now:
         notes.append(
-            f"More than {FAR} times the images that are there: so far ahead no forecast was checked. Add some, ask again."
+            f"The forecast is for more than {FAR} times the present images, which was never checked. Add images, try again."
         )
     return Forecast(
         target=target,
         now=_point(law, chosen.n_now),
         needed=needed,
-        # Most curves show no plateau, which helps to say what is near; where one lies, the images alone must say.
+        # Most curves show no plateau, and the fit uses this for near forecasts. The plateau itself is fitted without it.
         plateau=learning_curve.fit(whole, session.rng("forecast fit"), even=1.0).ceiling(),
         curve=whole.points(),
         expected=tuple(_point(law, chosen.n_now * 2**j) for j in range(1, 5)),
@@ -124,14 +126,14 @@ def _choose(embedded: Embedded, session: Session) -> _Chosen:
     data, notes = embedded.dataset, list[str]()
     pictures, labelled = _pictures(embedded, session), data.labels >= 0
     if (~labelled).any():
-        notes.append(f"Images without a label, which are left out: {int((~labelled).sum())}.")
+        notes.append(f"Images that are left out because they have no label: {int((~labelled).sum())}.")
     split = next((s for s in ("test", "val") if s in data.splits and "train" in data.splits), None)
     train = labelled & (data.splits == "train") if split else labelled
     test = labelled & (data.splits == split) if split else np.zeros(len(data), np.bool_)
     leaked = test & np.isin(pictures, pictures[train])
     test &= ~leaked
     if leaked.any():
-        notes.append(f"Test images that repeat a training image, which are left out: {int(leaked.sum())}.")
+        notes.append(f"Test images that are left out because they repeat a training image: {int(leaked.sum())}.")
     kept, small = [], []
     for k, name in enumerate(data.classes):
         own = data.labels == k
@@ -142,25 +144,29 @@ def _choose(embedded: Embedded, session: Session) -> _Chosen:
             small.append(f"{name} ({n}{f', {int((test & own).sum())} in {split}' if split else ''})")
     if len(kept) < 2:
         raise DataError(
-            f"a forecast needs two classes of {SMALLEST} different pictures{f', and as many in {split}' if split else ''}; "
-            f"{len(kept)} of {len(data.classes)} {'has' if len(kept) == 1 else 'have'} them: add images."
+            f"{len(kept)} of {len(data.classes)} classes have {SMALLEST} different images"
+            f"{f', and as many in {split}' if split else ''}; a forecast needs two such classes; add images."
         )
     if len(kept) > MOST_CLASSES:
-        raise DataError(f"a forecast is made for at most {MOST_CLASSES} classes; found {len(kept)}, give some of them.")
+        raise DataError(
+            f"the data has {len(kept)} classes; a forecast allows at most {MOST_CLASSES}; give fewer classes."
+        )
     if small:
-        notes.append(f"Classes with fewer than {SMALLEST} different pictures, which are left out: {', '.join(small)}.")
+        notes.append(
+            f"Classes that are left out because they have fewer than {SMALLEST} different images: {', '.join(small)}."
+        )
     most, rng = MOST_IMAGES // len(kept), session.rng("forecast images")
     parts = [np.flatnonzero((train | test) & (data.labels == k)) for k in kept]
     rows = np.concatenate([np.sort(rng.permutation(part)[:most]) for part in parts])
     if max(map(len, parts)) > most:
-        notes.append(f"At most {most:,} images of a class take part, drawn at random.")
+        notes.append(f"The forecast uses at most {most:,} images per class, drawn at random.")
     labels = np.searchsorted(kept, data.labels[rows]).astype(np.int32)
     names = tuple(data.classes[k] for k in kept)
     counts = np.bincount(labels[train[rows]]).astype(np.int32)
     if counts.max() >= 2 * counts.min():
         notes.append(
-            f"The curve ends where the smallest class does: {names[int(counts.argmin())]}, {int(counts.min())} images. Of "
-            "larger classes it takes as many."
+            f"The curve ends at the size of the smallest class: {names[int(counts.argmin())]}, {int(counts.min())} images. "
+            "Larger classes are cut to the same size."
         )
     tested = f"the {split} split" if split else f"all images, each by probes that had not seen it ({N_FOLDS} folds)"
     return _Chosen(
@@ -170,7 +176,7 @@ def _choose(embedded: Embedded, session: Session) -> _Chosen:
 
 
 def _pictures(embedded: Embedded, session: Session) -> Ints:
-    """A number for what each image (n,) shows; duplicates of whatever kind have the same."""
+    """A number for each image (n,), equal for duplicates of any kind."""
     data, facts = embedded.dataset, embedded.facts
     groups = duplicates.groups(
         data.ids,
@@ -181,16 +187,16 @@ def _pictures(embedded: Embedded, session: Session) -> Ints:
     )
     at = {str(i): row for row, i in enumerate(data.ids)}
     shown = np.arange(len(data), dtype=np.int32)
-    # Each kind of evidence adds to the groups of the one before, so the largest group that an image is in holds the others.
+    # Each kind of evidence extends the groups of the one before, so an image's largest group contains its other groups.
     for group in sorted(groups, key=lambda g: len(g.ids)):
         shown[[at[i] for i in group.ids]] = at[group.ids[0]]
     return shown
 
 
 def _repeats(chosen: _Chosen, rng: np.random.Generator) -> tuple[list[list[tuple[Rows, Rows]]], Ints]:
-    """What is trained and tested on in each repeat, and the sizes of the curve that all of it allows."""
+    """The training and test rows of each repeat, and the sizes of the curve that all repeats allow."""
     most = MOST_ROWS // len(chosen.classes)
-    # Fewer repeats where each is costly: then there are also more test images, and they say more than repeats do.
+    # Expensive probes get fewer repeats. They also have more test images, which reduce the error more than repeats.
     n_repeats = 4 if min(chosen.n_now, most) * len(chosen.classes) <= CHEAP_ROWS else 2
     if chosen.test is not None:
         repeats = [[(np.flatnonzero(~chosen.test), np.flatnonzero(chosen.test))] for _ in range(2 * n_repeats)]
@@ -200,8 +206,8 @@ def _repeats(chosen: _Chosen, rng: np.random.Generator) -> tuple[list[list[tuple
     sizes = learning_curve.sizes(min(largest, most))
     if len(sizes) < learning_curve.FEWEST_SIZES:
         raise DataError(
-            f"with images of one picture kept together, {largest} of a class are left to train on; a forecast needs "
-            "5: add different pictures."
+            f"with duplicates kept together, {largest} images of a class are left to train on; a forecast needs "
+            "5; add different images."
         )
     return repeats, sizes
 
@@ -224,7 +230,7 @@ def _pairs(
     lost = ~trials.beats
     rows = [trials.labels == k for k in range(len(chosen.classes))]
     confused = np.array([[lost[:, :, r, k].mean() for k in range(len(rows))] for r in rows])
-    # The mean over all sizes: at the largest, many pairs are never confused.
+    # The mean is over all sizes, because many pairs are never confused at the largest.
     order = sorted(combinations(range(len(rows)), 2), key=lambda p: (-(confused[p] + confused[p[::-1]]), p))
 
     def of(a: int, b: int) -> PairForecast:
@@ -237,7 +243,7 @@ def _pairs(
 
 
 def _zero_shot(chosen: _Chosen, trials: Trials, boot: Bootstrap, session: Session) -> tuple[ZeroShot | None, list[str]]:
-    """The accuracy of the class names alone on the test images, and what to say where there is none."""
+    """The accuracy of the class names alone on the test images, or a note on why there is none."""
     info = session.encoder.info
     if not info.text:
         return None, []
@@ -246,12 +252,12 @@ def _zero_shot(chosen: _Chosen, trials: Trials, boot: Bootstrap, session: Sessio
     try:
         towers = unit(unit(session.encoder.encode_text(prompts)).reshape(len(things), len(TEMPLATES), -1).mean(1))
     except MissingExtraError as e:
-        return None, [f"Without zero-shot accuracy: {e}"]
+        return None, [f"There is no zero-shot accuracy: {e}"]
     tested = chosen.vectors if chosen.test is None else chosen.vectors[chosen.test]
     errors = boot.of_guesses((tested @ towers.T).argmax(1) == trials.labels)
     means = f"the class names as prompts, read by {info.name}"
     if info.kind == "embedded":
-        means += " and a sentence model, which are not CLIP"
+        means += " and a sentence model instead of CLIP"
     point = errors.points()[0]
     return ZeroShot(point.accuracy, point.ci, means), []
 

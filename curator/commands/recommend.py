@@ -32,9 +32,9 @@ MODES: tuple[Mode, ...] = ("add", "drop", "swap")
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A recommendation and what it was made of: `findings` it undoes, as `targets` on the rows of `run`, `candidates`.
+    """A recommendation and its basis: the `findings` it counteracts, as `targets` on the rows of `run`, and `candidates`.
 
-    `unaided` is what can be done with the images there are, where there is no pool.
+    `unaided` says what can be done with the present images if there is no pool.
     """
 
     run: AuditRun
@@ -52,24 +52,27 @@ def recommend(
     data: Data, pool: Data | None, session: Session | None = None, *, budget: int | None = None,
     strategy: str | None = None, attribute: str | None = None, mode: Mode = "add", review: Review | None = None,
 ) -> Advice:  # fmt: skip
-    """Choose up to `budget` images of `pool` that undo the findings of `data`; with `mode` drop or swap, as many to leave out.
+    """Choose up to `budget` images of `pool` that counteract the findings of `data`.
 
-    `attribute` "CLASS:ATTRIBUTE=VALUE" names the one shortcut to undo, whether or not it is a finding; by default the
-    worst findings of severity medium or high are undone together. Without a pool there is the shopping list. After a
-    `review` rejected images are never chosen, accepted ones come first, and others take the place of the rejected.
+    With `mode` drop or swap, as many images are chosen to leave out. `attribute` "CLASS:ATTRIBUTE=VALUE" names the only
+    shortcut to counteract, whether or not it is a finding. By default the plan counteracts the worst findings of severity
+    medium or high together. Without a pool the result is the shopping list. After a `review`, rejected images are never
+    chosen, accepted images come first, and other images replace the rejected ones.
 
     Raises:
-        DataError: there is nothing to undo.
-        InputError: an unknown strategy, mode or attribute.
+        DataError: the audit found no shortcut to act on.
+        InputError: the strategy, mode or attribute is unknown.
     """
     session = session or Session.open()
     STRATEGIES.get(strategy or session.settings.recommend.strategy)  # before the work, not after it
     if mode not in MODES:
-        raise InputError(f"there is no mode {mode!r}; there are: {', '.join(MODES)}.")
+        raise InputError(f"the mode {mode!r} is unknown; use one of {', '.join(MODES)}.")
     if pool is None and mode == "swap":
-        raise InputError("mode swap adds as many images as it drops; give a --pool to add from, or use --mode drop.")
+        raise InputError(
+            "--mode swap adds as many images as it drops; a pool is needed; give --pool, or use --mode drop."
+        )
     if pool is None and review is not None:
-        raise InputError("a review is of images of a pool; give the --pool that they were recommended from.")
+        raise InputError("a review needs the pool that its images come from; give --pool.")
     embedded = session.embed(one_class(session.scan(data)))
     theirs = session.embed(session.scan(pool)) if pool is not None else None
     run = audit_embedded(embedded, session, theirs)
@@ -88,12 +91,12 @@ def advise(
     run: AuditRun, theirs: Embedded, session: Session, findings: Sequence[Finding], *, measures: Measures | None = None,
     budget: int | None = None, strategy: str | None = None, mode: Mode = "add", review: Review | None = None,
 ) -> Advice:  # fmt: skip
-    """Undo the first few of `findings` that the pool can be read for. Nothing is learned of rows outside the train split.
+    """Counteract the first few of `findings` whose attribute is measured in the pool. Only the train split is learned from.
 
-    `measures` are the pool's, by default read by the thresholds of `run`.
+    `measures` are the pool's, by default with the thresholds of `run`.
 
     Raises:
-        DataError: the pool can be read for none of them, or it has no labels and `run` one class.
+        DataError: no attribute of the findings is measured in the pool, or the pool has no labels and `run` one class.
     """
     settings = session.settings.recommend
     if measures is None:

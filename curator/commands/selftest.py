@@ -1,4 +1,4 @@
-"""`curator selftest`: plant shortcuts of known size in the user's own images, and count how many are found."""
+"""`curator selftest`: plant shortcuts of known size in the user's images, and count how many an audit finds."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from curator.types import AuditRun, Dataset, Embedded, Measures
 from curator.types.selftest import Plant, Planted, SelfTest
 
 SMALLEST = 10
-"""Images of a class under which it takes no part."""
+"""Minimum number of images of a class that takes part."""
 ELSEWHERE = 0.1
-"""Share of the other classes' images that carry the planted thing, too: a shortcut is seldom clean."""
+"""Share of the other classes' images that also get the planted shortcut, because real shortcuts are seldom clean."""
 _SIDE = 512
 """Longest side of the copies, in pixels: more than any encoder sees."""
 _QUALITY = 92
@@ -49,7 +49,7 @@ PLANTS: Mapping[Plant, Planting] = {
 
 
 class _Measured(Session):
-    """A session that measures the same images once: labels change from draw to draw, measures do not know them."""
+    """A session that measures the same images once, because measures do not depend on the labels, which change per draw."""
 
     __slots__ = ("kept",)
 
@@ -57,7 +57,7 @@ class _Measured(Session):
         kept: dict[str, Measures] = getattr(self, "kept", {})
         key = "\n".join(embedded.dataset.ids.tolist())
         if key not in kept:
-            # The parent by name: a class with slots is made twice, and a bare super() would look for the first.
+            # A dataclass with slots is created twice, and a bare super() would refer to the first class.
             kept = {key: Session.measures(self, embedded, reference)}
             object.__setattr__(self, "kept", kept)
         return kept[key]
@@ -73,9 +73,10 @@ def selftest(
 ) -> SelfTest:
     """Power and false alarms of an audit of this data by this encoder.
 
-    Up to `per_class` images of each class are copied into a temporary folder, all encoded alike. Labels are then shuffled, so
-    that nothing real goes with them. Null draws are audited as they are, twice `draws` of them; in the others one class has the
-    planted thing in `ELSEWHERE` + effect of its images, all others in `ELSEWHERE` of theirs. Nothing is written to DATA.
+    Up to `per_class` images of each class are copied into a temporary folder, all with the same encoding. Labels are then
+    shuffled, so that no real attribute goes with them. Twice `draws` null draws are audited without a planted shortcut. In
+    the other draws, one class has it in a share `ELSEWHERE` + effect of its images, all others in a share `ELSEWHERE`.
+    Nothing is written to DATA.
 
     Raises:
         DataError: too few images.
@@ -88,7 +89,7 @@ def selftest(
     session = session or Session.open()
     source = _sample(one_class(session.scan(data)), per_class, session.rng("selftest sample"))
     settings = session.settings
-    # Shuffles and halves say more of a finding; whether there is one, and how severe, they do not change.
+    # Label shuffles and random halves are not needed here: they do not change whether there is a finding.
     lean = replace(settings, audit=replace(settings.audit, n_permutations=0, n_splits=0))
     work = _Measured(**{f: getattr(session, f) for f in Session.__dataclass_fields__} | {"settings": lean})
     rng = session.rng("selftest")
@@ -137,8 +138,8 @@ def _sample(data: Dataset, per_class: int, rng: np.random.Generator) -> Dataset:
             classes.append(name)
     if not classes or (len(classes) == 1 and len(rows[0]) < 2 * SMALLEST):
         raise DataError(
-            f"a self-test needs two classes of {SMALLEST} images, or one of {2 * SMALLEST}; {data.name} has "
-            f"{max(data.class_counts().values(), default=0)} in its largest class. Add images."
+            f"the largest class of {data.name} has {max(data.class_counts().values(), default=0)} images; a self-test needs "
+            f"two classes of {SMALLEST} images, or one of {2 * SMALLEST}; add images."
         )
     if len(classes) == 1:
         labels = [np.arange(len(rows[0])) % 2]
@@ -172,7 +173,9 @@ def _copies(source: Dataset, edited: Mapping[Plant, NDArray[np.intp]], folder: P
         try:
             picture = editing.shrink(images.whole(source.path(i)), _SIDE)
         except DataError as error:
-            raise DataError(f"{source.ids[i]} cannot be read ({error}); a self-test needs images that can.") from None
+            raise DataError(
+                f"{source.ids[i]} cannot be read ({error}); a self-test must read every image; remove it."
+            ) from None
         made = {"clean": editing.jpeg(picture, _QUALITY)}
         made |= {kind: editing.jpeg(p.edit(picture), p.quality) for kind, p in PLANTS.items() if i in kinds[kind]}
         for name, content in made.items():

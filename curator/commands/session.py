@@ -1,4 +1,4 @@
-"""What every command needs: an encoder, a cache, settings, a seed, and someone to tell how far it is."""
+"""What every command needs: an encoder, a cache, settings, a seed and a progress callback."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Out = TypeVar("Out", Embedded, Filled)
 T = TypeVar("T")
 R = TypeVar("R")
 Progress = Callable[[str, int, int], None]
-"""(what is being done, how much of it is done, how much there is)."""
+"""Arguments: the current step, how much of it is done, and the total."""
 
 _VERSIONS = (
     "curator-audit",
@@ -51,12 +51,12 @@ def default_cache() -> Path:
 
 
 def silent(stage: str, done: int, total: int) -> None:
-    """Nobody is watching."""
+    """Report no progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """What a worker on another machine makes its encoder from: the names it was made from here. One thread each."""
+    """Creates the encoder on a worker of another machine from the names used here. Each worker has one thread."""
 
     model: str
     cache: Path
@@ -103,13 +103,13 @@ class Session:
         """Resolve the encoder by name (see `curator.encoders.resolve`) and keep everything else as given."""
         folder = Path(cache) if cache else default_cache()
         encoder, notes = encoders.resolve(model, cache=folder, device=device, jobs=jobs, precision=precision)
-        # Not "auto": what another machine would take for it depends on what it has.
+        # Not "auto", because another machine could choose a different encoder for it.
         known = encoder.info.kind if model == "auto" and encoder.info.kind == "embedded" else model
         crew = Crew(DEFAULT if known == "auto" else known, folder.resolve(), device, precision)
         return cls(encoder=encoder, cache=folder, jobs=jobs, notes=notes, crew=crew, named=model != "auto", **rest)  # type: ignore[arg-type]
 
     def rng(self, stage: str) -> np.random.Generator:
-        """A generator of the stage's own, so that one stage's draws do not depend on another's."""
+        """A separate generator for the stage, so that its draws do not depend on other stages."""
         return np.random.default_rng([self.seed, int.from_bytes(hashlib.sha256(stage.encode()).digest()[:4], "big")])
 
     def scan(self, data: Data) -> Dataset:
@@ -119,11 +119,11 @@ class Session:
         )
 
     def embed(self, dataset: Dataset) -> Embedded:
-        """Decode, measure and embed what the store does not have, and read all of it back.
+        """Decode, measure and embed the images that are not in the store, and read all of them back.
 
         Raises:
             DataError: more than `max_skipped` of the images could not be used.
-            InputError: there are no images, only their embeddings.
+            InputError: the data set has embeddings and no images.
         """
         return self._run(dataset, local.run, ray.run)
 
@@ -132,12 +132,12 @@ class Session:
         return self._run(dataset, local.fill, ray.fill)
 
     def recaller(self, stored: Filled) -> Callable[[NDArray[np.intp]], Embedded]:
-        """What gives some images (m,) of those that `fill` stored, in this order; it raises CuratorError where one is lost."""
-        shelf = self._shelf()  # once: to open a store is to read the keys of all it has
+        """A function that returns images (m,) of those that `fill` stored, in order. It raises CuratorError if one is lost."""
+        shelf = self._shelf()  # opened once, because opening a store reads all its keys
         return lambda rows: steps.recalled(stored, rows, shelf, self.encoder.info)
 
     def each(self, work: Callable[[T], R], pieces: Iterable[T]) -> Generator[R]:
-        """What `work` makes of each piece, in order, here or on the machines of a cluster, where both are sent to."""
+        """The results of `work` for each piece, in order, computed here or on the machines of a cluster."""
         if self.engine == "ray":
             yield from spread.each(work, pieces, self._cluster())
         else:
@@ -147,7 +147,7 @@ class Session:
         """By the engine of this machine, or the one of a cluster."""
         if clip_retrieval.is_folder(dataset.root):
             raise InputError(
-                f"{dataset.root} holds embeddings and no images: curator audit takes it; give the images for the rest."
+                f"{dataset.root} holds embeddings and no images; only curator audit supports that; give the images."
             )
         shelf = self._shelf()
         name = f"reading {dataset.name}"
@@ -158,7 +158,7 @@ class Session:
         if self.engine == "ray":
             if self.crew is None:
                 raise InputError(
-                    "the engine 'ray' needs the names of what it is to use: make the session by Session.open."
+                    "the engine 'ray' needs the names of the encoder and eye; make the session with Session.open."
                 )
             out = there(
                 dataset, self.encoder.info, self.crew, attributes.measure, shelf.store,
@@ -180,7 +180,7 @@ class Session:
         if len(skipped) > self.max_skipped * n:
             raise DataError(
                 f"{len(skipped)} of {n} images cannot be used (the first: {skipped[0].id}: {skipped[0].reason}); "
-                f"at most {self.max_skipped:.0%} are allowed, mend them or raise --max-skipped."
+                f"at most {self.max_skipped:.0%} are allowed; repair them or raise --max-skipped."
             )
         return out
 
@@ -188,7 +188,7 @@ class Session:
         return ray.Cluster(self.ray_address, self.jobs)
 
     def _shelf(self) -> Shelf:
-        """Where what this encoder makes of an image is kept, with what sees its places."""
+        """The store for the results of this encoder and of the network that sees places."""
         eye = encoders.eye_of(self.encoder, cache=self.cache, jobs=self.jobs)
         measured = (
             f"decoded {images.DECODING} "
@@ -199,17 +199,17 @@ class Session:
         return Shelf(store, steps.Sight(eye, self._patches(eye)) if eye else None)
 
     def _patches(self, eye: Eye) -> Store:
-        # What is seen depends on how the encoder cuts its input, whichever eye looks at it.
+        # The places depend on how the encoder crops its input, with any network that sees them.
         key = f"{eye.info.fingerprint} {self.encoder.info.preprocessing} {patches.VERSION} decoded {images.DECODING}"
         return Store.of_patches(self.cache, key, eye.info.name)
 
     def measures(self, embedded: Embedded, reference: Embedded | None = None) -> Measures:
-        """All attributes, read by the thresholds of `reference`."""
+        """All attributes, measured with the thresholds of `reference`."""
         return attributes.measures(embedded, self.encoder, self.settings, reference)
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
+    """Versions of the libraries that the numbers depend on."""
     found = {"curator-audit": __version__}
     for name in _VERSIONS[1:]:
         try:
@@ -220,7 +220,7 @@ def versions() -> dict[str, str]:
 
 
 def one_class(dataset: Dataset) -> Dataset:
-    """A data set without labels is taken as one class, named after where it lies."""
+    """Treat a data set without labels as one class, named after its folder."""
     if dataset.classes:
         return dataset
     return replace(dataset, labels=np.zeros(len(dataset), np.int32), classes=(dataset.name,))

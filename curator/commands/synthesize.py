@@ -1,4 +1,4 @@
-"""Counter-examples without new images: objects of a class on the backgrounds of other pictures, written and marked as such."""
+"""Synthetic counter-examples: objects of a class on backgrounds of other images, written and marked as synthetic."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COLUMNS = (
     "path", "label", "synthetic", "label_source", "class", "attribute", "value", "object_of", "background_of",
 )  # fmt: skip
 _LONGEST = 1024
-"""Pixels along the longer side of what is written, at most: four times what an encoder sees."""
+"""Maximum pixels of the longer side of an image that is written: four times the size an encoder sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,9 @@ def synthesize(advice: Advice, n: int, folder: Path, session: Session) -> tuple[
     """
     run, targets = advice.run, advice.targets
     if run.patches is None:
-        raise DataError("nothing tells an object from its surroundings with this --model; use --model embedded.")
+        raise DataError(
+            "this --model cannot separate an object from its surroundings, which is needed; use --model embedded."
+        )
     rows = training(run)
     labels, classes = run.dataset.labels[rows], run.dataset.classes
     here = [plan.Target(t.class_idx, t.column, t.value, t.has[rows], t.pool_has) for t in targets]
@@ -71,8 +73,8 @@ def synthesize(advice: Advice, n: int, folder: Path, session: Session) -> tuple[
     chosen = synthesis.pairs([c.want for c in cells], objects, backgrounds, session.rng("synthesize"))
     if not chosen:
         raise DataError(
-            "no counter-example can be put together: no cell lacks images, or none of the data shows an object or a "
-            "background for one."
+            "no counter-example can be made: no cell lacks images, or no image of the data shows a suitable object or "
+            "background."
         )
     made = []
     places = folder_names(classes)
@@ -85,13 +87,11 @@ def synthesize(advice: Advice, n: int, folder: Path, session: Session) -> tuple[
         (folder / path).write_bytes(editing.jpeg(picture))
         ids = (str(run.dataset.ids[rows[row]]) for row in (pair.object_row, pair.background_row))
         made.append(Synthetic(path, cell.class_name, cell, *ids))
-        session.progress("putting together", i, len(chosen))
+        session.progress("making synthetic images", i, len(chosen))
     _write_manifest(made, folder)
     asked = sum(c.want for c in cells)
     notes = (
-        []
-        if len(made) == n
-        else [f"Counter-examples that were asked for: {n}; wanted by the plan: {asked}; made: {len(made)}."]
+        [] if len(made) == n else [f"Counter-examples requested: {n}; wanted by the plan: {asked}; made: {len(made)}."]
     )
     return tuple(made), tuple(notes)
 
@@ -99,7 +99,7 @@ def synthesize(advice: Advice, n: int, folder: Path, session: Session) -> tuple[
 def compose(
     run: AuditRun, rows: NDArray[np.intp], foreground: Floats, pair: Pair, session: Session
 ) -> Pixels:  # fmt: skip
-    """The picture: the object on the other picture's ground, from which that picture's own object is taken away."""
+    """The object on the background of another image, from which that image's own object is removed."""
     preprocessing = session.encoder.info.preprocessing
 
     def read(row: int) -> tuple[Pixels, Floats]:
@@ -114,17 +114,17 @@ def compose(
 
 
 def _empty(folder: Path) -> None:
-    """Take away what an earlier call wrote, and nothing else."""
+    """Delete what an earlier call wrote, and nothing else."""
     manifest = folder / MANIFEST
     if not folder.exists():
         return
     if not manifest.is_file() and any(folder.iterdir()):
-        raise DataError(f"{folder} has files that curator did not make; move them, or choose another --out.")
+        raise DataError(f"{folder} has files that curator did not make; move them or choose another --out.")
     shutil.rmtree(folder)
 
 
 def _write_manifest(made: Sequence[Synthetic], folder: Path) -> None:
-    """A table that DATA can be: what each picture shows, that it is synthetic, and what it is made of."""
+    """Write a table that can be given as DATA: what each image shows, that it is synthetic, and its sources."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

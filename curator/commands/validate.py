@@ -1,4 +1,4 @@
-"""`curator validate`: the linear probe before and after, against as many images at random."""
+"""`curator validate`: a linear probe without and with the recommended images, compared with as many random images."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from curator.shortcuts import indicators
 from curator.types import AuditRun, Dataset, Embedded, Finding, Ints, Mask, ProbeReport, Recommendation
 
 _BATCHES = 5
-"""Points of the curve after the first: enough to see where it flattens."""
+"""Number of points of the curve after the first, enough to show where it flattens."""
 
 
 class Validation(NamedTuple):
-    """A proof: the `report` of the linear probe, and the `advice` whose images it is about."""
+    """A validation: the `report` of the linear probe, and the `advice` whose images it tests."""
 
     advice: Advice
     report: ProbeReport
@@ -51,14 +51,14 @@ def validate(
     out with as many images of every class x value group; whatever is learned is then learned of the rest. Test images
     that repeat a training image are left out, and pool images that repeat a test image are not added.
 
-    `synthetic` is the manifest.csv of `curator recommend --synthesize`: its images are an arm of their own, less those made
-    of an image that is examined. Anywhere else images that were put together are refused.
+    `synthetic` is the manifest.csv of `curator recommend --synthesize`: its images form a separate arm, without those made
+    from a test image. Synthetic images are refused everywhere else.
 
-    The advice is on the run over all of `data`, with what was added as its recommendation.
+    The advice is on the run over all of `data`, with the added images as its recommendation.
 
     Raises:
-        DataError: a group that must be examined is too small, or nothing of the plan can be added.
-        InputError: a plan that is not a recommendation, or names images that the pool does not have.
+        DataError: a group that must be tested is too small, or no image of the plan can be added.
+        InputError: the plan is not a recommendation, or names images that are not in the pool.
     """
     session = session or Session.open()
     STRATEGIES.get(strategy or session.settings.recommend.strategy)  # before the work, not after it
@@ -79,7 +79,7 @@ def validate(
     exam, held = evaluation_set.examine(run, findings[0], given, session)
     fitted = run
     if exam.held_out:
-        # Nothing that is learned may have seen the test set; what an image shows is read alike on both sides.
+        # No model may learn from the test set. Attributes are measured the same way in training and test images.
         rest = audit_embedded(embedded.take(exam.train), session, theirs)
         fitted = replace(rest, measures=run.measures.take(exam.train))
         if wanted is None and attribute is None:
@@ -88,7 +88,7 @@ def validate(
     notes += [*held, *strange(np.array(theirs.dataset.label_names(), np.str_), run.dataset.classes, "pool")]
     leaked = evaluation_set.repeats_between(theirs, exam.embedded, session)
     if leaked.any():
-        notes.append(f"Images of the pool that repeat a test image, which no arm adds: {int(leaked.sum())}.")
+        notes.append(f"Images of the pool that no arm adds because they repeat a test image: {int(leaked.sum())}.")
     rows, labels, said = _added(advice, wanted, leaked)
     first, mine = advice.targets[0], training(fitted)
     pool_vectors = theirs.embeddings.vectors
@@ -133,9 +133,11 @@ def _synthetic(
     safe = np.flatnonzero(made_of.isin(learnt).all(axis=1).to_numpy(bool) & (labels >= 0))
     measures = session.measures(theirs, reference)
     has = indicators.read(measures, target.column.name, target.value)[0]
-    notes = [f"Synthetic images, which are an arm of their own: {len(safe)}."]
+    notes = [f"Synthetic images, which form a separate arm: {len(safe)}."]
     if len(safe) < len(labels):
-        notes.append(f"Synthetic images left out, made of an image that is examined: {len(labels) - len(safe)}.")
+        notes.append(
+            f"Synthetic images that are left out because they are made from a test image: {len(labels) - len(safe)}."
+        )
     return TrainingSet(theirs.embeddings.vectors[safe], labels[safe], has[safe]), notes
 
 
@@ -162,15 +164,21 @@ def _added(advice: Advice, wanted: Wanted | None, leaked: Mask) -> tuple[NDArray
         if k >= 0 and not leaked[row]:
             rows.append(row)
             labels.append(k)
-    notes = [f"Recommended images of no class of the data set, which are not added: {n_odd}."] if n_odd else []
+    notes = (
+        [f"Recommended images that are not added, because their label is not a class of the data: {n_odd}."]
+        if n_odd
+        else []
+    )
     if not rows and wanted is not None:
         raise DataError(
-            f"nothing of the plan can be added: {n_odd} of its {len(dict(named))} images are of no class of the data "
-            f"({', '.join(classes)}), the rest repeat test images; mend the plan's labels or make a new plan."
+            f"no image of the plan can be added: {n_odd} of {len(dict(named))} have a label that is not a class of the data "
+            f"({', '.join(classes)}), the others repeat test images; correct the plan's labels or make a new plan."
         )
     if not rows:
-        notes.append("No image is added: the pool has none that is wanted. Only what is there already was examined.")
-    # What a person has confirmed is no guess any more.
+        notes.append(
+            "No image is added, because the pool has none that the plan wants. Only the present data was tested."
+        )
+    # A label that a person has confirmed is not counted as predicted.
     confirmed = {line.row for line in wanted or () if line.source == "confirmed"}
     n_predicted = sum(pool.label_source[row] == "predicted" and row not in confirmed for row in rows)
     if n_predicted:
@@ -188,13 +196,11 @@ def _offered(advice: Advice, leaked: Mask, n: int, session: Session) -> tuple[Tr
     notes = []
     if len(open_) < n:
         notes.append(
-            f"The pool has {len(open_)} images for the random arm, {n} were to be drawn: every draw is of all."
+            f"The pool has {len(open_)} images for the random arm, but {n} are needed, so every draw uses all of them."
         )
     n_predicted = int((pool.label_source[open_] == "predicted").sum())
     if n and n_predicted:
-        notes.append(
-            f"Labels in the pool of the random arm that are predicted, not given: {n_predicted} of {len(open_)}."
-        )
+        notes.append(f"Labels of the random arm's pool that are predicted, not given: {n_predicted} of {len(open_)}.")
     offered = TrainingSet(advice.pool.embeddings.vectors[open_], pool.labels[open_], first.pool_has[open_])
     return offered, not n_predicted and len(open_) >= n, notes
 

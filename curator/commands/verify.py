@@ -1,4 +1,4 @@
-"""`curator verify`: make an old audit again, from what its audit.json says, and name what has become different."""
+"""`curator verify`: repeat an old audit from its audit.json, and name what differs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from curator.types.documents import AuditDocument
 from curator.types.documents.audit import Source
 
 TOLERANCE = 1e-6
-"""Two numbers that differ by no more are the same: shares are counted, and only their last bits may differ."""
+"""Two numbers that differ by no more than this are equal. Shares are counted, so only their last bits may differ."""
 _SHOWN = ("sentence", "same_as", "example_ids", "counterexample_ids")
 _MOST = 20
 """Classes that are named one by one when their sizes differ."""
@@ -37,7 +37,7 @@ class Verification:
 
 
 def model_of(audit: AuditDocument) -> str:
-    """What --model must say to get the encoder of an audit.json."""
+    """The value of --model that gives the encoder of an audit.json."""
     encoder = audit.encoder
     if isinstance(audit.source, Source) and audit.source.model != "auto":
         return audit.source.model
@@ -52,10 +52,10 @@ def verify(content: Content, data: str, session: Session, *, pool: str | None = 
     `session` is opened with the settings, the seed and the encoder that `content` names.
 
     Raises:
-        DataError, InputError: DATA cannot be read any more.
+        DataError, InputError: DATA can no longer be read.
     """
     run = audit(data, session, pool=pool)
-    # As it would be read back, so that like is compared with like.
+    # Written and read back like the old file, so that both have the same form.
     return compare(content, json.loads(dumps(audit_document(run))))
 
 
@@ -74,7 +74,7 @@ def compare(old: Content, new: Content) -> Verification:
 def _data(old: Content, new: Content) -> Iterator[str]:
     was, now = (content.get("drawn_from", {}) for content in (old, new))
     if was and now and was["fingerprint"] != now["fingerprint"]:
-        yield f"data changed: of all {was['n_images']} images, {now['n_images']} now, some are others than they were"
+        yield f"data changed: {was['n_images']} images in all, {now['n_images']} now, and some images differ"
     was, now = old["dataset"], new["dataset"]
     if was["fingerprint"] == now["fingerprint"]:
         return
@@ -88,7 +88,7 @@ def _data(old: Content, new: Content) -> Iterator[str]:
         for name in changed[:_MOST]:
             yield f"data changed: {what} {name!r} had {was[what].get(name, 0)} images, has {now[what].get(name, 0)}"
         if len(changed) > _MOST:
-            yield f"data changed: {len(changed) - _MOST} more {what} have another number of images"
+            yield f"data changed: {len(changed) - _MOST} more {what} have a different number of images"
 
 
 def _encoder(old: Content, new: Content) -> Iterator[str]:
@@ -122,7 +122,7 @@ def _findings(old: Content, new: Content) -> Iterator[str]:
 
 
 def _finding(id: str, was: Content, now: Content) -> Iterator[str]:
-    # What an older version did not say cannot have changed; examples are noted, not compared.
+    # A field that an older version lacks is not compared; examples are only noted.
     for key in was:
         if key in now and key not in _SHOWN:
             yield from _value(key, id, was[key], now[key])
@@ -153,7 +153,7 @@ def _value(key: str, id: str, was: Any, now: Any) -> Iterator[str]:
 def _same(key: str, was: Any, now: Any) -> bool:
     if not all(isinstance(x, int | float) and not isinstance(x, bool) for x in (was, now)):
         return bool(was == now)
-    # Probabilities are told apart by their size: 1e-12 is not 1e-7.
+    # Probabilities are compared by their magnitude: 1e-12 differs from 1e-7.
     small = key.rpartition("_")[2] in ("p", "q")
     return math.isclose(was, now, rel_tol=TOLERANCE, abs_tol=0.0 if small else TOLERANCE)
 
@@ -182,7 +182,7 @@ def _notes(old: Content, new: Content, differences: list[str]) -> Iterator[str]:
         f"{n} {was.get(n, 'none')} -> {now.get(n, 'none')}" for n in sorted({*was, *now}) if was.get(n) != now.get(n)
     ]
     if changed:
-        verb = "which may be why" if differences else "with the same findings"
+        verb = "which may be the reason" if differences else "with the same findings"
         yield f"Made with other versions, {verb}: {', '.join(changed)}."
     silent = [
         f"{stage}.{key}"
@@ -191,19 +191,19 @@ def _notes(old: Content, new: Content, differences: list[str]) -> Iterator[str]:
         if key not in old["settings"].get(stage, {})
     ]
     if silent:
-        yield f"Settings that the file does not name, taken as they are by default: {', '.join(silent)}."
+        yield f"Settings that the file does not name, for which the defaults are used: {', '.join(silent)}."
     parts = ("clusters", "label_errors", "shared_patterns", "duplicates")
     other = [name for name in parts if old.get(name) != new.get(name)]
     other += [key for key in _SHOWN if [f.get(key) for f in old["findings"]] != [f.get(key) for f in new["findings"]]]
     if other and not differences:
-        yield f"Not the same in all other parts, which are not compared: {', '.join(other)}."
+        yield f"Parts that differ but are not compared: {', '.join(other)}."
 
 
 def old_settings(audit: AuditDocument, where: str) -> Settings:
-    """The settings of an audit.json; the defaults where it names none.
+    """The settings of an audit.json, or the defaults if it names none.
 
     Raises:
-        InputError: it has settings that this version does not know.
+        InputError: the file has settings that this version does not know.
     """
     try:
         return settings_of(audit.settings, where)

@@ -16,14 +16,14 @@ from curator.registry import Registry
 from curator.types import Dataset
 
 Data = str | Path | pd.DataFrame
-"""What DATA can be given as: a path, a URL, the name of a data set, or a DataFrame."""
+"""The types of DATA: a path, a URL, the name of a data set, or a DataFrame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """DATA as the user gave it, and what goes with it.
+    """DATA as the user gave it, with its options.
 
-    `path` is the absolute path of what lies on this machine, or the URL without a slash at its end; "" for a DataFrame.
+    `path` is the absolute path of local data, or the URL without a slash at its end; "" for a DataFrame.
     """
 
     data: str | pd.DataFrame
@@ -35,10 +35,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One form of DATA. Readers are asked in their `order`; the first whose `reads` says yes reads it.
+    """One form of DATA. Readers are asked in their `order`; the first whose `reads` returns True reads it.
 
-    `reads` is cheap: it looks at names, and imports nothing heavy. `form` says in a few words what is read, for the error
-    where nothing fits; "" where it is not worth naming there. `read` gives the images, sorted by id, without opening one.
+    `reads` is cheap: it looks at names and imports nothing heavy. `form` names the form in a few words, for the error if no
+    reader fits; "" leaves it out of that error. `read` returns the images, sorted by id, without opening any.
     """
 
     order: int
@@ -57,14 +57,14 @@ def scan(
     label_column: str = "label",
     allow_outside: bool = False,
 ) -> Dataset:
-    """The images of DATA and what is known of them; no image is opened.
+    """The images of DATA and their metadata. No image is opened.
 
     `ids` and `classes` are sorted, so the order on disk or in a table does not matter. `allow_outside` lets a table name
     files outside its own folder.
 
     Raises:
-        InputError: no reader reads it, or it does not exist. DataError: it holds no image.
-        MissingExtraError: a URL whose library is not installed.
+        InputError: no reader fits, or DATA does not exist. DataError: DATA has no images.
+        MissingExtraError: the library for a URL is not installed.
     """
     request = Request(
         data if isinstance(data, pd.DataFrame) else str(data), _path(data), path_column, label_column, allow_outside

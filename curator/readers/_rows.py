@@ -1,4 +1,4 @@
-"""What every reader makes of DATA: rows, and of these the data set."""
+"""The rows that every reader makes of DATA, and the data set made of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a table lists: rows with unique ids, what was left out, and all other columns (index = id)."""
+    """The content of a table: rows with unique ids, skipped rows, and all other columns (index = id)."""
 
     rows: tuple[Row, ...]
     skipped: tuple[Skipped, ...]
@@ -34,7 +34,7 @@ class Table:
 def dataset(
     name: str, root: str, rows: Iterable[Row], skipped: Iterable[Skipped], metadata: pd.DataFrame | None
 ) -> Dataset:
-    """Rows in any order (ids unique; `metadata` indexed by id) -> the data set, sorted by id."""
+    """Make a data set, sorted by id, of rows in any order. Ids are unique; `metadata` is indexed by id."""
     ordered = sorted(rows, key=lambda r: r.id)
     left_out = tuple(sorted(skipped, key=lambda s: (s.id, s.reason)))
     if not ordered:

@@ -1,7 +1,7 @@
-"""A folder that `clip-retrieval inference` wrote: embeddings in img_emb/, what is known of the images in metadata/, no images.
+"""Read a folder that `clip-retrieval inference` wrote: embeddings in img_emb/, metadata of the images in metadata/, no images.
 
-`img_emb/img_emb_0.npy` (n, d) float16 or float32 goes with `metadata/metadata_0.parquet` (n rows: image_path, and whatever else
-was known), `img_emb_1.npy` with `metadata_1.parquet`, and so on; `text_emb/` holds embeddings of the captions, where asked for.
+`img_emb/img_emb_0.npy` (n, d) float16 or float32 belongs to `metadata/metadata_0.parquet` (n rows: image_path and other
+columns), `img_emb_1.npy` to `metadata_1.parquet`, and so on. `text_emb/` holds embeddings of the captions, if requested.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from curator.readers import Reader
 from curator.types import UNLABELLED, Dataset, Floats
 
 NOT_AUDITED = ("caption", "url", "key", "sha256", "md5")
-"""Columns of the metadata that are different for every image, or as good as: no class can be told by them."""
+"""Columns of the metadata that differ for nearly every image, so that they cannot predict a class."""
 KEYS = ("sha256", "md5", "url")
-"""Columns of which one says that two images are the same file, the best first."""
+"""Columns whose equal values mean that two images are the same file, the best column first."""
 IN_MEMORY = 1 << 30
-"""Bytes of float32 up to which embeddings are held in memory; of more, the unit vectors lie in the cache and are mapped."""
+"""Up to this many bytes of float32, embeddings are held in memory. Above it, unit vectors are mapped from the cache."""
 _DEFAULT_LABEL = "label"
 _NUMBER = re.compile(r"_(\d+)\.(npy|parquet)$")
 _BLOCK = 1 << 14
@@ -38,15 +38,15 @@ def is_folder(path: str | os.PathLike[str]) -> bool:
 
 
 def scan(path: str, *, label_column: str = _DEFAULT_LABEL) -> Dataset:
-    """The images that the metadata tell of, in the order of the embeddings; neither embeddings nor images are read.
+    """The images listed in the metadata, in the order of the embeddings. Neither embeddings nor images are read.
 
-    An id is the image's path (or key) where all differ, and else shard and row. A column `split` gives splits, `NOT_AUDITED`
-    say nothing of a class, and every other column is metadata. Rows whose embedding is not finite or 0 are left out later, by
-    `usable`.
+    An id is the image's path (or key) if all differ, otherwise shard and row. A column `split` gives splits; columns in
+    `NOT_AUDITED` are ignored, and every other column is metadata. `skipped` later leaves out rows whose embedding is zero or
+    not finite.
 
     Raises:
-        InputError: no such column of labels; a file that cannot be read.
-        DataError: shards without a partner, with another number of rows, or of another length of vectors.
+        InputError: the label column does not exist, or a file cannot be read.
+        DataError: a shard has no partner, a different number of rows, or vectors of a different length.
     """
     frame = pd.concat([_table(table) for _, table in _shards(path)], ignore_index=True)
     frame.columns = pd.Index([str(c) for c in frame.columns])
@@ -106,7 +106,7 @@ def vectors(path: str, cache: Path) -> tuple[Floats, NDArray[np.bool_]]:
 
 
 def keys(path: str) -> list[str]:
-    """What says that two images are the same file (n,): a digest or an address, "" where there is none; [] without any."""
+    """A key per image (n,), equal for the same file: a digest or an address, "" if missing. [] if there are no keys."""
     shards = _shards(path)
     name = next((k for k in KEYS if k in _columns(shards[0][1])), None)
     if name is None:
@@ -115,7 +115,7 @@ def keys(path: str) -> list[str]:
 
 
 def captions(path: str, n: int) -> tuple[list[str], Floats]:
-    """Up to n captions and the vectors (m, d) that their text embeddings are; none where the folder has no text_emb."""
+    """Up to n captions and their text embeddings (m, d). Both are empty if the folder has no text_emb."""
     emb, table = _shards(path)[0]
     text = Path(str(emb).replace("img_emb", "text_emb"))
     if not text.exists() or "caption" not in _columns(table):
@@ -126,7 +126,7 @@ def captions(path: str, n: int) -> tuple[list[str], Floats]:
 
 
 def stamp(path: str) -> str:
-    """Changes when a file of the folder is written anew: a digest of names, sizes and times, not of contents."""
+    """A digest of names, sizes and times, not of contents. It changes when a file of the folder is written again."""
     digest = hashlib.sha256()
     for pair in _shards(path):
         for file in pair:
@@ -143,7 +143,7 @@ def _shards(path: str) -> list[tuple[Path, Path]]:
         found.append({int(m[1]): p for p in files if (m := _NUMBER.search(p.name))})
     emb, meta = found
     if not emb:
-        raise DataError(f"{path}/img_emb holds no img_emb_0.npy; give the output folder of clip-retrieval inference.")
+        raise DataError(f"{path}/img_emb has no img_emb_0.npy; give the output folder of clip-retrieval inference.")
     if alone := sorted(set(emb) ^ set(meta)):
         has, lacks = ("img_emb", "metadata") if alone[0] in emb else ("metadata", "img_emb")
         raise DataError(f"shard {alone[0]} of {path} is in {has} but not in {lacks}; copy the whole folder.")
@@ -157,7 +157,7 @@ def _check(pairs: Sequence[tuple[Path, Path]]) -> None:
     for emb, table in pairs:
         try:
             array = np.load(emb, mmap_mode="r", allow_pickle=False)
-        except Exception as error:  # a header is Python text to numpy, and its tokenizer raises errors of its own
+        except Exception as error:  # numpy parses a header as Python text, and the tokenizer raises its own errors
             raise InputError(f"{emb.name} cannot be read as .npy ({' '.join(str(error).split())[:120]}).") from None
         if array.ndim != 2 or array.dtype.kind != "f":
             raise DataError(f"{emb.name} holds {array.shape} {array.dtype}; one row of numbers per image is needed.")
@@ -183,14 +183,14 @@ def _read(table: Path, columns: list[str]) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(table, columns=columns).reset_index(drop=True)
         for column in range(frame.shape[1]):
-            frame.iloc[:, column].tolist()  # text that is no UTF-8 is noticed only when it is taken out
+            frame.iloc[:, column].tolist()  # text that is not UTF-8 raises an error only when it is read
     except Exception as error:
         raise _unreadable(table, error) from None
     return frame
 
 
 def _unreadable(table: Path, error: Exception) -> InputError:
-    # pyarrow and pandas raise many kinds of error on a file that is not what its name says; the user needs one line.
+    # pyarrow and pandas raise many kinds of errors on a damaged file; the user needs one line.
     why = " ".join(str(error).split())[:120] or type(error).__name__
     return InputError(f"{table.name} cannot be read as .parquet ({why}). Run clip-retrieval again.")
 
@@ -218,7 +218,7 @@ def _ids(path: str, frame: pd.DataFrame) -> NDArray[np.str_]:
 
 
 def _filled(out: Floats, sources: Sequence[NDArray[np.floating]]) -> tuple[Floats, NDArray[np.bool_]]:
-    """`out` with the unit vectors of what is usable, one after the other, and which these are."""
+    """Fill `out` with the unit vectors of the usable rows, in order, and return it with a mask of these rows."""
     usable = []
     done = 0
     for block in _blocks(sources):
@@ -240,15 +240,15 @@ def _blocks(sources: Sequence[NDArray[np.floating]]) -> Iterator[Floats]:
 
 
 def _text(value: object) -> str:
-    """A cell as text: "" for what is missing, "3" for 3.0 (a column of whole numbers with gaps is read as floats)."""
+    """A cell as text: "" if missing, "3" for 3.0 (a column of integers with gaps is read as floats)."""
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return ""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def skipped(dataset: Dataset, usable: NDArray[np.bool_]) -> Dataset:
-    """The data set less the images without a usable embedding, which join `skipped`."""
-    return dataset.without({str(i): "the embedding is not finite, or 0" for i in dataset.ids[~usable]})
+    """The data set without the images that have no usable embedding; these are added to `skipped`."""
+    return dataset.without({str(i): "the embedding is zero or not finite" for i in dataset.ids[~usable]})
 
 
 READER = Reader(

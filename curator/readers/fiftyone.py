@@ -16,23 +16,23 @@ from curator.readers._rows import Row, Table, dataset
 from curator.types import Dataset, Skipped
 
 SPLIT_TAGS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""Sample tags that are splits, where there is no field called split; a sample with two of them is in none."""
+"""Sample tags that name splits if there is no field `split`. A sample with two of them has no split."""
 _OWN = frozenset(("id", "filepath", "tags", "metadata", "created_at", "last_modified_at", "_media_type", "_rand"))
 _DEFAULT_LABEL = "label"
 _USUAL_LABEL = "ground_truth"
 
 
 def read(name: str, *, label_field: str = _DEFAULT_LABEL) -> tuple[str, Table]:
-    """The folder that all images of the data set lie in, and its rows; ids are paths relative to that folder.
+    """The folder that holds all images of the data set, and its rows. Ids are paths relative to that folder.
 
-    A label is that of `label_field` where there is such a field, else of ground_truth, else of the only field with
-    classifications; a sample without one is unlabelled. Fields with one number, text or truth value per sample are
-    metadata. Of a set that curator made only the audited images are read, and none of the fields that curator made.
+    A label comes from `label_field` if it exists, else from ground_truth, else from the only field with classifications.
+    A sample without a label is unlabelled. Fields with one number, text or truth value per sample are
+    metadata. If curator made the data set, only audited images are read, and no field that curator made.
 
     Raises:
-        InputError: no such data set, not of images, or several label fields of which none is named.
-        DataError: it has no sample.
-        MissingExtraError: no FiftyOne or MongoDB.
+        InputError: the data set does not exist, is not of images, or has several label fields and none is named.
+        DataError: the data set has no samples.
+        MissingExtraError: FiftyOne or MongoDB is missing.
     """
     fo = load_fiftyone()
     if not fo.dataset_exists(name):
@@ -41,11 +41,13 @@ def read(name: str, *, label_field: str = _DEFAULT_LABEL) -> tuple[str, Table]:
         raise InputError(f"FiftyOne has no data set {name!r}; {hint}")
     dataset = fo.load_dataset(name)
     if len(dataset) and dataset.media_type != "image":
-        raise InputError(f"FiftyOne's data set {name!r} is of {dataset.media_type}; curator reads images.")
+        raise InputError(
+            f"FiftyOne's data set {name!r} holds {dataset.media_type}; images are needed; name another data set."
+        )
     ours = (dataset.info.get("curator") or {}).get("fields", ())
     view = dataset.match(fo.ViewField("source") == "data") if "source" in ours else dataset.view()
     if not len(view):
-        raise DataError(f"FiftyOne's data set {name!r} has no samples.")
+        raise DataError(f"FiftyOne's data set {name!r} has no samples; add images or name another.")
     schema = dataset.get_field_schema()
     labels = _labels(fo, view, schema, label_field, name)
     paths, tags = view.values(["filepath", "tags"])
@@ -76,7 +78,7 @@ def vectors(name: str) -> list[tuple[str, dict[str, NDArray[Any]]]]:
     """Each field with vectors of the data set `name`, by the path of the image.
 
     Raises:
-        MissingExtraError: no FiftyOne or MongoDB.
+        MissingExtraError: FiftyOne or MongoDB is missing.
     """
     fo = load_fiftyone()
     dataset = fo.load_dataset(name)

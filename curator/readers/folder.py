@@ -1,4 +1,4 @@
-"""DATA -> Dataset: find the images of a folder or a table, without opening one."""
+"""Find the images of a folder or a table, without opening any."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from curator.readers._rows import Row, dataset
 from curator.types import Dataset, Skipped
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""Folder names (lower case) that are splits, and what they are called from here on."""
+"""Folder names (lower case) that are splits -> name of the split."""
 
 MAX_VISITS = 16
-"""How often one folder may be reached through links: folders that link to each other would else never end."""
+"""How often links may lead to the same folder. Without a limit, folders that link to each other would never end."""
 
 Subfolders = Callable[[str], list[str]]
-"""Names of the folders in a folder, which is given relative to DATA, "" for DATA itself."""
+"""Relative path of a folder ("" for DATA itself) -> names of the folders in it."""
 
-# What lies beside images in most data sets and is no image anyone misses.
+# Files that many data sets have beside images; they are not reported as skipped.
 _CLUTTER_NAMES = frozenset(
     ("thumbs.db", "desktop.ini", "license", "licence", "readme", "credits", "makefile", "@eadir")
 )
@@ -42,7 +42,7 @@ def _names(folder: str) -> list[str]:
 
 @dataclass(slots=True)
 class _Walk:
-    """Everything found below a folder: ids and the reasons for what was left out."""
+    """Everything found below a folder: ids, and skipped files with reasons."""
 
     root: str
     images: list[str] = field(default_factory=list)
@@ -50,11 +50,11 @@ class _Walk:
     visits: Counter[tuple[int, int]] = field(default_factory=Counter)
 
     def skip(self, id: str, reason: str) -> None:
-        # Names that are not UTF-8 could not be written to any report; shown with their bytes escaped.
+        # A name that is not UTF-8 cannot be written to a report, so its bytes are escaped.
         self.skipped.append(Skipped(id.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"), reason))
 
     def folder(self, rel: str, above: frozenset[tuple[int, int]] = frozenset()) -> None:
-        """Collect what lies below `rel` ("" = root); `above` are the folders on the way here (device, inode)."""
+        """Collect the files below `rel` ("" = root). `above` are the parent folders as (device, inode)."""
         try:
             status = os.stat(os.path.join(self.root, rel))
             here = (status.st_dev, status.st_ino)
@@ -124,7 +124,7 @@ def _remote(url: str) -> Dataset:
     """A folder at a URL, of which the names are listed."""
     files = remote.files(url)
     if any(f.startswith("img_emb/") for f in files) and any(f.startswith("metadata/") for f in files):
-        raise InputError(f"{url} is a clip-retrieval folder; copy it here, that kind is read from a disk.")
+        raise InputError(f"{url} is a remote clip-retrieval folder; a local folder is needed; copy it here.")
     walk, folders = _Walk(url), set[str]()
     for rel in files:
         parts = rel.split("/")
@@ -147,7 +147,7 @@ def _arranged(name: str, walk: _Walk, subfolders: Subfolders) -> Dataset:
         parts, split = id.split("/"), ""
         if split_folders:
             if parts[0] not in split_folders:
-                walk.skip(id, f"beside the split folders {', '.join(sorted(split_folders))}, so in none of them")
+                walk.skip(id, f"not in one of the split folders {', '.join(sorted(split_folders))}")
                 continue
             split = SPLITS[parts[0].lower()]
             parts = parts[1:]

@@ -104,14 +104,16 @@ def _check_columns(name: str, columns: list[str], path_column: str, label_column
 def _frame(path: str, as_text: tuple[str, ...]) -> pd.DataFrame:
     name, suffix = os.path.basename(path), os.path.splitext(path)[1].lower()
     if suffix not in (".csv", ".parquet", ".jsonl"):
-        raise InputError(f"{name} is no table curator reads: give a .csv, .parquet or .jsonl file, or a folder.")
+        raise InputError(
+            f"{name} is not a table that curator reads; give a .csv, .parquet or .jsonl file, or a folder."
+        )
     try:
         if suffix == ".csv":
             return _csv(path, as_text)
         if suffix == ".parquet":
             stored = pd.read_parquet(path)
             for column in range(stored.shape[1]):
-                stored.iloc[:, column].tolist()  # text that is no UTF-8 is noticed only when it is taken out
+                stored.iloc[:, column].tolist()  # text that is not UTF-8 raises an error only when it is read
             return stored.reset_index(drop=all(n is None for n in stored.index.names))
         with open(path, encoding="utf-8-sig") as lines:
             return pd.DataFrame.from_records(list(_objects(lines)))
@@ -157,7 +159,7 @@ def _objects(lines: Iterator[str]) -> Iterator[dict[str, object]]:
 
 
 def _name(value: object) -> str:
-    """A cell as text: "" for what is missing, "3" for 3.0 (a column of whole numbers with gaps is read as floats)."""
+    """A cell as text: "" if missing, "3" for 3.0 (a column of integers with gaps is read as floats)."""
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return ""
     if isinstance(value, float) and value.is_integer():

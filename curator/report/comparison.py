@@ -1,4 +1,4 @@
-"""What changed since an earlier audit: in words for the terminal and the report, and as JSON."""
+"""What changed since an earlier audit: as text for the terminal and the report, and as JSON."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from curator.types.documents.comparison import (
 
 NAME = "comparison.json"
 MOST_IDS = 8
-"""Names of added or removed images in the terminal and the report: enough to see what they are."""
+"""Maximum number of added or removed images that the terminal and the report name."""
 
 
 def comparison_document(c: Comparison) -> ComparisonDocument:
-    """What `comparison.json` holds. `images.added` and `removed` are null where the earlier audit does not name its images."""
+    """What `comparison.json` holds. `images.added` and `removed` are null if the earlier audit does not name its images."""
     return ComparisonDocument(
         verdict=Verdicts(was=c.verdicts[0], now=c.verdicts[1]),
         findings=FindingChanges(
@@ -71,14 +71,14 @@ def _moved(m: Moved) -> MovedFinding:
 def why(g: Gone) -> str:
     """Why a finding is gone, in a few words."""
     if g.why == "class gone":
-        return f"there is no class {g.was.class_name} any more"
+        return f"the class {g.was.class_name} no longer exists"
     if g.untested is not None:
         return f"not tested now: {wording.untested(g.untested).removeprefix(f'{g.was.attribute}: ')}"
-    return "not tested now: this encoder reads no prompts" if g.why == "no text" else "not found now"
+    return "not tested now: this encoder cannot read prompts" if g.why == "no text" else "not found now"
 
 
 def circumstances(c: Circumstances) -> list[str]:
-    """What else is different, as sentences."""
+    """Other differences between the two audits, as sentences."""
     out = []
     if c.encoder is not None:
         was, now = c.encoder
@@ -116,22 +116,22 @@ def headline(c: Comparison) -> str:
     same = len(c.kept) - len(c.changed)
     said = [f"{n} {word}" for n, word in parts if n]
     if not said:
-        return "No finding is new, gone or changed." if same else "Neither audit has a finding."
+        return "No finding is new, gone or changed." if same else "Both audits have no findings."
     rest = f"; {same} as before" if same else ""
     return f"Findings: {', '.join(said)}{rest}."
 
 
 def images(found: Images) -> str:
-    """What changed of the images, as sentences."""
+    """How the images changed, as sentences."""
     if found.same_data:
         return f"The same {wording.count(found.now, 'image')}, byte for byte."
     said = f"{wording.count(found.was, 'image')} before, {found.now:,} now"
     if found.added is not None and found.removed is not None:
         said += f": {len(found.added):,} added, {len(found.removed):,} removed"
         if not found.added and not found.removed:
-            return f"{said}. The names are the same, so pictures, labels or columns behind them changed."
+            return f"{said}. The names are the same, so images, labels or columns changed."
     else:
-        said += " (the earlier audit has no measures.parquet beside it, so which ones is not known)"
+        said += " (the earlier audit has no measures.parquet beside it, so the added and removed images are not known)"
     moved = [f"{name} {was:,} to {now:,}" for name, (was, now) in found.classes.items() if was != now]
     return f"{said}." + (
         f" By class: {', '.join(moved[:MOST_IDS])}{', …' if len(moved) > MOST_IDS else ''}." if moved else ""

@@ -25,27 +25,27 @@ def headline(forecast: Forecast) -> str:
     >>> headline(f)
     '95% needs about 180 images of every class [110 or more]; there are 40.'
     >>> headline(replace(f, needed=Needed(None, (900, None))))
-    '95% is not in sight: it takes more than 20 times the images that are there, if it can be reached.'
+    '95% may not be reachable: it needs more than 20 times as many images as there are.'
     >>> headline(replace(f, needed=Needed(None, (900, None)), plateau=Estimate(0.91, (0.88, 0.97))))
-    '95% is not reachable with this encoder: more such images lead to 91% [88, 97] at most.'
+    '95% is not reachable with this encoder: with more such images, accuracy reaches at most 91% [88, 97].'
     >>> headline(replace(f, now=Point(400, 0.96, (0.94, 0.98))))
     '95% is reached: it needs about 180 images of every class [110 or more]; there are 400.'
     """
     target, there = wording.percent(forecast.target), forecast.now.n_per_class
     need = forecast.needed
     if _untold(need, there):
-        return f"Whether {target} can be reached cannot be told from so few images; there are {there:,} of every class."
+        return f"There are too few images to tell whether {target} can be reached: {there:,} of every class."
     if need.n_per_class is None and forecast.plateau.value >= forecast.target:
-        return f"{target} is not in sight: it takes more than {FARTHEST} times the images that are there, if it can be reached."
+        return f"{target} may not be reachable: it needs more than {FARTHEST} times as many images as there are."
     if need.n_per_class is None:
         most = wording.with_interval(forecast.plateau.value, forecast.plateau.ci)
-        return f"{target} is not reachable with this encoder: more such images lead to {most} at most."
+        return f"{target} is not reachable with this encoder: with more such images, accuracy reaches at most {most}."
     start = f"{target} is reached: it needs" if need.n_per_class <= there else f"{target} needs"
     return f"{start} about {need.n_per_class:,} images of every class {_ends(need)}; there are {there:,}."
 
 
 def _untold(need: Needed, there: int) -> bool:
-    """Nothing is known: it may be reached already, and may never be."""
+    """Whether the forecast says nothing: the target may be reached already, or never."""
     low = need.ci[0]
     return need.n_per_class is None and low is not None and low <= there
 
@@ -58,7 +58,7 @@ def _ends(need: Needed) -> str:
 
 
 def short(need: Needed, there: int) -> str:
-    """The images of every class that are needed, as a table has it; `there` are there now.
+    """The number of images of every class that is needed, for a table; the data has `there` now.
 
     >>> short(Needed(None, (900, None)), 40), short(Needed(None, (9, None)), 40), short(Needed(1200, (900, None)), 40)
     ('out of sight', 'cannot be told', '1,200 [900 or more]')
@@ -79,12 +79,13 @@ def lines(forecast: Forecast) -> list[str]:
     ]
     if forecast.reachable:
         out.append(
-            f"More such images lead to {wording.with_interval(forecast.plateau.value, forecast.plateau.ci)} at most."
+            "With more such images, accuracy reaches at most "
+            f"{wording.with_interval(forecast.plateau.value, forecast.plateau.ci)}."
         )
     if forecast.zero_shot is not None:
         zero = wording.with_interval(forecast.zero_shot.accuracy, forecast.zero_shot.ci)
-        enough = " Perhaps none is needed." if forecast.zero_shot.accuracy >= forecast.target else ""
-        out.append(f"Without any image {zero}: {forecast.zero_shot.means}.{enough}")
+        enough = " Perhaps no training images are needed." if forecast.zero_shot.accuracy >= forecast.target else ""
+        out.append(f"Accuracy without any training image: {zero} ({forecast.zero_shot.means}).{enough}")
     out += [f"Note: {note}" for note in forecast.notes]
     out += ["", "Images of every class and accuracy:"]
     out += [_row(f"{p.n_per_class:>9,}", wording.with_interval(p.accuracy, p.ci), "measured") for p in forecast.curve]
@@ -96,11 +97,11 @@ def lines(forecast: Forecast) -> list[str]:
     out += [_line(c.name, c, there) for c in worst[:MOST_CLASSES]]
     if len(worst) > MOST_CLASSES:
         out.append(f"  {wording.count(len(worst) - MOST_CLASSES, 'more class', 'more classes')} in forecast.json.")
-    out += ["", "Telling two apart, the hardest first:"]
+    out += ["", "Pairs of classes, the most confused first:"]
     out += [_line(f"{p.a} / {p.b}", p, there) for p in forecast.confusable_pairs[:MOST_PAIRS]]
     easy = forecast.easiest_pair
     if easy is not None and easy not in forecast.confusable_pairs[:MOST_PAIRS]:
-        out += ["The easiest:", _line(f"{easy.a} / {easy.b}", easy, there)]
+        out += ["The least confused pair:", _line(f"{easy.a} / {easy.b}", easy, there)]
     return out
 
 

@@ -60,13 +60,13 @@ CSV_COLUMNS = ("rank", "id", "path", "label", "label_source", "class", "attribut
 _ROW_FIELDS = tuple("class_name" if name == "class" else name for name in CSV_COLUMNS)
 CLUSTER_EXAMPLES = 8
 MOST_LISTED = 10_000
-"""Groups of duplicates, images of one group and doubtful labels in audit.json, at most: what is left out is counted there.
-Leaks are all listed, since a build may fail by them."""
+"""Maximum number of duplicate groups, of images per group and of doubtful labels in audit.json, which counts the rest.
+All leaks are listed, because a build may fail on them."""
 _BLOCK = 1 << 14
 
 
 def audit_document(run: AuditRun, source: Source | None = None) -> AuditDocument:
-    """What `audit.json` holds. `source` is how DATA was read, so that `curator verify` can read it again."""
+    """What `audit.json` holds. `source` says how DATA was read, so that `curator verify` can read it again."""
     data, found = run.dataset, run.audit
     named, n_named = np.unique(data.splits[data.splits != ""], return_counts=True)
     return AuditDocument(
@@ -114,14 +114,14 @@ def _encoder(run: AuditRun) -> EncoderSummary:
 
 
 def cluster_summaries(run: AuditRun) -> tuple[ClusterSummary, ...]:
-    """The clusters in the order of their number, each with its classes and the images nearest to its centre."""
+    """The clusters, ordered by number, each with its classes and the images nearest to its centre."""
     out = []
     labels = run.dataset.labels
     for k, name in enumerate(run.clusters.names):
         rows = np.flatnonzero(run.clusters.assignment == k)
         parts = [rows[i : i + _BLOCK] for i in range(0, len(rows), _BLOCK)] or [rows]
         counts = np.bincount(labels[rows][labels[rows] >= 0], minlength=len(run.dataset.classes))
-        # Rounded, and ties broken by id: the last bits of a product depend on how many threads made it.
+        # Rounded, with ties broken by id, because the last bits of a product depend on the number of threads.
         near = np.round(np.concatenate([run.embeddings.vectors[p] @ run.clusters.centres[k] for p in parts]), 5)
         best = near >= np.sort(near)[-CLUSTER_EXAMPLES:][:1] if len(near) else near > 0
         nearest = rows[best][np.lexsort((run.dataset.ids[rows[best]], -near[best]))][:CLUSTER_EXAMPLES]
@@ -138,7 +138,7 @@ def cluster_summaries(run: AuditRun) -> tuple[ClusterSummary, ...]:
 
 
 def _search(run: AuditRun) -> Search | Optional:
-    """How duplicates were looked for, where not every pair of images was compared."""
+    """How duplicates were searched, if not every pair of images was compared."""
     r = run.recall
     if r is None:
         return ABSENT
@@ -147,7 +147,7 @@ def _search(run: AuditRun) -> Search | Optional:
 
 
 def _left_out(run: AuditRun) -> LeftOut | Optional:
-    """How many entries of each list are not in the file; no key where all are."""
+    """How many entries of each list are not in the file. A list that is complete has no key."""
     counts = {
         "duplicate_groups": len(run.duplicates) - MOST_LISTED,
         "duplicate_ids": sum(max(0, len(g.ids) - MOST_LISTED) for g in run.duplicates[:MOST_LISTED]),
@@ -160,10 +160,10 @@ def _left_out(run: AuditRun) -> LeftOut | Optional:
 def run_document(
     run: AuditRun, *, command: str = "audit", started: str = "", out: str = "", files: Sequence[str] = (), **kept: Any
 ) -> RunDocument:
-    """What `run.json` holds: how this run went, apart from what it found.
+    """What `run.json` holds: how this run went, without its findings.
 
     `started` is an ISO 8601 time, `out` the folder written to and `files` the names written there. `kept` is what a later
-    run needs to know that nothing has changed.
+    run compares to see that nothing has changed.
     """
     speed = run.n_new / run.seconds if run.n_new and run.seconds > 0 else None
     return RunDocument(
@@ -198,7 +198,7 @@ def recommend_document(
     notes: Sequence[str] = (),
     **more: Any,
 ) -> RecommendDocument:
-    """What `recommend.json` holds: the rows of the CSV as `images`, the plan, and what the pool lacks.
+    """What `recommend.json` holds: the rows of the CSV as `images`, the plan, and what is missing in the pool.
 
     The `value` of a cell of images that must NOT have the value reads "not green"; `has_value` and `attribute_value`
     say the same to a script. `more` are further fields: `review`, `without_new_images`, `synthetic`.
@@ -250,7 +250,7 @@ def _cell(c: Cell) -> PlannedCell:
 def _rows(rec: Recommendation, pool_root: str) -> Iterator[tuple[Any, ...]]:
     columns = zip(rec.ids, rec.labels, rec.label_sources, rec.cells, rec.reasons, strict=True)
     for rank, (id, label, source, cell, reason) in enumerate(columns, start=1):
-        # An image chosen for no cell (the random control) fills none: its class is its label.
+        # An image of the random control has no cell, so its class is its label.
         where = (label, "", "")
         if 0 <= cell < len(rec.plan):
             c = rec.plan[cell]
@@ -261,10 +261,10 @@ def _rows(rec: Recommendation, pool_root: str) -> Iterator[tuple[Any, ...]]:
 def recommendation_csv(
     rec: Recommendation, pool_root: str, path: str | os.PathLike[str], *, data_root: str = "", decisions: bool = False
 ) -> None:
-    """Write `recommendation.csv`: one image a row, best first, atomically; no cell can run as a spreadsheet formula.
+    """Write `recommendation.csv` atomically: one image per row, best first. No cell can run as a spreadsheet formula.
 
-    Where images of the data set are left out, a column `action` says "add" or "drop", and those to drop come last. With
-    `decisions` the last column is `decision`: "accept" where a person has confirmed the image, and else to be filled in.
+    If the plan leaves out images of the data set, a column `action` says "add" or "drop", and images to drop come last. With
+    `decisions` the last column is `decision`: "accept" if a person has confirmed the image, otherwise empty to be filled in.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -282,7 +282,7 @@ def recommendation_csv(
 
 
 def shopping_csv(rec: Recommendation, path: str | os.PathLike[str]) -> None:
-    """Write `shopping_list.csv`: what the pool could not give, one cell a row, most first."""
+    """Write `shopping_list.csv`: the images that are missing in the pool, one cell per row, the largest number first."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["n", "class", "attribute", "value", "photographs"])
@@ -294,7 +294,7 @@ def shopping_csv(rec: Recommendation, path: str | os.PathLike[str]) -> None:
 
 
 def _of(run: AuditRun | None) -> dict[str, Any]:
-    """Which data and which encoder a plan or a proof belongs to."""
+    """The data and the encoder that a plan or a validation belongs to."""
     return {} if run is None else {"fingerprint": run.fingerprint, "encoder_fingerprint": run.encoder.fingerprint}
 
 
@@ -322,7 +322,7 @@ def recommendation_of(document: RecommendDocument) -> Recommendation:
 
 
 def probe_of(document: ValidationDocument) -> ProbeReport:
-    """The proof that a validation.json holds."""
+    """The validation that a validation.json holds."""
     gain, change = document.gain_over_random, document.average_change
     return ProbeReport(
         arms={
@@ -368,7 +368,7 @@ def validation_document(
 ) -> ValidationDocument:
     """What `validation.json` holds: the arms of the linear probe, the gain over the random control, the verdict.
 
-    `plan` is what was proved, `beside` the digest of the recommend.json in the same folder.
+    `plan` is what was validated, `beside` the digest of the recommend.json in the same folder.
     """
     return ValidationDocument(
         **_of(run),
@@ -415,7 +415,7 @@ def _arm(arm: Arm) -> ArmResult:
 
 
 def _group(g: GroupAccuracy) -> Group:
-    # A group without test images has no accuracy, so no interval either.
+    # A group without test images has no accuracy and no interval.
     ci = g.ci if np.isfinite(g.ci).all() else None
     return Group(value=plain(g.accuracy), ci=ci, class_name=g.class_name, value_of_attribute=g.value, n=int(g.n))
 
@@ -425,7 +425,7 @@ def _estimate(pair: tuple[float, Interval] | None) -> Estimate | None:
 
 
 def splits_document(plan: SplitPlan) -> SplitsDocument:
-    """What `splits.json` holds: the split of each image, and per class x value what was asked for and got."""
+    """What `splits.json` holds: the split of each image, and the wanted and actual counts per class x value."""
     asked = plan.asked.reindex(plan.got.index)
     names = sorted({*plan.assignment.values(), *map(str, plan.got.columns)})
     counts = dict.fromkeys(names, 0)

@@ -1,4 +1,4 @@
-"""The findings side by side: a table for the terminal that fits 80 columns, in cells of a screen, not characters."""
+"""The table of findings for the terminal. It fits 80 columns; widths are counted in terminal cells, not characters."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from curator.types import Finding
 
 STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
 FEWEST = 2
-"""Findings from which a table says more than the sentences do."""
+"""Number of findings from which the terminal shows a table."""
 _HEAD = ("", "class", "what gives it away", "share", "others", "difference")
 _CLASS = 12
-"""Cells that the name of a class gets at most."""
+"""Maximum number of terminal cells for the name of a class."""
 _LEAST = 16
-"""Cells below which an attribute cannot be told by what is left of its name: then the sentences must do."""
+"""Below this number of terminal cells an attribute's shortened name is not recognisable, and no table is shown."""
 _GAP = "  "
 
 Line = tuple[str, str]
-"""A style of rich, and text."""
+"""A rich style and the text."""
 
 
 def table(findings: Sequence[Finding], width: int) -> list[Line]:
-    """A head and a line for each tested finding, at most `width` cells wide; none where there is nothing to compare."""
+    """A header and a line for each tested finding, at most `width` cells wide. Empty if there is nothing to compare."""
     tested = [f for f in findings if f.effect is not None]
     if len(tested) < FEWEST:
         return []
@@ -49,19 +49,19 @@ def _cells(finding: Finding) -> tuple[str, ...]:
         wording.visible(_what(finding)),
         wording.percent(finding.share_in_class),
         elsewhere,
-        difference.replace("−", "-"),  # as wide as a plus in every encoding
+        difference.replace("−", "-"),  # has the width of a plus in every encoding
     )
 
 
 def _what(finding: Finding) -> str:
-    """Attribute and value; where the value is only yes, what its sentence calls it, for `words.1` says nothing."""
+    """Attribute and value. If the value is only "yes", the phrase of its sentence, because `words.1` has no meaning."""
     if finding.value == "yes" and finding.phrase:
         return f"{finding.attribute}: {wording.phrase(finding).partition(' ')[2]}"
     return f"{finding.attribute}={finding.value}"
 
 
 def _line(row: tuple[str, ...], wide: Sequence[int]) -> str:
-    """Names from the left, numbers to the right."""
+    """One row: names are aligned left, numbers right."""
     cells = [
         _fit(text, n) if k < 3 else " " * (n - cell_len(text)) + text
         for k, (text, n) in enumerate(zip(row, wide, strict=True))
@@ -70,7 +70,7 @@ def _line(row: tuple[str, ...], wide: Sequence[int]) -> str:
 
 
 def _fit(text: str, n: int) -> str:
-    """The text in n cells: filled up, or cut in the middle, where names differ least."""
+    """The text in n cells: padded, or cut in the middle, where names differ least."""
     if cell_len(text) <= n:
         return set_cell_size(text, n)
     kept = n

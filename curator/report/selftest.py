@@ -1,4 +1,4 @@
-"""A self-test in words and as JSON."""
+"""A self-test as text and as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from curator.types.documents.commands import FalseAlarms, PlantedResult, SelfTes
 from curator.types.selftest import SelfTest
 
 GOOD = 0.8
-"""Share of the draws from which a shortcut is said to be found: the usual least power (Cohen 1988)."""
+"""Share of draws from which a shortcut counts as found: the usual minimum power (Cohen 1988)."""
 _NOUNS = {"recompress": "low JPEG quality"}
 
 
@@ -42,7 +42,7 @@ def selftest_document(test: SelfTest, seed: int) -> SelfTestDocument:
 
 
 def lines(test: SelfTest) -> list[str]:
-    """What the terminal shows: a line per shortcut, the false alarms, and what it means."""
+    """What the terminal shows: a line per shortcut, the false alarms, and the meaning."""
     out = [
         f"Planted in {wording.count(test.n_images, 'image')} of {wording.count(len(test.classes), 'class', 'classes')}, "
         f"labels shuffled; encoder {test.encoder}.",
@@ -58,7 +58,7 @@ def lines(test: SelfTest) -> list[str]:
 
 
 def meaning(test: SelfTest) -> str:
-    """What it means for these images, in a sentence for each kind that is missed.
+    """The meaning for these images: a sentence for each kind of shortcut that is missed.
 
     >>> from curator.types.selftest import Planted
     >>> meaning(SelfTest((Planted("patch", 0.3, 5, 10), Planted("patch", 0.6, 9, 10)), 0, 9, 40, {"a": 40}, "e", 0.1, 1.0))

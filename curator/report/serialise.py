@@ -1,4 +1,4 @@
-"""Values and files: anything curator holds as plain JSON, written atomically and the same each time."""
+"""Convert curator's values to plain JSON and write files atomically. Equal values give equal files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ import pandas as pd
 
 from curator.io.atomic import write_whole
 
-# A spreadsheet runs a cell that begins with one of these; a cell that already looks guarded is guarded once more, so
-# that `unguarded` gives back exactly what was there.
+# A spreadsheet runs a cell that begins with one of these. A cell that already looks guarded is guarded once more, so
+# that `unguarded` gives back exactly the original.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
-# Printed raw, these would move a terminal's cursor or reorder the line; inside JSON strings their escape is the same.
+# Printed raw, these would move a terminal's cursor or reorder the line. In a JSON string their escape means the same.
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -57,8 +57,8 @@ def plain(value: Any) -> Any:
 def dumps(obj: Any) -> str:
     """The object as indented JSON text that ends with a newline; equal objects give equal text.
 
-    Other scripts stay readable; lone surrogates, control and direction characters are escaped, so that the text can be
-    encoded as UTF-8 and printed, and reads back as it was.
+    Non-Latin text stays readable. Lone surrogates, control and direction characters are escaped, so that the text can be
+    encoded as UTF-8 and printed, and is read back unchanged.
     """
     text = json.dumps(plain(obj), ensure_ascii=False, indent=1, allow_nan=False)
     text = _UNSAFE_IN_JSON.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
@@ -66,18 +66,18 @@ def dumps(obj: Any) -> str:
 
 
 def dump(obj: Any, path: str | os.PathLike[str]) -> None:
-    """Write the object as JSON: UTF-8, all of it or nothing, the same bytes each time; makes the folder."""
+    """Write the object as JSON in UTF-8, atomically and with the same bytes each time. Makes the folder."""
     write_text(dumps(obj), path)
 
 
 def write_text(text: str, path: str | os.PathLike[str]) -> None:
-    """Write the text as UTF-8, all of it or nothing: a reader never sees half a file; makes the folder."""
+    """Write the text as UTF-8, atomically: a reader never sees half a file. Makes the folder."""
     content = text.encode("utf-8", "backslashreplace")
     write_whole(path, lambda part: part.write_bytes(content))
 
 
 def guarded(cell: str) -> str:
-    """The cell with a ' before it if a spreadsheet could take it for a formula; `unguarded` takes it back.
+    """The cell with a ' before it if a spreadsheet could read it as a formula. `unguarded` removes the '.
 
     >>> guarded("=1+1"), guarded("bunny/1.jpg")
     ("'=1+1", 'bunny/1.jpg')
@@ -86,7 +86,7 @@ def guarded(cell: str) -> str:
 
 
 def unguarded(cell: str) -> str:
-    """What `guarded` was given: for those who read `recommendation.csv`.
+    """The original of a cell that `guarded` returned, for readers of `recommendation.csv`.
 
     >>> unguarded(guarded("-1.jpg")), unguarded("'tis.jpg")
     ('-1.jpg', "'tis.jpg")

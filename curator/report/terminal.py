@@ -1,7 +1,7 @@
-"""What the terminal shows: the verdict first, then sentences, worst first, in at most 80 columns.
+"""What the terminal shows: the verdict, then the findings as sentences, worst first, in at most 80 columns.
 
-Names are printed as text, never as markup, and control characters in them are spelled out. Colour is left to the
-console: rich uses none where there is no terminal or where NO_COLOR is set.
+Names are printed as text, never as markup, and control characters in them are spelled out. The console decides on colour:
+rich uses none without a terminal or if NO_COLOR is set.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _PROOFS = {"fixed": "bold green", "improved": "bold green", "no evidence of impr
 
 
 def print_audit(audit: AuditDocument, console: Console, limit: int = MOST_LINES) -> None:
-    """The verdict, what the user must know, the `limit` worst findings as sentences, and what else turned up.
+    """Print the verdict, the notes, the `limit` worst findings as sentences, and the counts of everything else.
 
-    What describes the objects themselves is counted, not listed.
+    Findings that describe the objects themselves are counted, not listed.
     """
     data = audit.dataset
     n_images = audit.drawn_from.n_images if isinstance(audit.drawn_from, DrawnFrom) else data.n_images
@@ -45,7 +45,7 @@ def print_audit(audit: AuditDocument, console: Console, limit: int = MOST_LINES)
     shortcuts = [f for f in audit.findings if gate.is_shortcut(f.kind, audit.counts_objects)]
     if shortcuts and audit.verdict == "none found" and not all(f.intended for f in shortcuts):
         console.print()
-        _say(console, "Not confirmed on any random half of the images, and listed for completeness:", style="dim")
+        _say(console, "Not confirmed on any random half of the images, listed for completeness:", style="dim")
     for finding in shortcuts[:limit]:
         console.print()
         _finding(console, finding)
@@ -73,11 +73,11 @@ def print_audit(audit: AuditDocument, console: Console, limit: int = MOST_LINES)
         (len(audit.label_errors) + (left.label_errors or 0), "doubtful label", "doubtful labels"),
         (len(data.skipped), "file skipped", "files skipped"),
     ]
-    # A column that the user brought was meant to be looked at; of our own, audit.json and the report say so.
+    # Only the user's own columns are listed here; audit.json and the report list all untested attributes.
     brought = [wording.untested(u) for u in audit.untested_attributes if u.brought]
     if brought:
         console.print()
-        _say(console, "Not tested, too few images to tell:", style="dim")
+        _say(console, "Not tested (too few images to tell):", style="dim")
         _list(console, brought[:MOST_UNTESTED], style="dim")
         _rest(console, len(brought) - MOST_UNTESTED, "column", "audit.json")
     lines = [wording.count(n, one, many) for n, one, many in also if n]
@@ -88,7 +88,7 @@ def print_audit(audit: AuditDocument, console: Console, limit: int = MOST_LINES)
 
 
 def _unlisted(n_more: int, n_objects: int) -> str:
-    """What is in audit.json alone, as a sentence; "" where that is nothing."""
+    """What only audit.json lists, as a sentence; "" if nothing."""
     more = f"{wording.count(n_more, 'more finding')} in audit.json." if n_more > 0 else ""
     what = wording.count(n_objects, "further finding")
     verb = (
@@ -101,13 +101,13 @@ def _unlisted(n_more: int, n_objects: int) -> str:
 
 
 def print_notes(notes: Iterable[str], console: Console) -> None:
-    """What the user must know, each once; empty ones are left out."""
+    """Print each note once, without empty ones."""
     for note in dict.fromkeys(n for n in notes if n):
         _say(console, f"Note: {note}", style="yellow")
 
 
 def print_skipped(skipped: Sequence[Skipped | SkippedFile], console: Console, limit: int = 3) -> None:
-    """The first `limit` images that were left out, with the reason, and how many more there are."""
+    """Print the first `limit` skipped images with the reason, and how many more there are."""
     for one in skipped[:limit]:
         _say(console, f"skipped {wording.visible(one.id, 60)}: {one.reason}", indent=2, style="dim")
     if len(skipped) > limit:
@@ -115,7 +115,7 @@ def print_skipped(skipped: Sequence[Skipped | SkippedFile], console: Console, li
 
 
 def print_lines(lines: Iterable[str], console: Console, indent: int = 0) -> None:
-    """Plain paragraphs, wrapped; names in them cannot act."""
+    """Print wrapped paragraphs as text, so that names in them are not read as markup."""
     for line in lines:
         _say(console, line, indent=indent, hang=2)
 
@@ -142,7 +142,7 @@ def _finding(console: Console, finding: Finding) -> None:
 
 
 def print_plan(rec: Recommendation, console: Console, limit: int = MOST_LINES) -> None:
-    """The plan, before anything is written: what each cell gets of what it should, what it has and what the pool has."""
+    """Print the plan before anything is written: per cell the images found, wanted, in the data and in the pool."""
     if not rec.plan:
         return
     _say(console, "The plan", style="bold")
@@ -155,7 +155,7 @@ def print_plan(rec: Recommendation, console: Console, limit: int = MOST_LINES) -
 
 
 def print_recommendation(rec: Recommendation, console: Console, limit: int = MOST_LINES) -> None:
-    """How many images are added or left out, the expected gain, and the shopping list."""
+    """Print how many images to add or leave out, the expected gain, and the shopping list."""
     missing = sum(c.missing for c in rec.plan)
     lacking = f"; {wording.count(missing, 'image')} the pool does not have" if missing else ""
     parts = [f"{wording.count(len(rec.ids), 'image')} to add{lacking}"] if rec.plan or not rec.removals else []
@@ -167,26 +167,26 @@ def print_recommendation(rec: Recommendation, console: Console, limit: int = MOS
         _say(console, gain)
     n_predicted = rec.label_sources.count("predicted")
     if n_predicted:
-        _say(console, f"The labels of {n_predicted:,} of them are predicted: look before you add.", style="yellow")
+        _say(console, f"The labels of {n_predicted:,} of them are predicted: check before you add.", style="yellow")
     n_last = sum(map(bool, rec.last_resorts))
     if n_last:
         _say(
             console,
-            f"Doubtful or poor, and taken last, since nothing else fills their cell: {n_last:,}.",
+            f"Doubtful or poor images, used only because no others fill their cell: {n_last:,}.",
             style="yellow",
         )
     if rec.shopping_list:
         console.print()
-        _say(console, "Not in the pool, go and find:", style="bold")
+        _say(console, "Missing in the pool; collect these:", style="bold")
         _list(console, rec.shopping_list[:limit])
         _rest(console, len(rec.shopping_list) - limit, "line", "recommend.json")
 
 
 def print_validation(report: ProbeReport, console: Console, about: str = "") -> None:
-    """The verdict of the linear probe and the worst group's accuracy in each arm; `about` says what is examined."""
+    """Print the verdict of the linear probe and the worst group's accuracy in each arm. `about` says what is examined."""
     _say(console, f"{report.verdict[0].upper()}{report.verdict[1:]}", style=_PROOFS[report.verdict])
     if report.gain_over_random is not None:
-        _say(console, f"Over random images of the same number: {wording.points(*report.gain_over_random)}.")
+        _say(console, f"Gain over equally many random images: {wording.points(*report.gain_over_random)}.")
     for line in filter(None, (wording.fading(report), wording.average_change(report), wording.nothing_wrong(report))):
         _say(console, line)
     print_notes(report.notes, console)
@@ -216,17 +216,17 @@ def _say(console: Console, text: str, *, indent: int = 0, hang: int = 0, style: 
 
 
 def _encodable(console: Console, text: str) -> str:
-    """The text with what the console's encoding lacks spelled out, so that a name cannot stop the report."""
+    """The text with characters outside the console's encoding spelled out, so that a name cannot stop the report."""
     encoding = console.encoding or "utf-8"
     return wording.visible(text, LONGEST).replace("−", "-").encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _put(console: Console, text: Text, *, indent: int = 0, hang: int = 0) -> None:
-    """Print one paragraph, wrapped; lines after the first are `hang` further in."""
+    """Print one wrapped paragraph. Lines after the first are indented `hang` further."""
     width = min(WIDTH, console.width) - indent
     lines = list(text.wrap(console, width))
     if hang and len(lines) > 1:
-        # What follows the first line is narrower: wrap it anew.
+        # The lines after the first are narrower, so wrap them again.
         rest = text[len(lines[0].plain) :]
         rest = rest[len(rest.plain) - len(rest.plain.lstrip()) :]
         lines = lines[:1]

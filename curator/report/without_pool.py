@@ -1,4 +1,4 @@
-"""What can be done without new images, as files and as lines: subset.csv, weights.csv, and what either gives."""
+"""What can be done without new images: subset.csv, weights.csv, and the accuracy that each gives."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from curator.types.without_pool import Remedy, Unaided
 SUBSET, WEIGHTS = "subset.csv", "weights.csv"
 _FILES = {"subset": SUBSET, "weights": WEIGHTS}
 _USE = {
-    "subset": "train on these images only: it is a table that DATA can be (with --allow-outside)",
-    "weights": "multiply each image's loss by its weight, or draw images as often (in PyTorch, WeightedRandomSampler)",
+    "subset": "train on these images only; the file can be given as DATA (with --allow-outside)",
+    "weights": "multiply each image's loss by its weight, or draw images by weight (in PyTorch, WeightedRandomSampler)",
 }
 
 
 def summary(found: Unaided) -> WithoutNewImages:
-    """What recommend.json holds of it: each way, its file and use, and the worst group with it."""
+    """The part of recommend.json on it: each remedy, its file and use, and the worst group with it."""
     return WithoutNewImages(
         class_name=found.class_name,
         attribute=found.attribute,
@@ -47,7 +47,7 @@ def summary(found: Unaided) -> WithoutNewImages:
 
 
 def write_unaided(found: Unaided, root: str, out: Path) -> None:
-    """Write subset.csv (id, path, label) and weights.csv (id, weight), one training image a row."""
+    """Write subset.csv (id, path, label) and weights.csv (id, weight), one training image per row."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["id", "path", "label"])
@@ -64,14 +64,14 @@ def write_unaided(found: Unaided, root: str, out: Path) -> None:
 
 
 def unaided_lines(found: Unaided) -> list[str]:
-    """What is said of it in the terminal."""
+    """What the terminal shows of it."""
     lines = [
         f"{_FILES['subset']}: a subset of {wording.count(int(found.subset.sum()), 'image')} in which every class has as "
         f"many with {found.value} as without; {_USE['subset']}.",
-        f"{_FILES['weights']}: sample weights under which they count alike; {_USE['weights']}.",
+        f"{_FILES['weights']}: sample weights with which every group counts equally; {_USE['weights']}.",
     ]
     if not found.remedies:
-        return [*lines, "What either gives cannot be told: the groups are too small to examine a probe on."]
+        return [*lines, "The effect of both is unknown: the groups are too small to test a probe on."]
     for r in found.remedies:
         share = wording.with_interval(r.worst_group, r.ci)
         gain = "" if r is found.remedies[0] else f", {wording.points(r.gain, r.gain_ci)}"

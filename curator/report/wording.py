@@ -1,4 +1,4 @@
-"""How numbers and names are written: the same words in the terminal and in the HTML report."""
+"""The texts for numbers, names and findings, which the terminal and the HTML report share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from curator.types import (
     Untested,
 )
 
-# Characters that reorder the text around them: a file name must not rewrite the sentence it stands in.
+# Characters that reorder the text around them. A file name must not change the sentence that contains it.
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNSEEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -47,7 +47,7 @@ def _spelled(char: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A fraction in whole per cent; what is nearly nothing or nearly all is not rounded to it, as in the sentences.
+    """A fraction in whole per cent. A fraction above 0 is at least 1%, and a fraction below 1 is at most 99%.
 
     >>> percent(0.934), percent(0.002), percent(0.998), percent(1.0)
     ('93%', '1%', '99%', '100%')
@@ -86,7 +86,7 @@ def _signed(fraction: float) -> str:
 
 
 _REST = {"others": "of the others", "pool": "of the images in the pool"}
-"""Which images a class is compared with, after a share of them."""
+"""The words after a share for the images that a class is compared with."""
 
 
 def sentence(f: Finding) -> str:
@@ -119,7 +119,7 @@ def headline(f: Finding) -> str:
 
 
 def known(f: Finding) -> str:
-    """For how many images the attribute is known; "" where it is known for all."""
+    """For how many images the attribute is known; "" if it is known for all."""
     c = f.coverage
     if c is None:
         return ""
@@ -127,7 +127,7 @@ def known(f: Finding) -> str:
 
 
 def intervals(f: Finding) -> str:
-    """The 95 % intervals of both shares, in per cent; "" where nothing was tested."""
+    """The 95 % intervals of both shares, in per cent; "" if nothing was tested."""
     if f.p is None or f.share_elsewhere_ci is None:
         return ""
     own, other = (f"{_whole(low)} to {_whole(high)}" for low, high in (f.share_in_class_ci, f.share_elsewhere_ci))
@@ -135,12 +135,12 @@ def intervals(f: Finding) -> str:
 
 
 def phrase(f: Finding) -> str:
-    """What the images have: "show grey, fine texture (2)"; the number tells alike phrases apart."""
+    """What the images have: "show grey, fine texture (2)"; the number distinguishes equal phrases."""
     return f"{f.phrase} ({f.nth})" if f.nth else f.phrase
 
 
 def facts(f: Finding) -> tuple[str, ...]:
-    """What stands under a finding in the terminal, the report and the App, each fact in a few words.
+    """The facts under a finding in the terminal, the report and the App, each in a few words.
 
     >>> f = Finding(
     ...     class_name="bunny", attribute="a", value="b", kind="context", severity="high", effect=0.8, p=1e-9, q=1e-8,
@@ -177,7 +177,7 @@ def cell(c: Cell) -> str:
 
 
 def reason(c: Cell, sure: float | None, caveat: str) -> str:
-    """Why an image is recommended: its cell, how sure its predicted label is (None: given), what is wrong with it.
+    """Why an image is recommended: its cell, the confidence of its predicted label (None: given), and what is wrong with it.
 
     >>> reason(Cell("bunny", "background.colour", "green", False, 3, 17, 14, 14, "on a floor"), 0.9, "")
     'adds to bunny images on a floor, of which the set has 3; looks like bunny, 90% sure'
@@ -188,7 +188,7 @@ def reason(c: Cell, sure: float | None, caveat: str) -> str:
 
 
 def shopping(c: Cell) -> str:
-    """What the pool lacks for a cell.
+    """The images of a cell that are missing in the pool.
 
     >>> shopping(Cell("bunny", "background.colour", "green", False, 3, 18, 6, words="on a floor"))
     '12 bunny images on a floor'
@@ -197,7 +197,7 @@ def shopping(c: Cell) -> str:
 
 
 def intervention(r: Reliance) -> str:
-    """What editing the attribute did to a probe, as a sentence; "" where it was not tried.
+    """How editing the attribute changed a probe's predictions, as a sentence; "" if it was not tested.
 
     >>> intervention(Reliance(None, None, 0, 0.41, 0.06, (0.3, 0.5), (0.01, 0.1), edit="cropping it", control_edit="..."))
     'Cropping it costs the right class 41 points [30, 50]; ... costs 6 [1, 10].'
@@ -217,7 +217,7 @@ def _cost(drop: float, ci: Interval | None, unit: str = "") -> str:
 
 
 def confirmation(c: Confirmation) -> str:
-    """How a finding does on images that had no part in finding it, as a sentence.
+    """The result of a finding on images that were not used to find it, as a sentence.
 
     >>> confirmation(Confirmation(10, 9, 9, 0.78, (0.66, 0.88)))
     'Held-out check: found in 9 of 10 random halves, confirmed in 9 of the 9 other halves (+78 points [+66, +88]).'
@@ -237,17 +237,17 @@ def confirmation(c: Confirmation) -> str:
 
 
 def adjusted(a: Adjusted) -> str:
-    """What is left of a finding with the values it travels with held still, as a sentence.
+    """What remains of a finding when the values that go with it are held constant, as a sentence.
 
     >>> adjusted(Adjusted(("site=north",), 0.31, (0.2, 0.42), 2e-6))
-    'With site=north held constant, +31 points [+20, +42] are left (p = 2e-6).'
+    'With site=north held constant, +31 points [+20, +42] remain (p = 2e-6).'
     >>> adjusted(Adjusted(("a=b", "c=yes"), None, None, None))
     'It cannot be told apart from a=b and c=yes: no images have one without the other.'
     """
     held = " and ".join(a.held)
     if a.effect is None or a.p is None:
         return f"It cannot be told apart from {held}: no images have one without the other."
-    return f"With {held} held constant, {points(a.effect, a.effect_ci)} are left (p = {probability(a.p)})."
+    return f"With {held} held constant, {points(a.effect, a.effect_ci)} remain (p = {probability(a.p)})."
 
 
 def probability(p: float) -> str:
@@ -285,7 +285,7 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
 
 
 def spelt_out(column: Column, value: str) -> str:
-    """What a visual word means, whose name is a number; "" where the name of the attribute says it.
+    """The meaning of a visual word, whose name is a number; "" if the attribute's name already says it.
 
     >>> word = Column("words.24", "flag", "context", "show grass|do not show grass", "", learnt=True)
     >>> spelt_out(word, "yes"), spelt_out(Column("background.colour", "tags", "context", "", ""), "green")
@@ -295,7 +295,7 @@ def spelt_out(column: Column, value: str) -> str:
 
 
 def arm_words(name: str) -> str:
-    """What an arm of the linear probe was trained on."""
+    """The words for what an arm of the linear probe was trained on."""
     known = {
         "before": "before",
         "recommended": "recommended images",
@@ -308,7 +308,7 @@ def arm_words(name: str) -> str:
 
 
 def average_change(report: ProbeReport) -> str:
-    """What the recommended images did to the average accuracy as a sentence; "" where none were added."""
+    """How the recommended images changed the average accuracy, as a sentence; "" if none were added."""
     before, after = (report.arms.get(name) for name in ("before", "recommended"))
     if report.average_change is None or before is None or after is None:
         return ""
@@ -316,38 +316,38 @@ def average_change(report: ProbeReport) -> str:
         return ""
     was, is_ = (percent(a) for a in (before.average_accuracy, after.average_accuracy))
     return (
-        f"Average accuracy, over images made up like the training set: {was} before, {is_} with the recommended "
+        f"Average accuracy, weighted by the group sizes of the training set: {was} before, {is_} with the recommended "
         f"images ({points(*report.average_change)})."
     )
 
 
 def nothing_wrong(report: ProbeReport) -> str:
-    """Why nothing can be proved where the probe is right before anything is added; "" where it is not."""
+    """A sentence for a probe that is already right on every test image, so that nothing can improve; "" otherwise."""
     group = report.arms["before"].worst_group
     if group.accuracy < 1:
         return ""
     return (
-        f"The probe is right on every test image of every group before anything is added (the smallest has {group.n:,}), so "
-        "there is nothing to improve on. Images that are harder to tell, or more of them (--test), might show something."
+        "Before anything is added, the probe is already right on every test image of every group (the smallest group has "
+        f"{group.n:,}), so nothing can improve. A larger or harder test set (--test) might show a difference."
     )
 
 
 def fading(report: ProbeReport) -> str:
-    """How far the gap between images that follow the shortcut and those that break it has closed; "" where it is unknown."""
+    """The accuracy gap between images that follow the shortcut and images that break it, before and now; "" if unknown."""
     ends = [report.curve[0], report.curve[-1]] if len(report.curve) > 1 else []
     if not ends or not all(isfinite(p.reliance) for p in ends):
         return ""
     was, left = (points(p.reliance, p.reliance_ci) for p in ends)
-    return f"Reliance, accuracy where the shortcut holds less accuracy where it does not: {was} before, {left} now."
+    return f"Reliance (accuracy where the shortcut holds minus accuracy where it does not): {was} before, {left} now."
 
 
 def expected_gain(recommendation: Recommendation) -> str:
-    """The expected rise of the worst group's accuracy as a sentence; "" where none was estimated."""
+    """The expected rise of the worst group's accuracy, as a sentence; "" if none was estimated."""
     if recommendation.expected_gain is None:
         return ""
     value, ci = recommendation.expected_gain
     said = f"Expected gain of the worst group's accuracy: {points(value, ci)}."
     n = max(len(recommendation.ids), len(recommendation.removals))
     if recommendation.enough is not None and recommendation.enough < n:
-        said += f" The first {recommendation.enough} should do as much, to within three points."
+        said += f" The first {recommendation.enough} images should reach the same, within three points."
     return said

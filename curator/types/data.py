@@ -1,4 +1,4 @@
-"""What is known of the images: the data set, its vectors and its measures."""
+"""The data set, its vectors and its measures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROWS = 1 << 14
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An image that was left out, and why."""
+    """A skipped image, and the reason."""
 
     id: str
     reason: str
@@ -26,7 +26,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What is known of the images before one is opened.
+    """The list of images with labels, splits and metadata, before any image is opened.
 
     `ids` (n,) are posix paths relative to `root`; `labels` (n,) index `classes`, -1 is unlabelled; `splits` (n,) is ""
     where none is given; `metadata` has one row per image (index = ids) and the user's own columns.
@@ -56,7 +56,7 @@ class Dataset:
         return len(self.ids)
 
     def path(self, i: int) -> str:
-        """Where image i lies: `root` joined with its id."""
+        """The path of image i: `root` joined with its id."""
         return f"{self.root.rstrip('/')}/{self.ids[i]}"
 
     def take(self, indices: NDArray[Any] | Sequence[int]) -> Self:
@@ -67,7 +67,7 @@ class Dataset:
         )
 
     def without(self, failed: Mapping[str, str]) -> Self:
-        """The same data set less the images in `failed` (id -> reason), which join `skipped`."""
+        """The same data set without the images in `failed` (id -> reason), which are added to `skipped`."""
         if not failed:
             return self
         keep = np.flatnonzero(~np.isin(self.ids, np.asarray(list(failed), dtype=np.str_)))
@@ -75,7 +75,7 @@ class Dataset:
         return replace(self.take(keep), skipped=self.skipped + gone)
 
     def train_labels(self) -> Ints:
-        """The labels (n,) that findings are about: where a split is called train, -1 for the images of the others."""
+        """The labels (n,) that findings are about. If there is a split `train`, images of other splits have -1."""
         if "train" in self.splits and (self.splits != "train").any():
             return np.where(self.splits == "train", self.labels, UNLABELLED).astype(np.int32)
         return self.labels
@@ -92,7 +92,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How a decoded picture becomes an encoder's input. Part of the encoder's fingerprint.
+    """How a decoded image becomes an encoder's input. Part of the encoder's fingerprint.
 
     `resize_to` is in pixels: with `mode` "shortest" the shorter side becomes that long and the middle `size` x `size` is
     cut out; "longest" fits the whole picture inside and pads with `fill` (0..255); "squash" ignores the aspect ratio.
@@ -108,7 +108,7 @@ class Preprocessing:
     fill: int = 0
 
     def view(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """The part of a picture that the input shows: left, top, right, bottom as fractions of its width and height.
+        """The part of an image that the input shows: left, top, right, bottom as fractions of its width and height.
 
         Below 0 or above 1 where the input is padded.
 
@@ -126,7 +126,7 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What the file says of itself. `width` and `height` in pixels, after EXIF rotation; "" and None where unknown."""
+    """Properties of the file. `width` and `height` are in pixels, after EXIF rotation; "" and None if unknown."""
 
     format: str
     mode: str
@@ -173,7 +173,7 @@ class EncoderInfo:
 
 
 class Encoder(Protocol):
-    """What makes vectors of pictures. Light to create; weights are loaded on the first call of an encode method."""
+    """Computes vectors of images. It is cheap to create; the first call of an encode method loads the weights."""
 
     @property
     def info(self) -> EncoderInfo: ...
@@ -192,7 +192,7 @@ class Encoder(Protocol):
 
 
 class Eye(Protocol):
-    """What sees places: an encoder, or the one that lends its patch features to encoders without any.
+    """A network that computes features of places: the encoder itself, or another for encoders without patch features.
 
     `input_size` is the side in pixels of the inputs it takes; `grid` the places along each side.
     """
@@ -229,7 +229,7 @@ class Embeddings:
             object.__setattr__(self, "surround", readonly(self.surround, np.float32, 2, "surround vectors"))
             if self.surround.shape != self.vectors.shape:
                 raise DataError("there is not one surround vector per image.")
-        # In parts: the answers for a million vectors of 512 numbers would be half a gigabyte.
+        # Checked in parts, because the result for a million vectors of 512 numbers takes half a gigabyte.
         if not all(np.isfinite(self.vectors[k : k + _ROWS]).all() for k in range(0, len(self.vectors), _ROWS)):
             raise DataError("an embedding is not finite; the encoder or its checkpoint is broken.")
 
@@ -255,7 +255,7 @@ class PlaceFeatures(Protocol):
         ...
 
     def take(self, indices: Any, /, axis: Literal[0] = 0) -> Any:
-        """Some of them, where they are."""
+        """Some of them, without reading them."""
         ...
 
 
@@ -269,17 +269,17 @@ class PackedRows(Protocol):
         ...
 
     def take(self, rows: Any, /) -> Self:
-        """Some of them, unread."""
+        """Some of them, without reading them."""
         ...
 
     def blocks(self) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
-        """All that are sound, some at a time and in any order: positions and rows."""
+        """All undamaged rows, some at a time and in any order: positions and rows."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """What is seen at each of g x g places of every encoder's input.
+    """The features of each of g x g places of every encoder input.
 
     `features` (n, g, g, d) int8 are unit vectors times 127; they may lie on the disk, so ask for few at a time. `foreground`
     (n, g, g) uint8 is the probability times 255 that the object is there; `colour` (n, g, g, 3) uint8 the mean RGB and
@@ -310,7 +310,7 @@ class Patches:
 
     @property
     def on_object(self) -> Mask:
-        """The places (n, g, g) that more likely than not hold some of the object."""
+        """The places (n, g, g) that hold a part of the object with a probability above one half."""
         return self.on_object_of(slice(None))
 
     def on_object_of(self, rows: Any) -> Mask:
@@ -335,7 +335,7 @@ Form = Literal["tags", "category", "number", "flag"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What one measured attribute is.
+    """The description of one measured attribute.
 
     `form`: "tags" (any number of values, joined by "|"), "category" (one value), "number", "flag" (yes/no).
     `phrase` follows "93% of bunny ..." and holds one {value}: "have a {value} background". `without` says what to add
@@ -419,7 +419,7 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A data set after its one decode: vectors, what was measured on the pixels, and what the files say.
+    """A data set after its images were decoded once: vectors, measurements of the pixels, and properties of the files.
 
     `rows` (index = ids) holds the columns of every per-image attribute family; `facts` (index = ids) the fields of
     `FileFacts` and `phash` (uint64); `patches` is None where nothing sees places. All follow `dataset.ids`; images that

@@ -1,4 +1,4 @@
-"""What several JSON files have in common."""
+"""Types that several JSON files share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from curator.types.findings import Difference, Name
 Digest = Annotated[str, Meta(pattern="^sha256:[0-9a-f]+$")]
 Settings = dict[str, Any]
 Optional = UnsetType
-"""A key that is not in the file at all where there is nothing to say."""
+"""The default of an optional key, which is then not in the file."""
 ABSENT = UNSET
 
 
@@ -28,7 +28,7 @@ class Estimate(Struct, frozen=True):
 
 
 class EncoderSummary(Struct, frozen=True, kw_only=True):
-    """Who made the vectors; `text`: it can compare an image with words."""
+    """The encoder that made the vectors. `text`: it can compare an image with text."""
 
     name: Name
     kind: Annotated[str, Meta(description="open_clip, embedded, pixels or given.")]

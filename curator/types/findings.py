@@ -23,14 +23,14 @@ Verdict = Literal["shortcuts found", "none found", "too few images to tell"]
 
 
 class DuplicateGroup(Struct, frozen=True):
-    """Images that show the same picture, and what says so."""
+    """Images that are duplicates, and the kind of evidence."""
 
     kind: Literal["exact", "perceptual", "embedding"]
     ids: tuple[Name, ...]
 
 
 class Leak(Struct, frozen=True):
-    """Images that show the same picture and lie in more than one split."""
+    """Duplicates that are in more than one split."""
 
     ids: tuple[Name, ...]
     splits: tuple[str, ...]
@@ -46,7 +46,7 @@ class LabelError(Struct, frozen=True):
 
 
 class Reliance(Struct, frozen=True):
-    """How far a probe leans on the attribute.
+    """How much a probe relies on the attribute.
 
     `gap` is the cross-validated accuracy on images that follow the shortcut minus the accuracy on images that break it.
     `intervention_drop` is how much of the probability of the right class is lost when the attribute is edited out of
@@ -78,7 +78,7 @@ class Reliance(Struct, frozen=True):
 
 
 class Confirmation(Struct, frozen=True):
-    """How a finding does on images that had no part in finding it.
+    """The result of a finding on images that were not used to find it.
 
     The same audit found it in `discovered` of `n_splits` random halves; in `confirmed` of these the other half shows it
     too. `effect` and its interval come from the other half: half the images, free of the choice.
@@ -92,7 +92,7 @@ class Confirmation(Struct, frozen=True):
 
 
 class Adjusted(Struct, frozen=True):
-    """What is left of a finding with the values `held` ("attribute=value", other findings of its class) held still.
+    """What remains of a finding when the values `held` ("attribute=value", other findings of its class) are held constant.
 
     None where they and the finding cannot be told apart: no images of the class and of the rest share a stratum.
     """
@@ -104,7 +104,7 @@ class Adjusted(Struct, frozen=True):
 
 
 class Coverage(Struct, frozen=True):
-    """For how many images of the class and of the rest the attribute is known at all."""
+    """For how many images of the class and of the others the attribute is known."""
 
     known: Count
     size: Count
@@ -178,12 +178,12 @@ class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
     needs_text: Annotated[bool, Meta(description="Only an encoder that reads prompts can measure it.")] = False
 
     def __post_init__(self) -> None:
-        # Always, so that a changed copy is never called by the name of what it was copied from.
+        # Always computed, so that a changed copy never keeps the id of its original.
         force_setattr(self, "id", f"{self.class_name}:{self.attribute}={self.value}")
 
     @property
     def adjusted(self) -> Adjusted | None:
-        """What is left of it with other findings held still; None where nothing travels with it."""
+        """What remains of it when related findings are held constant; None if no finding is related."""
         if not self.adjusted_for:
             return None
         return Adjusted(self.adjusted_for, self.adjusted_effect, self.adjusted_ci, self.adjusted_p)
@@ -226,7 +226,7 @@ class SharedPattern(Struct, frozen=True, kw_only=True):
 
 
 class Untested(Struct, frozen=True, kw_only=True):
-    """An attribute of which no value could have come out, though the images differ in it.
+    """An attribute that varies but has no value in enough images to be tested.
 
     "few differ": all but `n` of `n_known` images have the same value. "no value is common": no value is in more than `n`.
     """

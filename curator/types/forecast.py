@@ -12,11 +12,11 @@ from curator.types.document import Document, Estimate
 from curator.types.findings import Count, Share
 
 FARTHEST = 20
-"""A need of more than this many times the largest size that was measured is out of sight: it counts as not reachable."""
+"""A need of more than this many times the largest measured size counts as not reachable."""
 
 
 class Needed(Struct, frozen=True):
-    """Training images of every class for a target; None is not reachable. `ci` may end in None: then the data leave it open."""
+    """Training images of every class for a target; None means not reachable. An upper end of None in `ci` means unknown."""
 
     n_per_class: Annotated[Count | None, Meta(description="null: not reachable.")]
     ci: tuple[int | None, int | None]
@@ -41,7 +41,7 @@ class ClassForecast(Struct, frozen=True, rename={"name": "class"}):
 
 
 class PairForecast(Struct, frozen=True):
-    """How well two classes are told from each other: whether an image of one scores higher for its own than for the other."""
+    """How well two classes are distinguished: whether an image of one scores higher for its own class than for the other."""
 
     a: str
     b: str
@@ -51,7 +51,7 @@ class PairForecast(Struct, frozen=True):
 
 
 class ZeroShot(Struct, frozen=True):
-    """The accuracy without any training image, from the class names alone; `means` says what read them."""
+    """The accuracy without any training image, from the class names alone; `means` names the text encoder."""
 
     accuracy: Share
     ci: Interval
@@ -86,5 +86,5 @@ class Forecast(Document, frozen=True, kw_only=True, tag="curator.forecast/1"):
     fingerprint: str | None = None
 
     def __post_init__(self) -> None:
-        # What more images of the kind would do, as far as can be told: it follows from what is needed.
+        # Whether more such images can reach the target follows from what is needed.
         force_setattr(self, "reachable", self.needed.n_per_class is not None)

@@ -1,4 +1,4 @@
-"""What a notebook shows of a result: one table, without pictures, that reads on light and on dark ground."""
+"""The table that a notebook shows of a result, without images, legible on light and dark backgrounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 10
 _CELL = 'style="text-align:left;vertical-align:top"'
-# Mid tones: legible on white and on black. The word stands beside the colour, for those who do not see it.
+# Mid tones are legible on white and on black. The word beside the colour helps users who cannot see the colour.
 _COLOURS = {"high": "#d1495b", "medium": "#b7791f", "low": "#7f8c8d"}
 
 
@@ -22,7 +22,7 @@ def audit_html(
     notes: Sequence[str] = (),
     objects: bool = False,
 ) -> str:
-    """The verdict, and each finding's severity and sentence, worst first. Names are text: nothing in them can act.
+    """The verdict, and each finding's severity and sentence, worst first. Names are escaped text.
 
     `objects`: also show findings about the objects themselves, which are no shortcuts.
     """

@@ -1,4 +1,4 @@
-"""What is to be added or split, and whether it worked."""
+"""Recommendations, splits and the results of a validation."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ExpectedPoint:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """An image of the data set to leave out, of the cell `class_name` x `value`, and why it and no other."""
+    """An image of the data set to leave out, of the cell `class_name` x `value`, and why this image."""
 
     id: str
     class_name: str
@@ -101,7 +101,7 @@ class GroupAccuracy:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One way of training the probe and how it did; `average_accuracy` is over images made up like the training set before."""
+    """One way of training the probe and its result. `average_accuracy` weights groups as in the training set before."""
 
     name: str
     n_train: int

@@ -30,7 +30,7 @@ class Clusters:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """How many duplicates an approximate search has found: of `n_pairs` that `n_sampled` images really have, `n_found`."""
+    """The recall of an approximate duplicate search: it found `n_found` of the `n_pairs` true pairs of `n_sampled` images."""
 
     n_sampled: int
     n_pairs: int
@@ -39,7 +39,7 @@ class Recall:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit says of a data set; `findings` is sorted, worst first.
+    """The result of an audit of a data set; `findings` are sorted, worst first.
 
     `n_tests` were paid for. `untested` names attributes of which no value could have come out, each with the reason.
     """
@@ -69,7 +69,7 @@ class Whole:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AuditRun:
-    """Everything one `curator audit` found: what the report, the JSON, the App and later commands start from.
+    """The complete result of one `curator audit`, from which the report, the JSON, the App and later commands are made.
 
     `leaks` are groups of duplicates that lie in more than one split. `notes` are sentences the user must see (the encoder
     that stood in for another, what that loses). `n_new` images were embedded in `seconds`. `patches` are what visual words were
@@ -115,7 +115,7 @@ class AuditRun:
 
     @property
     def n_images(self) -> int:
-        """Images that shares and tests are of: where some were drawn, all that they were drawn from."""
+        """The number of images that shares and tests use. With a sample, all images that it was drawn from."""
         return self.whole.n_images if self.whole else len(self.dataset)
 
     @property
@@ -131,7 +131,7 @@ class AuditRun:
         )
 
     def __repr__(self) -> str:
-        # The fields hold every vector and measure; no one wants them on a screen.
+        # The fields hold every vector and measure, which are too long to print.
         n = len(self.findings)
         return f"<{type(self).__name__} of {self.dataset.name}: {self.verdict}, {n} finding{'' if n == 1 else 's'}>"
 

@@ -1,4 +1,4 @@
-"""What can be done with the images there are, where no others can be had."""
+"""What can be done with the present images if there are no others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RemedyName = Literal["as it is", "subset", "weights"]
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """One way to use the images there are: `n` of them, and the worst class x value group's accuracy (0..1, 95 % interval).
+    """One way to use the present images: `n` of them, and the worst class x value group's accuracy (0..1, 95 % interval).
 
     `gain` is over using all alike. `class_idx` and `has_value` name the group, which has `n_group` images.
     """

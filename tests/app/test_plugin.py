@@ -383,8 +383,8 @@ def test_embeddings_that_are_there_are_used_where_they_are_the_encoders(fo: Any,
     run = commands.audit("fiftyone:with embeddings", session)
     told = [note for note in run.notes if "FiftyOne" in note]
     assert told == [
-        "Embeddings of FiftyOne's field 'emb' are used for 47 of 96 images; of 1 it says something else.",
-        "FiftyOne's field 'noise' is not used: it is of another encoder than pixels.",
+        "Embeddings of FiftyOne's field 'emb' are used for 47 of 96 images; for 1 images they are not the encoder's.",
+        "FiftyOne's field 'noise' is not used: its vectors are not those of pixels.",
         f"FiftyOne's field 'short' is not used: its vectors have 7 numbers, those of pixels {len(given)}.",
     ]
     by_path = dict(zip([str(Path(run.dataset.root) / i) for i in run.dataset.ids], run.embeddings.vectors, strict=True))

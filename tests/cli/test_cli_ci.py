@@ -111,7 +111,7 @@ def test_what_is_accepted_fails_nothing_and_stays(audit: Callable[..., Done], se
     page = (done.folder / "report.html").read_text("utf-8")
     assert "No shortcut found" in page
     assert "<dt>Accepted</dt><dd>drawn so</dd>" in page
-    assert "beyond what you accept" in page
+    assert "beyond the findings that you accept" in page
 
 
 def test_the_rest_still_fails_and_comes_first(run: Run, tmp_path: Path, settings) -> None:
@@ -151,7 +151,7 @@ def test_an_entry_that_says_too_little_is_one_line(audit: Callable[..., Done], s
 
 def test_recommend_and_export_leave_alone_what_is_accepted(run: Run, data: Path, settings, tmp_path: Path) -> None:
     flags = ["--model", "pixels", *settings('{finding = "*", reason = "drawn so"}')]
-    assert "nothing to undo" in run("recommend", data, "--pool", data, *flags).error()
+    assert "no shortcut to act on" in run("recommend", data, "--pool", data, *flags).error()
     dest = tmp_path / "dest"
     done = run("export", data, dest, "--format", "csv", *flags)
     assert done.code == 0

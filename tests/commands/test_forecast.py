@@ -80,9 +80,9 @@ def test_what_is_alike_needs_more(fruit: Path, cache: Path) -> None:
     assert done.zero_shot is None  # pixels read no text
     assert done.n_test == 170
     notes = " ".join(done.notes)
-    assert f"left out: quince ({SMALLEST - 1})" in notes
+    assert f"fewer than {SMALLEST} different images: quince ({SMALLEST - 1})" in notes
     assert "is a guess" not in notes
-    assert "The curve ends where the smallest class does: apple, 40 images." in notes
+    assert "The curve ends at the size of the smallest class: apple, 40 images." in notes
 
 
 def test_the_same_seed_says_the_same(few: Path, of_few: Forecast, cache: Path) -> None:
@@ -106,8 +106,8 @@ def test_a_test_split_is_used_without_what_repeats_a_training_image(tmp_path: Pa
     assert done.tested == "the test split"
     assert done.n_test == 40
     assert (done.now.n_per_class, done.curve[-1].n_per_class) == (30, 30)
-    assert "Test images that repeat a training image, which are left out: 3." in done.notes
-    assert "With fewer than 40 images of a class a forecast is a guess. Add some, ask again." in done.notes
+    assert "Test images that are left out because they repeat a training image: 3." in done.notes
+    assert "A class has fewer than 40 images, so this forecast is a guess. Add images and forecast again." in done.notes
 
 
 def test_copies_of_a_picture_are_no_pictures(tmp_path: Path, cache: Path) -> None:
@@ -122,7 +122,7 @@ def test_copies_of_a_picture_are_no_pictures(tmp_path: Path, cache: Path) -> Non
     assert done.curve[-1].accuracy < 0.7  # the classes are the same
 
 
-@pytest.mark.parametrize(("n", "said"), [(SMALLEST - 1, "0 of 2 have them"), (0, "image")])
+@pytest.mark.parametrize(("n", "said"), [(SMALLEST - 1, "0 of 2 classes have"), (0, "image")])
 def test_too_few_images_are_an_error(tmp_path: Path, cache: Path, n: int, said: str) -> None:
     for name in ("apple", "melon"):
         fill(tmp_path, name, n, 4)
@@ -131,7 +131,7 @@ def test_too_few_images_are_an_error(tmp_path: Path, cache: Path, n: int, said: 
 
 
 def test_a_target_is_a_fraction(fruit: Path, cache: Path) -> None:
-    with pytest.raises(InputError, match=r"between 0 and 1, such as 0\.95; found 95"):
+    with pytest.raises(InputError, match=r"the target is 95; a fraction between 0 and 1 is needed"):
         forecast(fruit, session(cache), target=95)
 
 

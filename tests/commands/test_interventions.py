@@ -133,14 +133,14 @@ def test_the_gap_that_was_measured_stays(leaning: World) -> None:
     column = leaning.measures.column("exif.present")
     out = by_editing(finding, column, leaning.embedded, leaning.labels, has, known, leaning.cross, leaning.session)
     assert (out.gap, out.n_conflicting, out.intervention_drop) == (0.3, 5, None)
-    assert out.edit == "no edit of an image changes it"
+    assert out.edit == "curator has no edit that changes the attribute"
 
 
 def test_without_a_foreground_no_surroundings_are_exchanged(leaning: World) -> None:
     world = object.__new__(World)
     world.__dict__.update(leaning.__dict__)
     world.embedded = replace(leaning.embedded, patches=None)
-    assert "nothing tells the object" in world.reliance("background.colour", "green").edit
+    assert "cannot separate the object" in world.reliance("background.colour", "green").edit
 
 
 def test_too_few_pictures_are_said(leaning: World) -> None:
@@ -209,12 +209,12 @@ def test_edits_of_whole_pictures_cost_a_leaning_probe_more_than_a_fair_one(name:
     ("attribute", "value", "words"),
     [
         ("background.colour", "green", "exchanging the surroundings"),
-        ("metadata.site", "north", "no edit of an image changes it"),
-        ("exif.present", "yes", "no edit of an image changes it"),
-        ("geometry.size", "10x10", "no edit of an image changes it"),
-        ("file.format", "PNG", "no edit of an image changes it"),
-        ("sharpness.detail", "below 0.3", "blurring the other classes as much"),
-        ("sharpness.detail", "0.3 or above", "blurring to match the rest"),
+        ("metadata.site", "north", "curator has no edit that changes the attribute"),
+        ("exif.present", "yes", "curator has no edit that changes the attribute"),
+        ("geometry.size", "10x10", "curator has no edit that changes the attribute"),
+        ("file.format", "PNG", "curator has no edit that changes the attribute"),
+        ("sharpness.detail", "below 0.3", "blurring the other classes equally"),
+        ("sharpness.detail", "0.3 or above", "blurring to match the other images"),
     ],
 )
 def test_every_attribute_has_an_edit_or_a_reason(leaning: World, attribute: str, value: str, words: str) -> None:
@@ -228,8 +228,8 @@ def test_every_attribute_has_an_edit_or_a_reason(leaning: World, attribute: str,
     ("kind", "words"),
     [
         ("context", "exchanging the surroundings"),
-        ("object", "it is a part of the object itself"),
-        ("image", "no edit of an image changes it"),
+        ("object", "the attribute is part of the object itself"),
+        ("image", "curator has no edit that changes the attribute"),
     ],
 )
 def test_surroundings_are_exchanged_only_where_the_value_lies_in_them(kind, words: str) -> None:

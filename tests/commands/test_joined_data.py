@@ -63,7 +63,7 @@ def test_what_was_recommended_is_dealt_out_with_the_rest(session, tmp_path):
         assert [labels[f"pool/{i}"] for i in rec.ids] == list(rec.labels)
     again = joined(session.scan(data), [tmp_path / "r.csv", tmp_path / "r.json"])
     assert len(again.dataset) == 70
-    assert again.notes == ("Images of the plan that the data have already, which are not added again: 10.",)
+    assert again.notes == ("Images of the plan that are not added because the data already has them: 10.",)
     assert [again.dataset.path(i) for i in range(70) if not Path(again.dataset.path(i)).is_file()] == []
 
 
@@ -84,7 +84,7 @@ def test_a_plan_is_read_as_it_was_edited(session, tmp_path):
     assert [note.rpartition(": ")[2] for note in both.notes] == ["3. Look at them.", "1.", "1."] or len(both.notes) == 3
     assert both.dataset.metadata.loc["data/p001.bmp", "site"] == "north"
     frame.assign(path="/nowhere.bmp").to_csv(tmp_path / "gone.csv", index=False)
-    with pytest.raises(InputError, match=r"names /nowhere\.bmp, which is not there"):
+    with pytest.raises(InputError, match=r"names /nowhere\.bmp, which does not exist"):
         joined(data, [tmp_path / "gone.csv"])
     (tmp_path / "odd.json").write_text("[]")
     with pytest.raises(InputError, match="cannot read the plan"):
@@ -158,7 +158,7 @@ def test_synthetic_images_are_an_arm_of_their_own(session, tmp_path):
     report = validate(data, pool, session, attribute=f"cat:{NORTH}", budget=6, test=few, synthetic=made)[1]
     assert list(report.arms) == ["before", "recommended", "random", "reweighted", "synthetic", "oracle"]
     assert report.arms["synthetic"].n_train == report.arms["before"].n_train + 10
-    assert "Synthetic images left out, made of an image that is examined: 1." in report.notes
+    assert "Synthetic images that are left out because they are made from a test image: 1." in report.notes
     # The others are what they were without it.
     assert report.gain_over_random == plain.gain_over_random
     assert {k: v for k, v in report.arms.items() if k != "synthetic"} == dict(plain.arms)

@@ -39,7 +39,7 @@ def test_the_hold_out_has_as_many_of_every_group_and_the_rest_is_for_training(se
     assert exam.groups.masks.sum(1).tolist() == [5, 5, 5, 5]
     assert len(exam.train) == 83 - 20
     assert exam.held_out
-    assert "20 images are held out, 5 of every class with and without the value" in notes[0]
+    assert "20 images are held out: 5 of every class x value group" in notes[0]
     ids = set(run.dataset.ids[exam.train])
     assert ids.isdisjoint(exam.embedded.dataset.ids.tolist())
 
@@ -69,7 +69,7 @@ def test_another_small_group_is_for_training_only_and_is_named(session, tmp_path
     run = audit(table(tmp_path / "data", rows), session)
     exam, notes = evaluation_set.examine(run, finding(run), None, session)
     assert exam.groups.names == ((0, True), (0, False), (1, False))
-    assert notes[1] == "Groups of fewer than 5 test images, which are not examined: dog, north (0)."
+    assert notes[1] == "Groups that are not tested because they have fewer than 5 test images: dog, north (0)."
     assert len(exam.train) == 76 - 18
 
 
@@ -80,7 +80,7 @@ def test_a_test_set_without_the_conflicting_group_is_refused_and_other_small_gro
         validate(data, pool, session, test=few)
     enough = table(tmp_path / "enough", counts(cat_north=9, cat_south=6, dog_north=3, dog_south=9), seed=3)
     _, report = validate(data, pool, session, test=enough)
-    assert "Groups of fewer than 5 test images, which are not examined: dog, north (3)." in report.notes
+    assert "Groups that are not tested because they have fewer than 5 test images: dog, north (3)." in report.notes
     assert [g.n for g in report.arms["before"].groups] == [9, 6, 9]
 
 
@@ -130,13 +130,13 @@ def test_a_val_split_is_the_test_set_where_there_is_no_other_and_teaches_nothing
 def test_with_one_class_the_labels_of_a_pool_are_not_guessed(session, tmp_path):
     data = table(tmp_path / "data", counts(cat_north=9, cat_south=1))
     unlabelled = table(tmp_path / "pool", [("", site) for _, site in POOL], shows=[n for n, _ in POOL], seed=1)
-    with pytest.raises(DataError, match=r"with one class, cat, .* cannot be predicted; give a labelled pool"):
+    with pytest.raises(DataError, match=r"one class only, cat, .* cannot be predicted; give a labelled pool"):
         recommend(data, unlabelled, session, attribute=f"cat:{NORTH}")
     partly = table(tmp_path / "partly", [*counts(cat_south=4), ("", "south"), ("dog", "south")], seed=2)
     advice = recommend(data, partly, session, attribute=f"cat:{NORTH}")
     assert sorted(advice.recommendation.ids) == ["p000.bmp", "p001.bmp", "p002.bmp", "p003.bmp"]
     assert set(advice.recommendation.label_sources) == {"given"}
-    assert any("one class cannot predict" in note for note in advice.notes)
+    assert any("they have no label and the data one class" in note for note in advice.notes)
 
 
 def test_the_same_value_is_the_same_whatever_type_a_file_gave_it(session, tmp_path):
@@ -169,8 +169,8 @@ def test_labels_that_are_no_class_are_left_out_by_name_and_not_predicted(session
     advice = recommend(data, pool, session)
     assert advice.recommendation.ids == ()
     assert not any("no labels" in note for note in advice.notes)
-    said = next(note for note in advice.notes if "no class of the data" in note)
-    assert "(Cat, wolf), which are left out: 40. Did you mean cat by Cat?" in said
+    said = next(note for note in advice.notes if "without a class of the data" in note)
+    assert "(Cat, wolf): 40. Did you mean cat instead of Cat?" in said
 
 
 def test_a_pool_that_is_labelled_in_part_is_predicted_for_the_rest(session, tmp_path):
@@ -181,7 +181,7 @@ def test_a_pool_that_is_labelled_in_part_is_predicted_for_the_rest(session, tmp_
     sources = dict(zip(advice.recommendation.ids, advice.recommendation.label_sources, strict=True))
     assert set(sources.values()) == {"given", "predicted"}
     assert all((source == "given") == bool(int(id[1:4]) % 2) for id, source in sources.items())
-    assert any("without a label, for which it is predicted: 20." in note for note in advice.notes)
+    assert any("without a label, whose label is predicted: 20." in note for note in advice.notes)
 
 
 def test_the_random_arm_trusts_no_label_that_the_recommendation_would_not(session, tmp_path):
@@ -193,7 +193,9 @@ def test_the_random_arm_trusts_no_label_that_the_recommendation_would_not(sessio
     plan = pd.DataFrame({"path": [str(pool.parent / f"p{i:03d}.bmp") for i in range(20)], "label": "cat"})
     plan.to_csv(tmp_path / "plan.csv", index=False)
     _, report = validate(data, pool, replace(session, settings=unsure), plan=tmp_path / "plan.csv", test=test)
-    assert "The pool has 18 images for the random arm, 20 were to be drawn: every draw is of all." in report.notes
+    assert (
+        "The pool has 18 images for the random arm, but 20 are needed, so every draw uses all of them." in report.notes
+    )
     assert report.arms["random"].n_train == 60 + 18
     assert report.arms["recommended"].n_train == 60 + 20
     assert "Labels of recommended images that are predicted, not given: 20 of 20." in report.notes
@@ -262,7 +264,7 @@ def test_a_plan_of_which_nothing_can_be_added_is_refused(session, tmp_path):
     pool = table(tmp_path / "pool", [*POOL, ("wolf", "north")], seed=1)
     plan = pd.DataFrame({"path": [str(pool.parent / "p040.bmp")], "label": ["wolf"]})
     plan.to_csv(tmp_path / "plan.csv", index=False)
-    with pytest.raises(DataError, match=r"nothing of the plan can be added: 1 of its 1 images are of no class"):
+    with pytest.raises(DataError, match=r"no image of the plan can be added: 1 of 1 have a label that is not a class"):
         validate(data, pool, session, plan=tmp_path / "plan.csv", test=test)
 
 
@@ -273,7 +275,7 @@ def test_an_export_says_which_groups_are_in_none_of_a_split(session, tmp_path):
     data = table(tmp_path / "data", rows, ("label", "site", "split"))
     _, plan, n = export(data, tmp_path / "out", session, attribute=f"cat:{NORTH}", dry_run=True)
     assert n == 0
-    assert plan.notes[0] == "The data has splits of its own (test, train); the images are dealt out anew."
+    assert plan.notes[0] == "The data already has splits (test, train); the images are split anew."
     lost = [s for s in plan.got.columns if not plan.got.loc[("cat", f"not {NORTH}"), s]]
     assert len(lost) == 1
     assert plan.notes[1:] == (f"cat, not {NORTH}: 2 images, none in {lost[0]}.",)

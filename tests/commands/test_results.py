@@ -57,11 +57,12 @@ def test_a_proof_brings_the_plan_that_it_proved(out: Path) -> None:
 def test_what_is_of_other_data_or_of_another_encoder_is_left_out_and_said(out: Path) -> None:
     said = write_report(replace(RUN, fingerprint="sha256:0e"), out)[1]
     assert (
-        said == "The plan or proof in report.html was of other data and is left out; run recommend and validate again."
+        said
+        == "report.html leaves out an earlier plan or validation made from other data; run recommend and validate again."
     )
     assert sections(out) == (False, False)
     said = write_report(replace(RUN, encoder=replace(RUN.encoder, fingerprint="sha256:0e")), out)[1]
-    assert "by another encoder" in said
+    assert "with another encoder" in said
     assert sections(out) == (False, False)
 
 

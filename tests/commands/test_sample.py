@@ -86,7 +86,7 @@ def test_shares_are_those_of_an_audit_of_all(run, of_all):
             assert f"Known for {f.n_class} of 150 of them" in f.sentence
     assert run.audit.n_tests > 0
     assert run.notes[-2:][0].startswith(
-        "Shares, effects and tests are of 300 of 360 images, those of the train split. 150 of"
+        "Shares, effects and tests use 300 of 360 images, those of the train split. A random sample of 150"
     )
 
 
@@ -156,7 +156,9 @@ def test_files_that_are_the_same_in_two_splits_are_found_among_all(run):
     written = json.loads(dumps(audit_document(run)))["duplicates"]["leaks"]
     assert written[:3] == [{"ids": list(pair), "splits": ["test", "train"]} for pair in pairs]
     assert len({tuple(leak["ids"]) for leak in written}) == len(written)
-    assert any("same in two splits, among all 360 images: 3 (000.png = 300.png" in note for note in run.notes)
+    assert any(
+        "Identical files in two splits, among all 360 images: 3 (000.png = 300.png" in note for note in run.notes
+    )
 
 
 def test_as_many_as_there_are_is_an_audit_of_all(data, cache, of_all):
@@ -213,21 +215,21 @@ def test_the_command_writes_what_the_schema_says_and_verify_sees_an_image_that_w
     words = ["audit", str(copy / "table.csv"), "--model", "pixels", "--sample", "150", "--out", str(out), *kept]
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 0, done.output
-    assert "Shares, effects and tests are of 300 of 360 images" in " ".join(done.output.split())
+    assert "Shares, effects and tests use 300 of 360 images" in " ".join(done.output.split())
     content = json.loads((out / "audit.json").read_text())
     schema = json.loads((Path(__file__).parents[2] / "docs" / "schema" / "audit.json").read_text())
     Draft202012Validator(schema).validate(content)
     assert content["drawn_from"]["n_images"] == N
     assert content["settings"]["audit"]["sample"] == 150
     assert content["findings"][0]["n_class"] > 75  # half of those drawn
-    assert "Shares, effects and tests are of 300 of 360 images" in (out / "report.html").read_text()
+    assert "Shares, effects and tests use 300 of 360 images" in (out / "report.html").read_text()
     assert CliRunner().invoke(cli, [*words, "--fail-on", "leak"]).exit_code == 3
     assert CliRunner().invoke(cli, ["verify", str(out / "audit.json"), *kept]).exit_code == 0
     drawn = set(pd.read_parquet(out / "measures.parquet").index)
     other = next(f"{k:03}.png" for k in range(N) if f"{k:03}.png" not in drawn)
     Image.new("RGB", (40, 40), (9, 99, 9)).save(copy / other)
     done = CliRunner().invoke(cli, ["verify", str(out / "audit.json"), *kept])
-    assert (done.exit_code, "some are others than they were" in done.output) == (1, True)
+    assert (done.exit_code, "and some images differ" in done.output) == (1, True)
 
 
 def test_fewer_than_a_hundred_are_too_few_and_zero_is_all(data, tmp_path):
@@ -245,7 +247,7 @@ def test_other_commands_say_that_they_look_at_all(data, cache):
     work = session(cache, 150)
     found = audit_embedded(work.embed(work.scan(data)), work)
     assert (len(found.dataset), found.whole) == (N, None)
-    assert "All 360 images were audited: only `curator audit` uses the setting `sample`." in found.notes
+    assert "All 360 images were audited, because only `curator audit` uses the setting `sample`." in found.notes
 
 
 def test_embeddings_that_are_there_already_are_drawn_from(tmp_path):

@@ -190,7 +190,7 @@ def test_machines_without_what_is_needed_are_told_of_in_one_line(two_nodes, data
 def test_the_command_takes_a_cluster_and_its_address_only_together(two_nodes, data, tmp_path):
     words = ["embed", str(data), "--model", "pixels", "--cache", str(tmp_path), "--ray-address", two_nodes[0], "--json"]
     done = CliRunner().invoke(cli, words)
-    assert (done.exit_code, "--ray-address goes with --engine ray" in done.output) == (2, True)
+    assert (done.exit_code, "--ray-address needs --engine ray" in done.output) == (2, True)
     done = CliRunner().invoke(cli, [*words, "--engine", "ray"])
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)

@@ -201,7 +201,7 @@ def test_json_is_what_its_schema_says(world, words, request):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["list", "--dry-run"], "list takes no flag"),
+        (["list", "--dry-run"], "list takes only --cache"),
         (["prune"], "say what to prune"),
         (["prune", "--max-size", "lots"], "is no size"),
         (["prune", "--older-than", "-1"], "older-than"),

@@ -127,7 +127,7 @@ def test_embeddings_that_are_not_finite_are_skipped_with_the_reason(tmp_path):
     run = audit(folder, session(tmp_path / "cache"))
     assert [s.id for s in run.dataset.skipped] == ["000000134", "000000135"]
     assert len(run.dataset) == len(run.embeddings) == len(run.measures.frame) == 238
-    with pytest.raises(DataError, match="2 of 240 embeddings are not finite"):
+    with pytest.raises(DataError, match="2 of 240 embeddings are zero or not finite"):
         audit(folder, session(tmp_path / "cache", max_skipped=0.001))
 
 
@@ -172,7 +172,7 @@ def torn(folder: Path) -> None:
         (gone, "shard 1 of .* is in img_emb but not in metadata"),
         (narrower, "vectors of 5 numbers, img_emb_0.npy of 24"),
         (flat, "one row of numbers per image is needed"),
-        (empty, "holds no img_emb_0.npy"),
+        (empty, "has no img_emb_0.npy"),
         (torn, "metadata_0.parquet cannot be read"),
     ],
 )
@@ -191,7 +191,7 @@ def test_a_column_of_labels_that_is_not_there_is_named_with_those_that_are(tmp_p
 
 def test_only_the_audit_takes_embeddings(tmp_path):
     made = session(tmp_path / "cache")
-    with pytest.raises(InputError, match="curator audit takes it"):
+    with pytest.raises(InputError, match="only curator audit supports that"):
         made.embed(made.scan(written(tmp_path / "d")))
 
 

@@ -65,7 +65,7 @@ def test_one_split_alone_and_flat_splits(tmp_path):
 def test_a_folder_beside_the_splits_is_named_as_left_out(tmp_path):
     found = scan(fill(tmp_path, "train/cat/a.jpg", "pool/b.jpg"))
     assert found.ids.tolist() == ["train/cat/a.jpg"]
-    assert reasons(found) == {"pool/b.jpg": "beside the split folders train, so in none of them"}
+    assert reasons(found) == {"pool/b.jpg": "not in one of the split folders train"}
 
 
 def test_a_class_may_be_called_test(tmp_path):
@@ -209,7 +209,7 @@ def test_an_empty_folder_says_what_is_needed(tmp_path):
         ("", "DATA is empty"),
         ("nosuch://bucket/images", "cannot be read"),
         ("memory://x", "nothing was found at memory://x"),
-        ("a.jpg", "no table curator reads"),
+        ("a.jpg", "not a table that curator reads"),
         ("gone.csv", "no such file or folder"),
         ("loop", "neither a folder nor a readable file"),
     ],

@@ -103,7 +103,7 @@ def test_the_verdict_counts_what_a_half_bears_out(run: AuditRun, thumbnails: Thu
     page = Page(render(replace(run, audit=replace(run.audit, findings=(weak,), verdict="none found")), thumbnails))
     text = " ".join(page.text.split())
     assert "No shortcut found" in text
-    assert "1 weak finding is listed below; no random half of the images confirms it." in text
+    assert "1 weak finding is listed below; it was not confirmed on any random half of the images." in text
     assert "What to do" not in text
 
 
@@ -213,7 +213,7 @@ def test_a_class_alone_is_compared_with_nothing(run: AuditRun, thumbnails: Thumb
     page = render(replace(run, audit=Audit((alone,), "too few images to tell", None, 0)), thumbnails)
     text = Page(page).text
     assert "Too few images to tell" in text
-    assert "There is no other class to compare with" in text
+    assert "The data has no other class to compare with" in text
     assert "Is it more than chance?" not in text
     assert page.count('class="fill main"') == 2
     assert page.count('class="fill"') == 0
@@ -288,11 +288,11 @@ def test_a_class_is_answered_side_by_side(full: str) -> None:
     assert "(80% elsewhere)" in on_object
     assert "<strong>95%</strong> <bdi>bunny on green</bdi>" in around
     assert "elsewhere" not in around
-    assert "Of the picture as a whole: <strong>70%</strong> <bdi>are JPEG files</bdi>." in " ".join(around.split())
+    assert "In the whole image: <strong>70%</strong> <bdi>are JPEG files</bdi>." in " ".join(around.split())
     # Pictures of 240 x 180 are shown with 120 x 90: the box is half as large. The surround has no box: all is shown.
     # One of the four cannot be read.
     assert on_object.count('viewBox="10.0 15.0 20.0 30.0"') == around.count('viewBox="0 0 120 90"') == 3
-    assert on_object.count("no picture") == 1
+    assert on_object.count("no image") == 1
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_what_lies_on_the_object_is_kept_apart(run: AuditRun, thumbnails: Thumbn
     assert asked.count("<article") == 5
     assert "which are no shortcuts" not in asked
     alone = render(replace(run, audit=replace(audit, findings=(fur,), verdict="none found")), thumbnails)
-    assert "Nothing that was measured gives a class away." in alone
+    assert "No measured attribute gives a class away." in alone
     assert "<article" not in alone
 
 
@@ -374,7 +374,7 @@ def test_a_browser_shows_it_without_complaint(full: str, tmp_path: Path) -> None
 def test_every_rung_of_the_evidence_is_on_the_page(run: AuditRun, thumbnails: Thumbnails) -> None:
     text = " ".join(Page(render(run, thumbnails)).text.split())
     assert "found in 9 of 10 random halves, confirmed in 8 of the 9 other halves" in text
-    assert "held constant, +31 points [+20, +42] are left" in text
+    assert "held constant, +31 points [+20, +42] remain" in text
     assert "Too few images to tell: 1 attribute not tested" in text
     assert "no value is in more than 3 of 80 images" in text
 
@@ -388,6 +388,6 @@ def test_the_proof_says_what_a_numbered_word_is_and_why_nothing_can_be_proved(
     done = replace(probe, attribute="words.24", value="yes", arms={**probe.arms, "before": right})
     page = render(replace(run, measures=measures), lambda _: None, probe=done)
     assert "<p>words.24=yes: images that show grass.</p>" in page
-    assert "so there is nothing to improve on" in page
+    assert "so nothing can improve" in page
     plain = render(run, lambda _: None, probe=probe)
     assert "images that" not in plain[plain.index('id="proof"') : plain.index("<!-- forecast -->")]

@@ -25,7 +25,7 @@ def test_all_six_hold_of_a_strong_finding() -> None:
     steps = rungs(FULL, 312, 0.05)
     assert [r.state for r in steps] == ["yes"] * 6
     assert borne_out(steps) == "6 of 6 tests confirm it"
-    assert "Allowing for all 312 tests, at most q = 3e\u201111 of" in steps[1].answer  # a hyphen that does not break
+    assert "Corrected for all 312 tests, at most q = 3e\u201111 of" in steps[1].answer  # a hyphen that does not break
     assert steps[5].answer == "Covering it costs the right class 42 points [30, 50]; covering another costs 5 [−2, 10]."
 
 
@@ -59,7 +59,7 @@ def test_each_rung_hangs_on_its_own_interval(changes: dict[str, object], expecte
 def test_a_class_alone_is_no_test() -> None:
     (only,) = rungs(FINDINGS[2], 312, 0.05)
     assert only.state == "open"
-    assert borne_out((only,)) == "0 of 0 tests confirm it, 1 was not possible"
+    assert borne_out((only,)) == "0 of 0 tests confirm it; 1 was not possible"
 
 
 def test_how_bad_it_is_says_what_a_model_loses_or_that_nobody_knows() -> None:
@@ -71,6 +71,6 @@ def test_how_bad_it_is_says_what_a_model_loses_or_that_nobody_knows() -> None:
         "A model trained on these images shows no clear loss on the 4 images that break the rule: −1 point [−12, +10]."
     )
     assert cost(replace(FULL, reliance=Reliance(None, None, 0))).startswith("No image breaks the rule")
-    unknown = "What a model makes of it could not be tested with these images."
+    unknown = "Whether a model relies on it could not be tested with these images."
     assert cost(replace(FULL, reliance=Reliance(None, None, 3))) == unknown
-    assert cost(replace(FULL, reliance=None)) == "What a model makes of it could not be tested with these images."
+    assert cost(replace(FULL, reliance=None)) == "Whether a model relies on it could not be tested with these images."

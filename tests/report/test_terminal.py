@@ -96,7 +96,7 @@ def test_the_probe_shows_each_arm(probe: ProbeReport) -> None:
     out, raw = console()
     print_validation(probe, out)
     text = raw.getvalue().decode()
-    assert text.startswith("Improved\nOver random images of the same number: +32 points [+18, +45].\n")
+    assert text.startswith("Improved\nGain over equally many random images: +32 points [+18, +45].\n")
     for line in (
         "before              42% [30, 52]    bunny, not green (n = 40)",
         "recommended images  81% [69, 91]    bunny, not green (n = 40)",
@@ -107,8 +107,8 @@ def test_the_probe_shows_each_arm(probe: ProbeReport) -> None:
 def test_every_rung_of_the_evidence_is_a_line(run: AuditRun) -> None:
     text = " ".join(printed(run).split())
     assert "found in 9 of 10 random halves, confirmed in 8 of the 9 other halves (+78 points" in text
-    assert "held constant, +31 points [+20, +42] are left (p = 2e-6)." in text
-    assert "Not tested, too few images to tell: - metadata." in text
+    assert "held constant, +31 points [+20, +42] remain (p = 2e-6)." in text
+    assert "Not tested (too few images to tell): - metadata." in text
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,6 @@ def test_what_a_numbered_word_means_and_why_nothing_can_be_proved_is_said(probe:
     print_validation(done, out, spelt_out(word, "yes"))
     text = " ".join(raw.getvalue().decode().split())
     assert "words.24=yes: images that show grass. Accuracy of the worst group" in text
-    assert "so there is nothing to improve on" in text
+    assert "so nothing can improve" in text
     assert nothing_wrong(probe) == ""
     assert spelt_out(Column("background.colour", "tags", "context", "have a {value} background", ""), "green") == ""

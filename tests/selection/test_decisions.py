@@ -171,7 +171,7 @@ def test_an_accepted_image_has_the_label_it_was_accepted_with(session, tmp_path)
     assert (rec.ids[0], rec.labels[0], rec.label_sources[0]) == (ids[0], "dog", "confirmed")
     assert ids[1] not in rec.ids
     assert rec.cells[0] == -1  # a dog of the south breaks no rule: it is kept all the same, and fills no cell
-    assert any("no class of the data (cat, dog), which are left out: 1" in note for note in after.notes)
+    assert any("not a class of the data (cat, dog): 1" in note for note in after.notes)
     assert "Decisions on images that are not in the pool: 1." in after.notes
 
 
@@ -273,5 +273,5 @@ def test_a_review_needs_a_pool_and_one_source(tmp_path):
     done = CliRunner().invoke(cli, [*base, "--pool", str(data), "--review", str(tmp_path / "r.csv"), "--from-app"])
     assert "--from-app and --review cannot be used together" in done.output
     done = CliRunner().invoke(cli, [*base, "--pool", str(data), "--confirm", "--dry-run"])
-    assert "leave one of them out" in done.output
+    assert "drop one of them" in done.output
     assert np.all([not (tmp_path / "out" / name).exists() for name in ("recommend.json", "recommendation.csv")])

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def register(plugin: Any) -> None:
-    """Give FiftyOne the operators and the panels; it calls this when the App starts."""
+    """Register the operators and the panels. FiftyOne calls this when the App starts."""
     from curator.app.fiftyone_plugin.map_panel import Map
     from curator.app.fiftyone_plugin.operators import OPERATORS
     from curator.app.fiftyone_plugin.panel import Findings

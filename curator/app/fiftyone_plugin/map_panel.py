@@ -1,4 +1,4 @@
-"""The map: every image as a point, coloured by its finding; what is lassoed is shown in the grid."""
+"""The map panel: every image is a point, coloured by its finding. The grid shows the images inside the lasso."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from curator.exporters.fiftyone import MARK
 from curator.exporters.fiftyone_looks import MAP_KEY, MAP_PANEL, finding_colour
 
 MAX_POINTS = 20_000
-"""Points that are drawn, evenly spaced among more: a browser draws this many in well under a second."""
+"""Maximum number of points drawn, evenly spaced among more. A browser draws this many in well under a second."""
 MAX_DRAWN = 3000
-"""Points up to which they are drawn as shapes: a machine without a graphics card takes seconds for each frame of WebGL."""
+"""Up to this many points are drawn as SVG shapes. Without a graphics card a frame of WebGL takes seconds."""
 _QUIET = ("no finding", "pool")
 
 
 class Map(foo.Panel):  # type: ignore[misc]
-    """The two widest directions of the embeddings. FiftyOne's own Embeddings panel cannot be opened with its colours set."""
+    """A plot of the embeddings along their two directions of largest variance.
+
+    FiftyOne's own Embeddings panel cannot be opened with preset colours.
+    """
 
     @property
     def config(self) -> Any:
@@ -32,7 +35,7 @@ class Map(foo.Panel):  # type: ignore[misc]
         self.on_load(ctx)
 
     def lassoed(self, ctx: Any) -> None:
-        """Only the images in the lasso, in the grid; an empty lasso takes it back."""
+        """Show only the images inside the lasso in the grid. An empty lasso shows all again."""
         ids = [point["id"] for point in ctx.params.get("data") or () if point.get("id")]
         if ids:
             ctx.ops.set_view(ctx.dataset.select(ids))
@@ -42,7 +45,7 @@ class Map(foo.Panel):  # type: ignore[misc]
     def render(self, ctx: Any) -> Any:
         panel = types.Object()
         if ctx.dataset is None or not ctx.dataset.has_brain_run(MAP_KEY) or MARK not in ctx.dataset.info:
-            panel.md("No map yet: it takes an audit of three images or more.", name="none")
+            panel.md("There is no map yet; it needs an audit of at least three images.", name="none")
             return types.Property(panel)
         plain = {"showgrid": False, "zeroline": False, "showticklabels": False}
         layout = {
@@ -62,7 +65,7 @@ class Map(foo.Panel):  # type: ignore[misc]
 
 
 def traces(dataset: Any) -> list[dict[str, Any]]:
-    """One plotly trace each for what follows a finding, what breaks one and the rest, which is drawn first."""
+    """Three plotly traces: images that follow a finding, images that break one, and the rest, which is drawn first."""
     if dataset is None or not dataset.has_brain_run(MAP_KEY) or not dataset.has_sample_field("finding"):
         return []
     results = dataset.load_brain_results(MAP_KEY)
@@ -72,7 +75,7 @@ def traces(dataset: Any) -> list[dict[str, Any]]:
     if len(ids) > MAX_POINTS:
         rows = np.linspace(0, len(ids) - 1, MAX_POINTS).round().astype(np.intp)
         ids, points = ids[rows], points[rows]
-    here = np.array([id in said for id in ids], np.bool_)  # an image that was deleted since is not drawn
+    here = np.array([id in said for id in ids], np.bool_)  # an image deleted since the audit is not drawn
     ids, points = ids[here], points[here]
     values = np.array([said[id] or _QUIET[0] for id in ids], dtype=np.str_)
     kinds = np.array([value.partition(":")[0] for value in values], dtype=np.str_)

@@ -19,11 +19,11 @@ from curator.types import AuditRun, ProbeReport
 
 DEFAULT_BUDGET = 30
 _OPENING_S = 2.0
-"""How long the App is given to open a data set: what it is told meanwhile is lost when it has opened it."""
+"""Seconds the App gets to open a data set. Messages sent before it has opened are lost."""
 
 
 class _Step(foo.Operator):  # type: ignore[misc]
-    """What the three have in common: a form, work with progress, and the data set opened on what was found."""
+    """The common part of the three operators: a form, work with progress, and opening the data set on the result."""
 
     name = label = description = icon = ""
     needs_pool = False
@@ -44,7 +44,7 @@ class _Step(foo.Operator):  # type: ignore[misc]
 
     def resolve_input(self, ctx: Any) -> Any:
         inputs, origin = types.Object(), origin_of(ctx.dataset)
-        # Nothing that has a default is required: a call from Python leaves it out, and the origin has it.
+        # A field with a default is not required, because a call from Python may omit it and the origin has the value.
         inputs.str("data", label="DATA", description="Folder, table, or fiftyone:NAME", default=origin["data"])
         if self.needs_pool:
             what, pool = "Folder or table of images to choose from", origin.get("pool") or None
@@ -57,7 +57,7 @@ class _Step(foo.Operator):  # type: ignore[misc]
         return types.Property(inputs, view=types.View(label=self.label))
 
     def _more(self, inputs: Any) -> None:
-        """Fields of this operator alone."""
+        """Add the fields that only this operator has."""
 
     async def execute(self, ctx: Any) -> AsyncIterator[Any]:
         origin = {**origin_of(ctx.dataset), **{k: v for k, v in ctx.params.items() if v not in (None, "")}}
@@ -90,7 +90,7 @@ class _Step(foo.Operator):  # type: ignore[misc]
         return str((of.get("recommended") if self.needs_pool else "") or (found[0] if found else ""))
 
     def _work(self, origin: dict[str, Any], name: str, progress: Progress) -> tuple[Any, str]:
-        """The data set with what was found, and a sentence on it."""
+        """The data set with the result, and a sentence about it."""
         raise NotImplementedError
 
 
@@ -103,7 +103,7 @@ class Audit(_Step):
     """curator audit."""
 
     name, label, icon = "audit", "curator: audit this dataset", "troubleshoot"
-    description = "Find what tells the classes apart besides what they are"
+    description = "Find attributes that predict a class but are not part of it"
 
     def _work(self, origin: dict[str, Any], name: str, progress: Progress) -> tuple[Any, str]:
         run: AuditRun = commands.audit(origin["data"], bench_of(origin, progress))
@@ -116,7 +116,7 @@ class Recommend(_Step):
     """curator recommend."""
 
     name, label, icon = "recommend", "curator: recommend images", "playlist_add"
-    description = "Choose the images of a pool that undo what the audit found"
+    description = "Choose images of a pool that counteract the findings"
     needs_pool = True
 
     def _work(self, origin: dict[str, Any], name: str, progress: Progress) -> tuple[Any, str]:
@@ -135,7 +135,7 @@ class Validate(_Step):
     """curator validate."""
 
     name, label, icon = "validate", "curator: validate", "fact_check"
-    description = "Train the probe without and with the recommended images, and with as many random ones"
+    description = "Train the probe without and with the recommended images, and with equally many random images"
     needs_pool = True
 
     def _more(self, inputs: Any) -> None:

@@ -1,1 +1,1 @@
-"""What several commands of the command line share: flags, progress, completion."""
+"""Code that several commands share: flags, progress, completion."""

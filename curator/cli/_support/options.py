@@ -49,7 +49,7 @@ class Common:
     allow_outside: bool
 
     def settings(self, **overrides: Any) -> Settings:
-        """The settings file with the flags on top; a flag left out (None) changes nothing."""
+        """The settings of the file, overridden by the flags. A flag that is not given (None) changes nothing."""
         from curator.config import read_settings, updated
 
         settings = read_settings(self.config)
@@ -60,13 +60,13 @@ class Common:
 
     @contextmanager
     def session(self, **overrides: Any) -> Iterator[Session]:
-        """The session, with a progress bar where there is a terminal to see it."""
+        """The session, with a progress bar if stderr is a terminal."""
         from curator.commands.session import Session
 
         if self.ray_address and self.engine != "ray":
-            raise click.UsageError("--ray-address goes with --engine ray.")
+            raise click.UsageError("--ray-address needs --engine ray; add it.")
         settings = self.settings(**overrides)
-        # What a library logs is for -v; curator's own warnings come as notes.
+        # Log messages of libraries are shown with -v only; curator's own warnings are notes.
         logging.basicConfig(
             level=[logging.WARNING, logging.INFO, logging.DEBUG][min(self.verbose, 2)], format="%(message)s"
         )
@@ -110,7 +110,7 @@ class Common:
         from curator.errors import InputError
 
         out = self.out or Path("curator-out") / dataset.name
-        # A table's own folder is the user's working folder as often as not; those that hold its images are DATA.
+        # A table's own folder is often the user's working folder, so only the folders of its images count as DATA.
         root = Path(dataset.root).resolve()
         for images in {str(id).rpartition("/")[0] for id in dataset.ids} - {""}:
             if out.resolve().is_relative_to(root / images):
@@ -124,7 +124,7 @@ class Common:
         return out
 
     def console(self, *, record: bool = False) -> Console:
-        """Where results are printed; silent under -q and --json. `record`: keep the text, too."""
+        """The console for results. It prints nothing with -q and --json. `record`: also keep the text."""
         from rich.console import Console
 
         return Console(quiet=self.quiet or self.as_json, highlight=False, soft_wrap=False, record=record)
@@ -229,7 +229,7 @@ def emit(content: Any, common: Common) -> None:
 
 
 def draw_report(run: AuditRun, out: Path, common: Common, **more: Any) -> Path:
-    """Write report.html with progress to see, and say what had to be left out of it; `more`: see `results.write_report`."""
+    """Write report.html with a progress bar, and print what it leaves out. `more`: see `results.write_report`."""
     from curator.commands._steps.results import write_report
 
     with progress_bars(common.quiet) as progress:

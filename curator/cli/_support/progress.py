@@ -1,4 +1,4 @@
-"""How far a command is, on stderr, where there is a terminal to see it."""
+"""The progress display of a command, on stderr, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from rich.progress import Progress, Task
 
 _SPEED_OVER_S = 600.0
-"""Seconds over which speed is measured: on a slow machine one batch may take minutes, and two are needed to tell."""
+"""Seconds over which speed is measured. It needs two batches, and on a slow machine one batch may take minutes."""
 _OF_IMAGES = ("reading ", "looking closely ", "copying", "putting together")
-"""Stages whose counts are images; those of the others are fits, audits and the like."""
+"""Stages that count images; other stages count fits, audits and the like."""
 
 
 def speed(stage: str, per_second: float | None) -> str:
-    """A rate in words; "" where nothing is known of it yet.
+    """A rate in words; "" if it is not known yet.
 
     >>> speed("reading train", 187.6), speed("forecasting", 2.34), speed("reading train", None)
     ('188 images/s', '2.3/s', '')
@@ -42,7 +42,7 @@ def progress_bars(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def shown_on(bars: Progress) -> Callable[[str, int, int], None]:
-    """What adds a bar for each stage and moves it. A stage of one step cannot be measured: its bar only shows that it lives."""
+    """Adds a bar for each stage and moves it. The bar of a stage with one step only shows that it is running."""
     tasks: dict[str, Any] = {}
 
     def show(stage: str, done: int, total: int) -> None:
@@ -77,7 +77,7 @@ def _bars(console: Console) -> Progress:
 
     text = TextColumn("{task.description}", markup=False)
     columns = text, BarColumn(bar_width=12), Counted(), Speed(), TimeElapsedColumn(), Remaining()
-    # Ten times a second would cost more than some stages do.
+    # Ten updates per second would cost more than some stages.
     bars = Progress(
         *columns, console=console, transient=True, refresh_per_second=4, speed_estimate_period=_SPEED_OVER_S
     )

@@ -1,4 +1,4 @@
-"""Decisions of a person, from the FiftyOne App or from a table, for `curator recommend` and `curator audit`."""
+"""A person's decisions, from the FiftyOne App or a table, for `curator recommend` and `curator audit`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def results(common: Common, dataset: Dataset) -> Path:
 
 
 def title(dataset: Dataset, name: str | None) -> str:
-    """What the FiftyOne data set of DATA is called."""
+    """The name of the FiftyOne data set of DATA."""
     return name or f"curator-{dataset.name}"
 
 
@@ -40,7 +40,7 @@ def need_database(*, has_table: bool) -> None:
 
 
 def of_pool(out: Path, name: str, *, from_app: bool, table: Path | None) -> tuple[Review | None, list[str]]:
-    """The decisions on recommended images that this run goes by, and notes; None where it was not asked to go by any.
+    """The decisions on recommended images that this run uses, and notes; None if it uses none.
 
     What was decided in a table before is kept in review.csv of the result folder `out`, asked for or not.
     """
@@ -61,7 +61,7 @@ def of_pool(out: Path, name: str, *, from_app: bool, table: Path | None) -> tupl
 
 
 def keep(out: Path, decisions: Review | None) -> None:
-    """Save the decisions of tables before their table is written anew."""
+    """Save the decisions in the tables before the tables are overwritten."""
     from curator.commands._steps import review
 
     review.keep(review.earlier(out).then(decisions) if decisions is not None else review.earlier(out), out)

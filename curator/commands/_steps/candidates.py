@@ -41,7 +41,7 @@ def candidates_of(
     if len(classes) < 2 and len(names) and blank.all():
         # Likeness to the one class was tried: among sample pictures off the grass 6 of the 20 likest are bunnies.
         raise DataError(
-            f"with one class, {classes[0]}, what the pool's images show cannot be predicted; give a labelled pool: "
+            f"the data has one class only, {classes[0]}, so the pool's labels cannot be predicted; give a labelled pool: "
             "class folders, or a table with the columns path and label."
         )
     again = repeats(pool, run, session) if len(names) else np.zeros(0, np.bool_)
@@ -57,7 +57,7 @@ def candidates_of(
             strangers = int((blank & ~again & (found.belongs < 0.5)).sum())
             if strangers:
                 notes.append(
-                    f"Images of the pool that look like no class of the data, which are left out: {strangers}."
+                    f"Images of the pool that are left out because they do not look like any class of the data: {strangers}."
                 )
         c = penalty(vectors, known, len(classes), session, targets[0].has[rows])
         biased = linear.Probe.fit(vectors, known, len(classes), c).probabilities(pool.embeddings.vectors)
@@ -115,18 +115,20 @@ def _notes(names: NDArray[np.str_], classes: Sequence[str], again: Mask) -> list
     notes = []
     if n_again:
         notes.append(
-            "1 image of the pool repeats one that is there already; it is not recommended."
+            "1 image of the pool repeats an image of the data or the pool; it is not recommended."
             if n_again == 1
-            else f"{n_again} images of the pool repeat one that is there already; they are not recommended."
+            else f"{n_again} images of the pool repeat an image of the data or the pool; they are not recommended."
         )
     notes += strange(names, classes, "pool")
     if n_blank and len(classes) < 2:
-        notes.append(f"Images of the pool without a label, which one class cannot predict and are left out: {n_blank}.")
+        notes.append(
+            f"Images of the pool that are left out, because they have no label and the data one class: {n_blank}."
+        )
     elif n_blank == len(names):
-        notes.append("The pool has no labels: those given here are predicted. Look at each image before you add it.")
+        notes.append("The pool has no labels, so curator predicted them. Check each image before you add it.")
     elif n_blank:
         notes.append(
-            f"Images of the pool without a label, for which it is predicted: {n_blank}. Look at each before you add it."
+            f"Images of the pool without a label, whose label is predicted: {n_blank}. Check each image before you add it."
         )
     return notes
 
@@ -138,13 +140,11 @@ def strange(names: NDArray[np.str_], classes: Sequence[str], where: str) -> list
         return []
     found = sorted(set(odd.tolist()), key=lambda name: (-int((odd == name).sum()), name))
     more = ", ..." if len(found) > 3 else ""
-    said = (
-        f"Images of the {where} of no class of the data ({', '.join(found[:3])}{more}), which are left out: {len(odd)}."
-    )
+    said = f"Images of the {where} that are left out, without a class of the data ({', '.join(found[:3])}{more}): {len(odd)}."
     for name in found:
         near = nearest(name, classes, cutoff=0.75)
         if near:
-            return [f"{said} Did you mean {near[0]} by {name}?"]
+            return [f"{said} Did you mean {near[0]} instead of {name}?"]
     return [said]
 
 

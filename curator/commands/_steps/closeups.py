@@ -75,8 +75,8 @@ def closeups(embedded: Embedded, session: Session) -> Floats | None:
 
     with ThreadPoolExecutor(session.jobs or None) as threads:
         for start in range(0, n, _BATCH):
-            session.progress(f"looking closely at {data.name}", start, n)
+            session.progress(f"embedding close-ups of {data.name}", start, n)
             rows = range(start, min(start + _BATCH, n))
             out[start : rows.stop] = session.encoder.encode(np.stack(list(threads.map(make, rows))))
-    session.progress(f"looking closely at {data.name}", n, n)
+    session.progress(f"embedding close-ups of {data.name}", n, n)
     return out

@@ -63,15 +63,19 @@ class Plan:
     @property
     def control(self) -> str:
         """What the edit is held against."""
-        return "the same in images of the other classes" if self.exchanges else "as large a change of something else"
+        return (
+            "the same edit in images of the other classes"
+            if self.exchanges
+            else "an equally large change of something else"
+        )
 
 
 def plan(column: Column, value: str) -> Plan | str:
     """The edit for an attribute's value, or why there is none."""
     if column.edit == "surroundings" and column.kind == "object":
-        return "it is a part of the object itself"
+        return "the attribute is part of the object itself"
     if column.edit not in _EDITS or (column.edit == "surroundings" and column.kind != "context"):
-        return "no edit of an image changes it"
+        return "curator has no edit that changes the attribute"
     return _EDITS[column.edit](value)
 
 
@@ -81,29 +85,31 @@ def _surroundings(value: str) -> Plan:
 
 def _grey(value: str) -> Plan:
     whose = "the other classes" if value == "yes" else "the images"
-    return Plan(f"taking the colour out of {whose}", _drained, plants=value == "yes")
+    return Plan(f"removing the colour from {whose}", _drained, plants=value == "yes")
 
 
 def _colourfulness(value: str) -> Plan:
-    return Plan("matching the colourfulness of the rest", _matched(_saturation, editing.saturate))
+    return Plan("matching the colourfulness of the other images", _matched(_saturation, editing.saturate))
 
 
 def _colour(value: str) -> Plan:
-    return Plan("moving the colours to those of the rest", _recoloured)
+    return Plan("shifting the colours to those of the other images", _recoloured)
 
 
 def _brightness(value: str) -> Plan:
-    return Plan("matching the brightness of the rest", _relit)
+    return Plan("matching the brightness of the other images", _relit)
 
 
 def _contrasts(value: str) -> Plan:
-    return Plan("matching the contrast of the rest", _matched(_contrast, editing.spread))
+    return Plan("matching the contrast of the other images", _matched(_contrast, editing.spread))
 
 
 def _blur(value: str) -> Plan:
     # Blur can be given, not taken away.
     less = is_below(value)
-    return Plan("blurring " + ("the other classes as much" if less else "to match the rest"), _blurred, plants=less)
+    return Plan(
+        "blurring " + ("the other classes equally" if less else "to match the other images"), _blurred, plants=less
+    )
 
 
 def _frame(value: str) -> Plan:

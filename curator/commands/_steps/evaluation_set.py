@@ -51,10 +51,12 @@ def read_test(test: object, run: AuditRun, session: Session) -> Given:
     names = np.array(embedded.dataset.label_names(), dtype=np.str_)
     labels = class_indices(names, run.dataset.classes)
     if (labels < 0).all():
-        raise DataError(f"the test set {test} has no image of a class of the data ({', '.join(run.dataset.classes)}).")
+        raise DataError(
+            f"no image of the test set {test} has a class of the data ({', '.join(run.dataset.classes)}); correct its labels."
+        )
     notes = strange(names, run.dataset.classes, "test set")
     if (names == "").any():
-        notes.append(f"Test images without a label, which are left out: {int((names == '').sum())}.")
+        notes.append(f"Test images that are left out because they have no label: {int((names == '').sum())}.")
     return Given(embedded, labels, session.measures(embedded, as_embedded(run)), tuple(notes))
 
 
@@ -78,7 +80,7 @@ def examine(run: AuditRun, finding: Finding, given: Given | None, session: Sessi
         notes = [f"The test set is the {split} split of the data ({len(rows)} images)."]
         n_leaked = int((leaked & (data.splits == split)).sum())
         if n_leaked:
-            notes.append(f"Test images that repeat a training image, which are left out: {n_leaked}.")
+            notes.append(f"Test images that are left out because they repeat a training image: {n_leaked}.")
     else:
         rows, notes = _hold_out(run, finding, has, labelled & known, session)
         is_train = labelled.copy()
@@ -96,7 +98,7 @@ def _given(
     rows = np.flatnonzero((given.labels >= 0) & known & ~repeated)
     notes = list(given.notes)
     if repeated.any():
-        notes.append(f"Test images that repeat a training image, which are left out: {int(repeated.sum())}.")
+        notes.append(f"Test images that are left out because they repeat a training image: {int(repeated.sum())}.")
     groups, small = _groups(given.labels[rows], has[rows], run, finding, session)
     return Exam(given.embedded.take(rows), given.labels[rows], groups, train), [*notes, *small]
 
@@ -113,9 +115,9 @@ def _groups(labels: Ints, has: Mask, run: AuditRun, finding: Finding, session: S
             if n < smallest and name == finding.class_name and not value:
                 raise DataError(
                     f"the test set has {n} {name} image{'s' if n != 1 else ''} without "
-                    f"{finding.attribute}={finding.value}; {smallest} are needed: give a larger --test."
+                    f"{finding.attribute}={finding.value}; {smallest} are needed; give a larger --test."
                 )
-    notes = [f"Groups of fewer than {smallest} test images, which are not examined: {'; '.join(small)}."]
+    notes = [f"Groups that are not tested because they have fewer than {smallest} test images: {'; '.join(small)}."]
     return Groups.of(labels, has, len(classes), smallest), notes if small else []
 
 
@@ -138,7 +140,7 @@ def _hold_out(
     if own < least:
         raise DataError(
             f"the data has {own} {finding.class_name} image{'s' if own != 1 else ''} without "
-            f"{finding.attribute}={finding.value}; {least} are needed to train on some and examine others: "
+            f"{finding.attribute}={finding.value}; {least} are needed to train on some and test on others; "
             "give a labelled --test."
         )
     sharing = np.flatnonzero(sizes >= least)
@@ -151,7 +153,7 @@ def _hold_out(
         if (group[piece] >= 0).all() and (need <= room).all():
             room -= need
             rows += piece
-    note = f"Without --test, {len(rows)} images are held out, {k} of every class with and without the value where it can be."
+    note = f"Without --test, {len(rows)} images are held out: {k} of every class x value group that is large enough."
     return np.array(sorted(rows), np.intp), [note]
 
 

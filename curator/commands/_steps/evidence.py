@@ -57,7 +57,7 @@ def gather(
     # Once for all findings.
     around = conflicting_images.seen(part.embedded, embedded) if audit.findings else embedded.embeddings.vectors
     for i, finding in enumerate(audit.findings):
-        session.progress("looking at findings", i, len(audit.findings))
+        session.progress("testing findings", i, len(audit.findings))
         if not _is_measured(finding, table):
             found.append(finding)  # a cut that only the pool's numbers have
             continue
@@ -66,7 +66,7 @@ def gather(
         if finding.id in to_edit and finding.effect is not None:
             finding = _with_edits(finding, part, session)
         found.append(detection.judged(finding, settings))
-    session.progress("looking at findings", len(found), len(found))
+    session.progress("testing findings", len(found), len(found))
     if audit.verdict != "too few images to tell":
         found.sort(key=detection.worst_first)
     if audit.verdict == "shortcuts found" and not detection.any_counts(found, settings):

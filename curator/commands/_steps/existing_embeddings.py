@@ -28,7 +28,7 @@ def with_given(embedded: Embedded, data: Data) -> tuple[Embedded, list[str]]:
     if not isinstance(data, str) or not data.lower().startswith("fiftyone:"):
         return embedded, []
     if embedded.embeddings.vectors.size > MOST:
-        return embedded, ["Embeddings that FiftyOne has are not used: they are too many to be looked at."]
+        return embedded, ["FiftyOne's embeddings are not used: there are too many to check."]
     from curator.readers import fiftyone  # FiftyOne takes seconds to load
 
     name = str(data).partition(":")[2].strip()
@@ -39,7 +39,7 @@ def with_given(embedded: Embedded, data: Data) -> tuple[Embedded, list[str]]:
         found = {paths[path]: vector for path, vector in by_path.items() if path in paths}
         lengths = {len(vector) for vector in found.values()}
         if lengths and lengths != {own.shape[1]}:
-            what = f"its vectors have {min(lengths)} numbers, those of {encoder} {own.shape[1]}"
+            what = f"its vectors have {min(lengths)} numbers, but those of {encoder} have {own.shape[1]}"
             notes.append(f"FiftyOne's field {field!r} is not used: {what}.")
         if lengths != {own.shape[1]}:
             continue
@@ -47,10 +47,10 @@ def with_given(embedded: Embedded, data: Data) -> tuple[Embedded, list[str]]:
         theirs = unit(np.stack([found[k] for k in rows.tolist()]))
         agrees = (theirs * own[rows]).sum(1) >= AGREES
         vectors[rows[agrees]] = theirs[agrees]
-        others = f"; of {int((~agrees).sum())} it says something else" if not agrees.all() else ""
+        others = f"; for {int((~agrees).sum())} images they are not the encoder's" if not agrees.all() else ""
         notes.append(
             f"Embeddings of FiftyOne's field {field!r} are used for {int(agrees.sum())} of {len(own)} images{others}."
             if agrees.any()
-            else f"FiftyOne's field {field!r} is not used: it is of another encoder than {encoder}."
+            else f"FiftyOne's field {field!r} is not used: its vectors are not those of {encoder}."
         )
     return replace(embedded, embeddings=replace(embedded.embeddings, vectors=vectors)), notes

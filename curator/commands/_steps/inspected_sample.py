@@ -98,8 +98,8 @@ def for_app(run: AuditRun) -> AuditRun:
     taken[rest[np.argsort(turn, kind="stable")[: max(0, most - n_flagged)]]] = True
     rows = np.flatnonzero(taken)
     note = (
-        f"The App shows {len(rows):,} of {len(data):,} images: all {n_flagged:,} that are flagged (examples, duplicates, "
-        "doubtful labels), and a sample of the others, the same part of every class."
+        f"The App shows {len(rows):,} of {len(data):,} images: all {n_flagged:,} flagged images (examples, duplicates, "
+        "doubtful labels) and a sample of the others, with the same fraction of every class."
     )
     return replace(
         run,

@@ -67,7 +67,7 @@ def by_editing(
         return replace(so_far, edit=chosen)
     if chosen.exchanges and embedded.patches is None:
         # With a square for an object, the seam around it costs as much as the surroundings do.
-        return replace(so_far, edit="nothing tells the object from its surroundings here")
+        return replace(so_far, edit="this encoder cannot separate the object from its surroundings")
     sample = _sample(finding, chosen, embedded, labels, has, known & (cross.fold >= 0), session, n_most)
     if isinstance(sample, str):
         return replace(so_far, edit=sample)
@@ -108,7 +108,7 @@ def _sample(
     others = (labels >= 0) & ~inside
     with_, without = np.flatnonzero(inside & has & usable), np.flatnonzero(others & ~has & usable)
     if min(len(with_), len(without)) < 2 * FEWEST:
-        return f"fewer than {2 * FEWEST} images of the class with it, or of the others without it"
+        return f"fewer than {2 * FEWEST} images of the class have the value, or fewer of the others lack it"
     edited, away = (without, with_) if chosen.plants else (with_, without)
     same = control = with_[:0]
     quality = _quality(embedded, edited, away) if chosen.needs_quality else 0
@@ -143,7 +143,7 @@ def _quality(embedded: Embedded, here: NDArray[np.intp], there: NDArray[np.intp]
     values = embedded.facts["jpeg_quality"].to_numpy(float)
     usual = [float(np.nanmedian(values[m])) if np.isfinite(values[m]).any() else np.nan for m in (here, there)]
     if not np.isfinite(usual).all():
-        return "files that are not JPEG have no quality to change"
+        return "only JPEG files have a quality to change"
     if usual[1] >= usual[0]:
         return "the files do not differ in JPEG quality"
     return int(usual[1])

@@ -35,8 +35,8 @@ def refuse_synthetic(dataset: Dataset, what: str) -> None:
     found = is_synthetic(dataset.ids, dataset.metadata)
     if found.any():
         raise InputError(
-            f"{int(found.sum())} images of {what} are synthetic (the first: {dataset.ids[int(found.argmax())]}), and nobody "
-            "would tell them from photographs any more; take them out, and give their manifest.csv with --plan or --synthetic."
+            f"{int(found.sum())} images of {what} are synthetic (the first: {dataset.ids[int(found.argmax())]}); only "
+            "photographs are allowed here; remove them, and give their manifest.csv with --plan or --synthetic."
         )
 
 
@@ -52,12 +52,12 @@ def joined(dataset: Dataset, plans: Sequence[Path]) -> Joined:
     if not plans:
         return Joined(dataset, {}, (dataset.root,), ())
     if "://" in dataset.root:
-        raise InputError(f"a plan adds local files, and {dataset.root} is remote; copy the images here first.")
+        raise InputError(f"{dataset.root} is remote; a plan needs local files; copy the images here first.")
     rows = [row for plan in plans for row in _rows(plan)]
     add = [row for row in rows if row.get("action", "add") != "drop" and row.get("decision", "") != REJECT]
     for row in add:
         if not os.path.isfile(row["path"]):
-            raise InputError(f"the plan names {row['path']}, which is not there; make the plan again.")
+            raise InputError(f"the plan names {row['path']}, which does not exist; make the plan again.")
     root = os.path.commonpath([os.path.abspath(dataset.root), *(os.path.dirname(row["path"]) for row in add)])
     way = Path(os.path.abspath(dataset.root)).relative_to(root).as_posix()
     prefix = "" if way == "." else f"{way}/"
@@ -92,11 +92,11 @@ def joined(dataset: Dataset, plans: Sequence[Path]) -> Joined:
     )
     order = np.argsort(both.ids, kind="stable")
     said = (
-        (n_predicted, "Images of the plan whose label is predicted and not confirmed: {n}. Look at them."),
-        (n_again, "Images of the plan that the data have already, which are not added again: {n}."),
+        (n_predicted, "Images of the plan whose label is predicted and not confirmed: {n}. Check these images."),
+        (n_again, "Images of the plan that are not added because the data already has them: {n}."),
         (
             n_odd,
-            f"Images of the plan of no class of the data ({', '.join(dataset.classes)}), which are left out: {{n}}.",
+            f"Images of the plan that are left out, without a class of the data ({', '.join(dataset.classes)}): {{n}}.",
         ),
         (int((~keep).sum()), "Images of the data that the plan leaves out: {n}."),
     )
@@ -112,9 +112,7 @@ def _rows(plan: Path) -> list[dict[str, str]]:
             rows = [{**row, "path": row["path"]} for row in content["images"]]
             rows = [{k: str(v) for k, v in row.items()} for row in rows]
             if content.get("removals"):
-                raise InputError(
-                    f"{plan} leaves images out, and does not say where they lie; give the recommendation.csv."
-                )
+                raise InputError(f"{plan} leaves images out but has no paths for them; give the recommendation.csv.")
         else:
             rows = read_rows(plan)[1]
         return [

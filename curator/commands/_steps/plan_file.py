@@ -48,7 +48,7 @@ def read_plan(plan: Path, pool: Embedded) -> Wanted:
         )
     if any(row.get("action") == "drop" for row in rows):
         raise InputError(
-            f"{plan} leaves images of the data out, and validate proves what is added; make the plan with --mode add."
+            f"{plan} leaves out images of the data; validate only tests added images; make the plan with --mode add."
         )
     by_path = {os.path.realpath(pool.dataset.path(i)): i for i in range(len(pool.dataset))}
     lines = []

@@ -111,14 +111,14 @@ def _with_earlier(shown: Shown, run: AuditRun, out: Path) -> tuple[Shown, str]:
     proof = beside(out, PROOF, ValidationDocument)
     for one in (plan, proof):
         if one is not None and (one.fingerprint, one.encoder_fingerprint) != (run.fingerprint, run.encoder.fingerprint):
-            why = "of other data" if one.fingerprint != run.fingerprint else "by another encoder"
-            said = f"The plan or proof in report.html was {why} and is left out; run recommend and validate again."
+            why = "from other data" if one.fingerprint != run.fingerprint else "with another encoder"
+            said = f"report.html leaves out an earlier plan or validation made {why}; run recommend and validate again."
             return shown, said
     if proof is not None and proof.beside == digest_beside(out):
         known = plan if proof.recommendation is None else proof.recommendation
         made = shown.recommendation or (None if known is None else recommendation_of(known))
         return Shown(made, probe_of(proof), shown.pictures or _pictures_of(known)), ""
-    said = "The proof in report.html was of an earlier plan and is left out; run validate again." if proof else ""
+    said = "report.html leaves out a validation of an earlier plan; run validate again." if proof else ""
     if plan is not None:
         shown = Shown(recommendation_of(plan), None, _pictures_of(plan))
     return shown, said

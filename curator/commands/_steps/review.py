@@ -56,7 +56,7 @@ def read_review(path: str | Path) -> Review:
         elif word:
             raise InputError(
                 f"{path}, line {k}: the decision {record['decision']!r} is neither {' nor '.join(DECISIONS)}; "
-                "mend it, or leave it empty."
+                "correct it or leave it empty."
             )
     return Review({p: label for p, label in accepted.items() if p not in rejected}, frozenset(rejected), str(path))
 
@@ -122,7 +122,7 @@ def decided(candidates: Pool, pool: Dataset, classes: Sequence[str], review: Rev
     n_odd = int((labels < 0).sum())
     if n_odd:
         notes.append(
-            f"Accepted images whose label is no class of the data ({', '.join(classes)}), which are left out: {n_odd}."
+            f"Accepted images that are left out because their label is not a class of the data ({', '.join(classes)}): {n_odd}."
         )
     strangers = len(accepted) + len(review.rejected) - len(rows) - len(gone)
     if strangers:

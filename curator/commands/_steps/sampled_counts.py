@@ -109,14 +109,14 @@ def count(drawn: Drawn, table: Indicators, session: Session) -> tuple[Table, Who
         else f"{about:,} of {n:,} images{', those of the train split' * ('train' in data.splits)}"
     )
     notes = [
-        f"Shares, effects and tests are of {of}. {len(drawn.sample.dataset):,} of them, drawn by the seed {session.seed}, say "
-        "which values there are and how these go together, and give random halves, reliance and examples; duplicates and "
-        "doubtful labels were looked for among them."
+        f"Shares, effects and tests use {of}. A random sample of {len(drawn.sample.dataset):,} (seed {session.seed}) was "
+        "used to find attribute values and related findings, and for random halves, reliance, examples, duplicates and "
+        "doubtful labels."
     ]
     if whole.leaks:
         some = "; ".join(" = ".join(leak.ids[:2]) for leak in whole.leaks[:3])
         notes.append(
-            f"Files that are the same in two splits, among all {n:,} images: {len(whole.leaks):,} ({some}); audit.json has all."
+            f"Identical files in two splits, among all {n:,} images: {len(whole.leaks):,} ({some}); audit.json lists all."
         )
     return everywhere, whole, notes
 

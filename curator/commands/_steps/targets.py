@@ -27,11 +27,11 @@ def to_undo(run: AuditRun, attribute: str | None) -> list[Finding]:
     found = [f for f in run.audit.findings if f.severity != "low" and f.effect is not None and not f.intended]
     if not found:
         raise DataError(
-            f"nothing to undo: the audit says {run.audit.verdict!r}; name a shortcut to plan for it all the same, "
+            f"the audit found no shortcut to act on ({run.audit.verdict}); to plan anyway, name a shortcut, "
             f"such as --attribute {shlex.quote(run.audit.findings[0].id)}."
             if run.audit.findings
-            else f"nothing to undo: the audit says {run.audit.verdict!r}; "
-            "name a shortcut with --attribute CLASS:ATTRIBUTE=VALUE to plan for it all the same."
+            else f"the audit found no shortcut to act on ({run.audit.verdict}); "
+            "to plan anyway, name a shortcut with --attribute CLASS:ATTRIBUTE=VALUE."
         )
     return found
 
@@ -119,7 +119,7 @@ def distinct(
             kept.append(finding)
             targets.append(this)
         else:
-            notes.append(f"{finding.id} goes with {lead.id}: the images that break the one are planned for once.")
+            notes.append(f"{finding.id} goes with {lead.id}: the same images break both, so they are planned once.")
     return kept, targets, notes
 
 

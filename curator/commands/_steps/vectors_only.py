@@ -41,8 +41,8 @@ def read(dataset: Dataset, session: Session) -> tuple[Embedded, Session]:
     data = clip_retrieval.skipped(dataset, usable)
     if not len(data) or len(data.skipped) > session.max_skipped * len(dataset):
         raise DataError(
-            f"{len(data.skipped)} of {len(dataset)} embeddings are not finite, or 0; at most {session.max_skipped:.0%} are "
-            "allowed, make them again or raise --max-skipped."
+            f"{len(data.skipped)} of {len(dataset)} embeddings are zero or not finite; at most {session.max_skipped:.0%} are "
+            "allowed; compute them again or raise --max-skipped."
         )
     encoder = _maker(dataset.root, vectors.shape[1], session)
     index = pd.Index(data.ids, name="id")
@@ -54,7 +54,7 @@ def read(dataset: Dataset, session: Session) -> tuple[Embedded, Session]:
     if not dataset.classes:
         notes = (
             *notes,
-            "The metadata have no column of labels, so all images are one class; name it by --label-column.",
+            "The metadata has no label column, so all images are one class; name the column with --label-column.",
         )
     said = replace(session, encoder=encoder, notes=(*notes, given.NOTE) if encoder is session.encoder else notes)
     return Embedded(data, embeddings, pd.DataFrame(index=index), facts, 0, 0.0), said
@@ -65,8 +65,8 @@ def _maker(root: str, dim: int, session: Session) -> Encoder:
     if info.dim != dim or not info.text or info.kind != "open_clip":
         if session.named and info.text and info.dim != dim:
             raise InputError(
-                f"the embeddings have {dim} numbers, and {info.name} makes {info.dim}; name the model that made them by "
-                "--model, or leave it out."
+                f"the embeddings have {dim} numbers, but {info.name} makes {info.dim}; the model that made them is needed; "
+                "name it with --model, or leave --model out."
             )
         return given.Given(dim)
     said, theirs = clip_retrieval.captions(root, _ASKED)
@@ -76,8 +76,8 @@ def _maker(root: str, dim: int, session: Session) -> Encoder:
             return session.encoder
         if session.named:
             raise InputError(
-                f"{info.name} reads the folder's captions otherwise than its text_emb has them (cosine "
-                f"{float(np.median(agrees)):.2f}); name the model that made them by --model, or leave it out."
+                f"{info.name} does not give the text embeddings of the folder (cosine {float(np.median(agrees)):.2f}); the "
+                "model that made them is needed; name it with --model, or leave --model out."
             )
         return given.Given(dim)
     return session.encoder if session.named else given.Given(dim)

@@ -1,7 +1,7 @@
 """`audit.junit.xml`: the audit as test cases, for the test report that every CI system shows.
 
-One suite per question. A shortcut that meets --fail-on is a failure, one that is accepted or below that level is
-skipped, as is what describes the object itself, and a class without any is a pass. Without --fail-on the level is medium.
+One suite per question. A shortcut that meets --fail-on is a failure. A finding that is accepted, below that level or about
+the object itself is skipped. A class without a shortcut passes. Without --fail-on the level is medium.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ from curator.types.documents import AuditDocument
 
 NAME = "audit.junit.xml"
 MOST_LINES = 50
-"""Images and labels named in one test case; audit.json has all."""
+"""Maximum number of images and labels in one test case; audit.json has all."""
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def audit_junit(audit: AuditDocument, level: str | None = None, before: AuditDocument | None = None) -> str:
     """The XML text for an audit; the same text for the same audit, level and baseline.
 
-    `level` is what --fail-on says, `before` the baseline. There is a failure if, and only if, the command
-    would end with 3 at that level. Names can neither leave their place nor move a terminal: what XML cannot hold, and
-    what is not seen, is spelled out.
+    `level` is the value of --fail-on, `before` the baseline. There is a failure exactly if the command exits with code 3 at
+    that level. Characters that XML cannot hold and invisible characters are spelled out, so that no name can change the file.
     """
     level = level or gate.DEFAULT
     root = Xml.Element("testsuites", name="curator audit")
@@ -58,7 +57,7 @@ def _shortcuts(root: Xml.Element, audit: AuditDocument, level: str, before: Audi
         elif finding.intended:
             _add(case, "skipped", f"accepted: {finding.intended}", [said, *_about(finding)])
         else:
-            why = "in the baseline" if finding.id in known else "below the level that fails"
+            why = "in the baseline" if finding.id in known else "below the level of --fail-on"
             _add(case, "skipped", f"{why}: {said}", _about(finding))
     found = {f.class_name for f in audit.findings if gate.is_shortcut(f.kind, audit.counts_objects)}
     for name in audit.dataset.classes:
@@ -75,11 +74,16 @@ def _leaks(root: Xml.Element, audit: AuditDocument, level: str, before: AuditDoc
     leaks = audit.duplicates.leaks
     failing = gate.failing_leaks(audit, level, before)
     if failing:
-        what = wording.count(len(failing), "image lies", "images lie")
+        what = wording.count(len(failing), "image is", "images are")
         _add(case, "failure", f"{what} in more than one split", [_leak(leak) for leak in failing], kind="leak")
     elif leaks:
-        what = wording.count(len(leaks), "image lies", "images lie")
-        _add(case, "skipped", f"not asked to fail: {what} in more than one split", [_leak(leak) for leak in leaks])
+        what = wording.count(len(leaks), "image is", "images are")
+        _add(
+            case,
+            "skipped",
+            f"--fail-on does not include leaks: {what} in more than one split",
+            [_leak(leak) for leak in leaks],
+        )
 
 
 def _leak(leak: Leak) -> str:
@@ -87,13 +91,13 @@ def _leak(leak: Leak) -> str:
 
 
 def _labels(root: Xml.Element, audit: AuditDocument) -> None:
-    # A doubtful label is for a person to judge: it never fails a build.
+    # A person has to judge a doubtful label, so it never fails a build.
     suite = Xml.SubElement(root, "testsuite", name="curator.labels")
     case = _case(suite, "labels", "no doubtful label")
     errors = audit.label_errors
     if errors:
         lines = [f"{e.id}: {e.given} or {e.suggested}? ({e.score:.2f})" for e in errors]
-        _add(case, "skipped", f"to be looked at: {wording.count(len(errors), 'doubtful label')}", lines)
+        _add(case, "skipped", f"to be checked: {wording.count(len(errors), 'doubtful label')}", lines)
 
 
 def _about(finding: Finding) -> list[str]:
@@ -102,7 +106,7 @@ def _about(finding: Finding) -> list[str]:
 
 
 def _case(suite: Xml.Element, classname: str, name: str) -> Xml.Element:
-    # A dot would make a package of what stands before it.
+    # Readers of JUnit files take the text before a dot as a package.
     group, _, rest = classname.partition(".")
     place = f"curator.{group}" + (f".{rest.replace('.', '_')}" if rest else "")
     return Xml.SubElement(suite, "testcase", classname=_legal(place), name=_legal(name))
@@ -117,5 +121,5 @@ def _add(case: Xml.Element, tag: str, message: str, lines: Sequence[str] = (), k
 
 
 def _legal(text: str) -> str:
-    """The text as one line that XML 1.0 can hold; escaping < and & is left to the writer."""
+    """The text as one line that XML 1.0 can hold; the XML writer escapes < and &."""
     return _NO_XML.sub(lambda m: f"\\u{ord(m[0]):04x}", wording.visible(text))

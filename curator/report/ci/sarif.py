@@ -24,7 +24,7 @@ _LEVELS = {"high": "error", "medium": "warning", "low": "note"}
 _RULES = {
     "leak": (
         "The same image in two splits",
-        "Duplicates that lie in more than one split: the test set repeats what the training set shows.",
+        "Duplicates in more than one split: the test set repeats images of the training set.",
     ),
     "label": ("Doubtful label", "A probe that was not trained on the image assigns it to another class."),
 }
@@ -33,8 +33,8 @@ _RULES = {
 def audit_sarif(audit: AuditDocument, before: AuditDocument | None = None) -> dict[str, Any]:
     """The SARIF log for an audit; `before`, the baseline, adds what is new in it.
 
-    One result per finding, leak and doubtful label. A finding lies at the first image that breaks the rule, or where
-    none does at the first that follows it; the others are related. What is intended is suppressed, with its reason.
+    One result per finding, leak and doubtful label. The location of a finding is the first image that breaks the rule, or
+    else the first that follows it; the others are related locations. Accepted findings are suppressed, with the reason.
     """
     raw = _results(audit)
     ids = sorted({result["ruleId"] for result in raw})
@@ -99,7 +99,7 @@ def _finding(f: Finding, counts_objects: bool) -> dict[str, Any]:
 
 def _leak(leak: Leak) -> dict[str, Any]:
     ids, splits = leak.ids, ", ".join(leak.splits)
-    text = f"The same image lies in {splits}: {wording.count(len(ids), 'copy', 'copies')}."
+    text = f"The same image is in {splits}: {wording.count(len(ids), 'copy', 'copies')}."
     return _result("leak", "warning", text, "\n".join(["leak", *ids]), [(id, "the same image") for id in ids])
 
 
@@ -127,10 +127,10 @@ def _result(
         "message": {"text": _said(text)},
         "locations": located[:1],
         "relatedLocations": [{**place, "id": k} for k, place in enumerate(located[1:], start=1)],
-        # By what was found, not where: the images that break a rule change while the rule stays. The second name is
-        # the one code hosts look at.
+        # The fingerprint is of the finding, not of its location, because the images that break a rule may change. Code
+        # hosts read the second name.
         "partialFingerprints": {"curatorId/v1": digest, "primaryLocationLineHash": digest[:32]},
-        # On every result, for an absent list says that nobody knows (3.27.23).
+        # Every result has the list, because an absent list means "unknown" (3.27.23).
         "suppressions": list(suppressions),
     }
     return out | ({"properties": dict(properties)} if properties else {})
@@ -138,7 +138,7 @@ def _result(
 
 def _location(id: str, why: str) -> dict[str, Any]:
     uri = quote(_bytes(id), safe="/")
-    # An id that is a path of its own does not lie under DATA.
+    # An id that is an absolute path is not below DATA.
     artifact = {"uri": f"file://{uri}"} if id.startswith("/") else {"uri": uri, "uriBaseId": _BASE}
     return {"physicalLocation": {"artifactLocation": artifact}, "message": {"text": _said(why)}}
 
@@ -147,11 +147,11 @@ def _rule(id: str) -> dict[str, Any]:
     what, _, family = id.partition("/")
     shortcut = (
         f"Shortcut: {family}",
-        f"A value of {family} tells the class without being what the class is. A network may learn it instead.",
+        f"A value of {family} predicts the class but is not part of it. A network may learn it instead of the class.",
     )
     looks = (
         f"Looks of the object: {family}",
-        f"A value of {family} lies on the object: what the class is, no shortcut.",
+        f"A value of {family} lies on the object. It is part of the class, not a shortcut.",
     )
     short, full = _RULES.get(id, looks if what == "object" else shortcut)
     return {
@@ -163,7 +163,7 @@ def _rule(id: str) -> dict[str, Any]:
 
 
 def _earlier(before: AuditDocument) -> dict[str, tuple[str, str]]:
-    """Level and text of what the baseline had, by fingerprint."""
+    """Level and text of the baseline's results, by fingerprint."""
     return {r["partialFingerprints"]["curatorId/v1"]: (r["level"], r["message"]["text"]) for r in _results(before)}
 
 
@@ -179,7 +179,7 @@ def _family(attribute: str) -> str:
 
 
 def _said(text: str) -> str:
-    """Text for a message: nothing unseen in it, and no part of a name read as a link or a placeholder (3.11.5, 3.11.6)."""
+    """Text for a message, without invisible characters, links or placeholders that a name could form (3.11.5, 3.11.6)."""
     return wording.visible(text).replace("](", "] (").replace("{", "{{").replace("}", "}}")
 
 
@@ -190,7 +190,7 @@ def _folder_uri(root: str) -> str:
 
 
 def _bytes(name: str) -> bytes:
-    """A file's name as the bytes it has on disk; a surrogate that no file name holds is spelled out."""
+    """A file's name as its bytes on disk. A surrogate that cannot be in a file name is spelled out."""
     try:
         return name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""The curve of the proof as lines to draw: worst-group accuracy and reliance after each batch, beside as many random images."""
+"""The curves of a validation as lines to draw: worst-group accuracy and reliance after each batch, recommended and random."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ HEIGHT = 180
 """Pixels from the bottom line to the top line."""
 TOP = 10
 LEFT, SPAN = 11, 87
-"""Per cent of the width where the first point stands, right of the labels, and from there to the last."""
+"""Position of the first point, right of the labels, and distance from it to the last point, in per cent of the width."""
 _STEP = 0.25
 _ASIDE = 0.7
-"""Per cent of the width by which the random line's marks stand to the right, so that whiskers do not cover each other."""
+"""Offset of the random line's marks to the right, in per cent of the width, so that whiskers do not cover each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One diagram: what it shows, in words for who cannot see it, its ticks (pixel, label) and its lines.
+    """One diagram: its title, a description for screen readers, its ticks (pixel, label) and its lines.
 
-    `goal` (pixel, label) is a line across to be reached. `bottom` is the lowest pixel of the field.
+    `goal` (pixel, label) is a horizontal line at the target. `bottom` is the lowest pixel of the plot.
     """
 
     title: str
@@ -56,12 +56,12 @@ class Panel:
 
 
 def panels(probe: ProbeReport) -> list[Panel]:
-    """Worst-group accuracy, and reliance where the test set can show it; nothing for a curve of a single point."""
+    """Worst-group accuracy, and reliance if the test set can show it. Empty for a curve of a single point."""
     if len(probe.curve) < 2:
         return []
     out = [_panel("Accuracy of the worst group", probe.curve, lambda p: (p.worst_group, p.ci), wording.percent)]
     if all(isfinite(p.reliance) for p in probe.curve):
-        title = "Reliance: accuracy where the shortcut holds less where it does not"
+        title = "Reliance: accuracy where the shortcut holds minus where it does not"
         out.append(_panel(title, probe.curve, lambda p: (p.reliance, p.reliance_ci), wording.points))
     return out
 
@@ -86,7 +86,7 @@ def _panel(
         for p in points:
             value, ci = read(p)
             low, high = ci or (value, value)
-            # The first point is both arms': nothing is added yet.
+            # Both arms share the first point, where nothing is added yet.
             aside = _ASIDE if name == "random" and p.n_added else 0
             marks.append(Mark(round(SPAN * p.n_added / most + LEFT + aside, 2), y(value), y(low), y(high)))
         lines.append(Line(name, name == "recommended", tuple(marks)))

@@ -1,4 +1,4 @@
-"""A forecast as the report shows it: the answer, the curve measured and expected, and what each class and pair needs."""
+"""A forecast as the report shows it: the answer, the measured and the expected curve, and what each class and pair needs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from curator.types.forecast import ClassForecast, Forecast, PairForecast
 
 _STEP = 0.1
 _LARGEST = 1e12
-"""No accuracy and no count of images is above it; a hundred times a number just below infinity is none."""
+"""An upper bound for every accuracy and image count. It keeps 100 times a value finite."""
 _MOST_TICKS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A class or a pair: its accuracy now with its interval, and the images of every class it needs, in words."""
+    """A class or a pair: its accuracy now with its interval, and how many images of every class it needs, in words."""
 
     name: str
     accuracy: str
@@ -27,7 +27,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What the section holds. `n_more` classes and pairs were left out."""
+    """The content of the section. `n_more_classes` and `n_more_pairs` count the rows that are left out."""
 
     forecast: Forecast
     headline: str
@@ -39,7 +39,7 @@ class Outlook:
 
 
 def outlook(forecast: Forecast) -> Outlook:
-    """The section for a forecast; the classes and pairs that need most come first."""
+    """The section for a forecast; the least accurate classes and the first pairs of the forecast are listed."""
     there = forecast.now.n_per_class
     worst = sorted(forecast.per_class, key=lambda c: c.accuracy)
     pairs = forecast.confusable_pairs
@@ -59,7 +59,7 @@ def _row(name: str, of: ClassForecast | PairForecast, there: int) -> Row:
 
 
 def _panel(f: Forecast) -> Panel:
-    """Accuracy over images of every class, each doubling as wide as the one before."""
+    """Accuracy by images of every class, on a logarithmic axis."""
     arms = {"measured": f.curve, "expected": (f.now, *f.expected)}
     points = [p for arm in arms.values() for p in arm]
     lowest = min([f.target, *(p.ci[0] for p in points)])

@@ -1,4 +1,4 @@
-"""The embedding map: a few hundred images laid out by what the encoder sees, near each other where it sees them as alike."""
+"""The embedding map: a few hundred images in two dimensions. Images that the encoder sees as similar are near each other."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from curator.shortcuts import indicators
 from curator.types import AuditRun, Finding, Floats
 
 SHAPES = 7
-"""Classes with a colour and a shape of their own, the largest ones; of more classes the last stands for all the others."""
+"""The largest classes have a colour and a shape of their own. With more classes, the last one represents all the others."""
 NO_CLASS = SHAPES
 MOST_MARKS = 12
-"""Findings that the map can be marked by."""
+"""Maximum number of findings that the map can mark."""
 _EDGE = 3.0
 """Per cent of the width and height kept free on each side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """An image on the map: `x` and `y` in per cent, `kind` its class's place in the legend, `ref` its picture's element id.
+    """An image on the map: `x` and `y` in per cent, `kind` its class's place in the legend, `ref` the embedded element's id.
 
-    `has` has a character for each finding the map can be marked by: 1 has the value, 0 has not, - is not of its class.
+    `has` has one character for each finding that the map can mark: 1 has the value, 0 does not, - is of another class.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """`kinds` are the legend: number, name, and how many of it are shown. `marks` are the findings it can be marked by.
+    """`kinds` are the legend: number, name, and how many of it are shown. `marks` are the findings that it can mark.
 
     `share` is the fraction of the variance of the images shown that the two axes keep.
     """
@@ -62,9 +62,9 @@ def embedding_map(
     smaller: Thumbnails | None,
     limit: int,
 ) -> Map | None:
-    """The map of at most `limit` images: the pictures of the findings, then of every class alike; None of fewer than three.
+    """The map of at most `limit` images: those of the findings, then equally many of every class. None for fewer than three.
 
-    Error: two axes of hundreds: images apart here are apart, images that touch may differ in what is not drawn.
+    Error: the map shows two of hundreds of axes. Images far apart on it do differ; images that touch may differ on the rest.
     Source: Pearson (1901), the first two principal components.
     """
     marks = [
@@ -109,7 +109,7 @@ def _marked(run: AuditRun, marks: Sequence[Finding], rows: NDArray[np.intp]) -> 
 
 
 def chosen(run: AuditRun, findings: Sequence[Finding], limit: int) -> NDArray[np.intp]:
-    """Rows for the map, in their order: up to half of them pictures that findings show, the rest evenly from every class."""
+    """Rows for the map, in order: up to half of them are images of findings, the rest are drawn evenly from every class."""
     wanted = {i for f in findings[:MOST_MARKS] for i in (*f.counterexample_ids[:12], *f.example_ids[:4])}
     ids = run.dataset.ids
     if len(ids) <= limit:
@@ -138,15 +138,15 @@ def positions(vectors: Floats) -> tuple[NDArray[np.float64], float]:
     [[97.0, 73.5], [50.0, 73.5], [3.0, 73.5], [50.0, 26.5]]
     """
     centred = np.asarray(vectors, np.float64) - np.mean(vectors, axis=0, dtype=np.float64)
-    # Hundreds of images in thousands of dimensions: their products are the smaller matrix.
+    # With hundreds of images in thousands of dimensions, the matrix of products between images is the smaller one.
     values, axes = np.linalg.eigh(centred @ centred.T)
     values = np.maximum(values[::-1], 0)
     at = axes[:, ::-1][:, :2] * np.sqrt(values[:2])
     at = at * np.where(at[np.abs(at).round(9).argmax(0), [0, 1]] < 0, -1.0, 1.0)
     low, high = at.min(0), at.max(0)
-    # One scale for both axes, or distances would lie; the shorter one in the middle.
+    # Both axes have one scale, so that distances are comparable; the shorter axis is centred.
     at = (at - (low + high) / 2) / max(float((high - low).max()), 1e-12)
     at[:, 1] = -at[:, 1]  # up is more
     total = float(values.sum())
-    # Whole tenths: the last bits of a product depend on how many threads made it.
+    # Rounded to tenths, because the last bits of a product depend on the number of threads.
     return np.round(50 + at * (100 - 2 * _EDGE), 1) + 0.0, float(values[:2].sum()) / total if total > 0 else 0.0

@@ -1,4 +1,4 @@
-"""The report a person reads: one HTML file that needs no network and no other file; its one script moves about the map."""
+"""The HTML report: one file that needs no network and no other file. Its only script controls the map."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from curator.types.forecast import Forecast
 MAX_BYTES = 5_000_000
 LONGEST_TEXT = 600
 MAP_SIDE = 80
-"""Pixels of the longer side of a picture that only the map shows: 400 of them are 1 MB."""
+"""Pixels of the longer side of an image that only the map shows: 400 of them take 1 MB."""
 FALSE_DISCOVERIES = 0.05
-"""The rate of an audit whose settings do not name one."""
+"""The false-discovery rate of an audit whose settings do not name one."""
 _INTERVAL = re.compile(r"(\[[+−]?\d+, [+−]?\d+\])")
 _SLOTS = ("forecast-link", "forecast")
-"""Parts of the page that a later command fills, each between two comments; no name can write one, being escaped."""
+"""Parts of the page that a later command fills, each between two comments. Names are escaped, so no name can form one."""
 
-# Tried in this order until the page is small enough: thousands of long names can outgrow the first.
+# Tried in this order until the page is small enough, because thousands of long names can exceed the first limits.
 _LIMITS = (
     Limits(),
     Limits(findings=15, rows=60, strip=6, groups=8, recommended=30, pictures=2_000_000, dots=200, map_pictures=500_000),
@@ -80,7 +80,7 @@ def render(
             "outlook": outlook(forecast) if forecast else None,
             "comparison": comparison,
         }
-        # Last: what is embedded already is not embedded again, and what the map takes is its own.
+        # The map comes last, so that it reuses images that are already embedded and does not use up the others' budget.
         album.budget += limits.map_pictures
         shortcuts = context["shortcuts"]
         context["map"] = embedding_map(run, shortcuts, album, thumbnails, map_thumbnails or thumbnails, limits.dots)
@@ -91,7 +91,7 @@ def render(
 
 
 def with_forecast(page: str, forecast: Forecast) -> str | None:
-    """The report with the forecast in it instead of any earlier one; None where it is of other data, or there is no room."""
+    """The report with this forecast instead of an earlier one. None if the report is of other data or too large."""
     if not forecast.fingerprint or f'<meta name="curator:data" content="{forecast.fingerprint}">' not in page:
         return None
     made: Outlook = outlook(forecast)
@@ -107,7 +107,7 @@ def with_forecast(page: str, forecast: Forecast) -> str | None:
 def _found(
     run: AuditRun, thumbnails: Thumbnails, album: Album, limits: Limits, sights: Mapping[str, Sight]
 ) -> dict[str, Any]:
-    """What the templates say of the audit itself."""
+    """The values that the templates show of the audit itself."""
     audit = run.audit
     shortcuts = [f for f in audit.findings if gate.is_shortcut(f.kind, run.counts_objects)]
     alpha = float(run.settings.get("audit", {}).get("alpha", FALSE_DISCOVERIES))
@@ -140,7 +140,7 @@ def _found(
 
 
 def _examined(run: AuditRun, probe: ProbeReport) -> str:
-    """What a visual word that the probe is about means; "" where the attribute's name says it."""
+    """The meaning of the visual word that the probe is about; "" if the attribute's name already says it."""
     if probe.attribute not in run.measures.frame:
         return ""
     return wording.spelt_out(run.measures.column(probe.attribute), probe.value)
@@ -158,12 +158,12 @@ def _flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
 
 
 def _inert(value: Any) -> Any:
-    """Applied to everything a template prints, before escaping: no name may hide, reorder or flood the page."""
+    """Make a value safe before it is escaped, so that no name can hide, reorder or flood the page."""
     return wording.visible(value, LONGEST_TEXT) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _quiet(sentence: str) -> Markup:
-    """A finding's sentence with its intervals set back: they are there to be looked up, not read aloud."""
+    """A finding's sentence with its intervals in a smaller style, so that the sentence reads without them."""
     parts = _INTERVAL.split(wording.visible(sentence, LONGEST_TEXT))
     return Markup("").join(Markup('<span class="ci">{}</span>').format(p) if i % 2 else p for i, p in enumerate(parts))
 
@@ -198,7 +198,7 @@ def _environment() -> jinja2.Environment:
     }
     env.globals |= {"cell_words": wording.cell, "untested_words": wording.untested}
     for name in ("style.css", "map.js"):
-        # Marked safe: ours, word for word, so that its hash in the policy is that of what stands in the page.
+        # Marked safe because the file is ours and must stay unchanged: the page's security policy holds its hash.
         text = files("curator.report.html").joinpath("templates", name).read_text("utf-8")
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
         kind = name.rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""The pictures of an HTML report: each embedded once however often it is shown, and never too many bytes."""
+"""The images of an HTML report. Each is embedded once, even if it is shown several times, within a limit of bytes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from curator.errors import CuratorError
 from curator.types import Box
 
 Thumbnails = Callable[[str], bytes | None]
-# A banner or a pole is cropped to this, so that one odd picture cannot push the others off its row.
+# Very wide and very tall images are cropped to this, so that one image cannot push the others off its row.
 WIDEST, NARROWEST = 2.2, 0.45
 _NO_PICTURE = (96, 72)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a picture is looked at for: left, top, width and height in the pixels it is shown with."""
+    """The part of an image that is shown: left, top, width and height in the pixels of the embedded image."""
 
     x: float
     y: float
@@ -29,7 +29,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One showing of an image: `ref` is the embedded picture's element id, "" where there is none; size in pixels."""
+    """One place where an image is shown. `ref` is the element id of the embedded image, or "" without one; size in pixels."""
 
     id: str
     caption: str
@@ -41,7 +41,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """A row of pictures; `n_more` were left out."""
+    """A row of images; `n_more` images are left out."""
 
     shots: tuple[Shot, ...]
     n_more: int = 0
@@ -49,7 +49,7 @@ class Strip:
 
 @dataclass(slots=True)
 class Album:
-    """Collects the pictures a page shows, until `budget` bytes of base64 are spent; later ones become placeholders."""
+    """Collects the images of a page until `budget` bytes of base64 are used. Later images become placeholders."""
 
     budget: int
     symbols: list[tuple[str, str, int, int]] = field(default_factory=list)
@@ -76,26 +76,26 @@ class Album:
         )
 
     def shot(self, id: str, thumbnails: Thumbnails | None, caption: str = "") -> Shot:
-        """The image as it is shown; a placeholder if it cannot be read or the budget is spent."""
+        """The embedded image, or a placeholder if it cannot be read or the budget is used up."""
         key = (thumbnails, id)
         if key not in self._by_image:
             self._by_image[key] = self._embed(id, thumbnails)
         return Shot(id, caption, *self._by_image[key])
 
     def small(self, id: str, thumbnails: Thumbnails | None, smaller: Thumbnails | None) -> Shot:
-        """The image as it is embedded already, else from `smaller`, which costs less."""
+        """The image as it is already embedded, or else from `smaller`, which takes fewer bytes."""
         known = self._by_image.get((thumbnails, id))
         return Shot(id, "", *known) if known and known[0] else self.shot(id, smaller)
 
     def crop(self, id: str, thumbnails: Thumbnails | None, box: Box | None, size: tuple[int, int] | None) -> Shot:
-        """The image with the part of it that the box holds; `box` and `size` are in pixels of the image as it is on disk.
+        """The image with the part that lies in the box. `box` and `size` are in pixels of the image on disk.
 
-        Without either, and for a box that is the whole image, there is no such part.
+        Without `box` or `size`, and for a box that is the whole image, the shot has no such part.
         """
         shot = self.shot(id, thumbnails)
         if box is None or size is None or not shot.ref or box == (0, 0, *size):
             return shot
-        # As the picture is drawn: scaled to fill, its middle kept.
+        # The same scaling as in the page: the image fills the frame and its middle is kept.
         scale = max(shot.width / size[0], shot.height / size[1])
         left, top = (shot.width - size[0] * scale) / 2, (shot.height - size[1] * scale) / 2
         x, right = (min(max(left + v * scale, 0), shot.width) for v in (box[0], box[2]))
@@ -130,7 +130,7 @@ class Album:
 
 
 def picture_size(data: bytes) -> tuple[str, int, int] | None:
-    """The MIME type, width and height a JPEG or PNG declares; None for anything else, so that only pictures are embedded.
+    """The MIME type, width and height that a JPEG or PNG declares. None for anything else, so that only images are embedded.
 
     >>> picture_size(b"GIF89a") is None
     True
@@ -143,7 +143,7 @@ def picture_size(data: bytes) -> tuple[str, int, int] | None:
     at = 2
     while at + 9 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
-        # A frame header (SOF0..SOF15) but for the three codes in that range that mean something else.
+        # A frame header (SOF0..SOF15), except the three codes in that range that mean something else.
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack(">HH", data[at + 5 : at + 9])
             return ("image/jpeg", width, height) if width and height else None

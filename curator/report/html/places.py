@@ -1,4 +1,4 @@
-"""Where in its pictures a finding is seen, drawn: what shows it stays lit, the rest is dimmed."""
+"""Drawings of where a finding is seen in its images: the places that show it stay bright, the rest is dimmed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from curator.report.html.pictures import Shot
 from curator.types import Floats, Mask
 
 LEVELS = (0.02, 0.2, 0.4, 0.6, 0.8)
-"""Shares of the images from which a place is drawn one step darker."""
+"""Shares of images; above each of them a place is drawn one step darker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """Where a finding is seen, on a grid of g x g places of what the encoder sees of a picture.
+    """Where a finding is seen, on a grid of g x g places of the encoder's view of an image.
 
     `share` and `elsewhere` (g, g) are the fractions of the `n` images of the class, and of the `n_elsewhere` others, that show
-    it there. `places` (g, g) and `views` (left, top, right, bottom of the grid as fractions of the picture) are by image id.
-    `exact`: the places themselves have the value; else they are where it was measured.
+    it there. `places` (g, g) and `views` (left, top, right, bottom of the grid as fractions of the image) are by image id.
+    `exact`: the places themselves have the value. Otherwise they are the places where the attribute was measured.
     """
 
     exact: bool
@@ -35,8 +35,8 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Lit:
-    """A picture with the places that show the finding: `outline` is an SVG path around them, in places, and `shade` the
-    same path within a frame larger than any picture; `place` moves and scales places to the pixels of the shot.
+    """An image with the places that show the finding. `outline` is an SVG path around them, in units of places. `shade` is the
+    same path inside a frame larger than any image. `place` moves and scales places to the pixels of the shot.
     """
 
     shot: Shot
@@ -47,7 +47,7 @@ class Lit:
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """How often each place shows the finding: `steps` are paths of places, lightest first; `words` say it without a picture."""
+    """How often each place shows the finding: `steps` are paths of places, lightest first; `words` describe it in text."""
 
     label: str
     grid: int
@@ -56,11 +56,11 @@ class Heat:
 
 
 def lit(sight: Sight, shot: Shot) -> Lit | None:
-    """The shot with its lit places; None where no place of it is known to show the finding."""
+    """The shot with its bright places. None if no place of it is known to show the finding."""
     mask, view, size = sight.places.get(shot.id), sight.views.get(shot.id), sight.sizes.get(shot.id)
     if mask is None or view is None or size is None or not shot.ref or not mask.any():
         return None
-    # As the picture is drawn: scaled to fill, its middle kept (see `Album.crop`).
+    # The same scaling as in the page: the image fills the frame and its middle is kept (see `Album.crop`).
     scale = max(shot.width / size[0], shot.height / size[1])
     wide, high = size[0] * scale, size[1] * scale
     left, top = (shot.width - wide) / 2 + view[0] * wide, (shot.height - high) / 2 + view[1] * high
@@ -102,7 +102,7 @@ def _where(share: Floats) -> str:
 
 
 def outline(mask: Mask) -> str:
-    """The rim of the marked places as an SVG path, one unit a place; holes are cut out under either fill rule.
+    """The outline of the marked places as an SVG path, one unit per place. Holes are cut out under either fill rule.
 
     >>> outline(np.array([[True, True], [False, False]]))
     'M0 0H2V1H0Z'
@@ -115,7 +115,7 @@ def outline(mask: Mask) -> str:
         corners: list[tuple[int, int]] = []
         while at != start or not corners:
             ways = ahead[at]
-            # Where two places touch at a corner only there are two ways on: to the right, so that each keeps its own rim.
+            # If two places touch only at a corner, the path turns right, so that each place keeps its own outline.
             right = (-heading[1], heading[0])
             step = right if right in ways else ways[0]
             ways.remove(step)
@@ -129,7 +129,7 @@ def outline(mask: Mask) -> str:
 
 
 def _edges(mask: Mask) -> dict[tuple[int, int], list[tuple[int, int]]]:
-    """The steps (x, y) along the rim from each corner of it, the marked places on the right."""
+    """The steps (x, y) along the outline from each of its corners, with the marked places on the right."""
     out: dict[tuple[int, int], list[tuple[int, int]]] = {}
     padded = np.pad(mask, 1)
     for y, x in np.argwhere(mask).tolist():

@@ -1,4 +1,4 @@
-"""What a report shows beside each finding, class and cluster: pictures, bars, advice, in the amounts that fit."""
+"""What the report shows beside each finding, class and cluster: images, bars and advice, limited in number."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from curator.types import AuditRun, Finding, GroupAccuracy, Interval, ProbeRepor
 from curator.types.documents.audit import ClusterSummary
 
 CROPS = 4
-"""Pictures shown of a pattern: one row of half a page."""
+"""Images shown for a pattern: one row of half a page."""
 LIT = 4
-"""Examples on which is shown where a finding lies: two rows of a quarter of a page."""
+"""Examples that show where a finding lies: two rows of a quarter of a page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of each section is shown: counts of items, `pictures` and `map_pictures` in bytes of base64."""
+    """How much of each section is shown: counts of items; `pictures` and `map_pictures` are in bytes of base64."""
 
     findings: int = 30
     rows: int = 200
@@ -50,7 +50,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class FindingView:
-    """A finding and what stands beside it."""
+    """A finding and what the report shows beside it."""
 
     number: int
     finding: Finding
@@ -74,7 +74,7 @@ class PatternView:
 
 @dataclass(frozen=True, slots=True)
 class ClassView:
-    """What the `n` images of a class have in common: on the object, around it, and of the picture as a whole."""
+    """What the `n` images of a class have in common: on the object, around it, and in the whole image."""
 
     name: str
     n: int
@@ -106,7 +106,7 @@ def finding(
     sight: Sight | None = None,
     alpha: float = 0.05,
 ) -> FindingView:
-    """A finding with its pictures; `sight` is where in them it is seen, `alpha` the audit's false-discovery rate."""
+    """A finding with its images. `sight` says where in them it is seen; `alpha` is the audit's false-discovery rate."""
     bars = [Bar(f.class_name, f.share_in_class, f.share_in_class_ci, True)]
     if f.share_elsewhere is not None:
         bars.append(Bar("the others", f.share_elsewhere, f.share_elsewhere_ci, False))
@@ -129,7 +129,7 @@ def finding(
 def advice(run: AuditRun, f: Finding) -> str:
     """What to add against the finding, as a sentence: "Add bunny images on something other than green.".
 
-    Where most of the class lack the value, it is the others that must show it: "Add cat images that show a lawn.".
+    If most images of the class lack the value, images of the others must show it: "Add cat images that show a lawn.".
     """
     try:
         column = run.measures.column(f.attribute)
@@ -143,7 +143,7 @@ def advice(run: AuditRun, f: Finding) -> str:
 
 
 def plan(rec: Recommendation, thumbnails: Thumbnails | None, album: Album, limits: Limits) -> list[dict[str, Any]]:
-    """Each cell of the plan with the pictures chosen for it; the images of no cell come last, without one."""
+    """Each cell of the plan with the images chosen for it. Images without a cell come last."""
     out: list[dict[str, Any]] = []
     room = limits.recommended
     for k, cell in [*enumerate(rec.plan), (-1, None)]:
@@ -161,7 +161,7 @@ def plan(rec: Recommendation, thumbnails: Thumbnails | None, album: Album, limit
 
 
 def groups(probe: ProbeReport) -> list[tuple[str, str, int, list[GroupAccuracy | None]]]:
-    """Class, value, test images and the accuracy in each arm; the group that was worst before comes first."""
+    """Class, value, number of test images and accuracy in each arm; the group that was worst before comes first."""
     table: dict[tuple[str, str], dict[str, GroupAccuracy]] = {}
     for name, arm in probe.arms.items():
         for g in arm.groups:
@@ -176,7 +176,7 @@ def groups(probe: ProbeReport) -> list[tuple[str, str, int, list[GroupAccuracy |
 
 
 def patterns(run: AuditRun, thumbnails: Thumbnails, album: Album, limits: Limits) -> list[ClassView]:
-    """What each class has in common, with the places cut out of its pictures."""
+    """What the images of each class have in common, with the places cut out of them."""
     sizes = run.sizes()
 
     def view(pattern: SharedPattern) -> PatternView:
@@ -192,6 +192,6 @@ def patterns(run: AuditRun, thumbnails: Thumbnails, album: Album, limits: Limits
 
 
 def clusters(run: AuditRun, thumbnails: Thumbnails, album: Album, limits: Limits) -> list[tuple[ClusterSummary, Strip]]:
-    """The largest clusters, as audit.json has them, each with pictures."""
+    """The largest clusters, as in audit.json, each with images."""
     largest = sorted(cluster_summaries(run), key=lambda c: (-c.n, c.id))
     return [(c, album.strip(c.example_ids[:5], thumbnails, limits.strip)) for c in largest[: limits.groups]]

@@ -35,7 +35,7 @@ class DatasetSummary(Struct, frozen=True, kw_only=True):
 
 
 class ClusterSummary(Struct, frozen=True, kw_only=True):
-    """Images that look alike, and the images nearest to their centre."""
+    """A cluster of similar images, and the images nearest to its centre."""
 
     id: Count
     n: Count
@@ -45,7 +45,7 @@ class ClusterSummary(Struct, frozen=True, kw_only=True):
 
 
 class Search(Struct, frozen=True, kw_only=True):
-    """How duplicates were looked for, where not every pair of images was compared."""
+    """How duplicates were searched, if not every pair of images was compared."""
 
     method: Literal["index"]
     n_sampled: Count
@@ -55,7 +55,7 @@ class Search(Struct, frozen=True, kw_only=True):
 
 
 class Duplicates(Struct, frozen=True, kw_only=True):
-    """Groups of images that show the same picture, and those of them that lie in more than one split."""
+    """Groups of duplicates, and the groups with images in more than one split."""
 
     groups: tuple[DuplicateGroup, ...]
     leaks: tuple[Leak, ...]
@@ -63,7 +63,7 @@ class Duplicates(Struct, frozen=True, kw_only=True):
 
 
 class LeftOut(Struct, frozen=True, kw_only=True):
-    """How many entries of each list are not in the file; no key where all are."""
+    """How many entries of each list are not in the file. A list that is complete has no key."""
 
     duplicate_groups: Count | Optional = ABSENT
     duplicate_ids: Count | Optional = ABSENT
@@ -71,7 +71,7 @@ class LeftOut(Struct, frozen=True, kw_only=True):
 
 
 class DrawnFrom(Struct, frozen=True, kw_only=True):
-    """What a sample was drawn from."""
+    """The images that a sample was drawn from."""
 
     n_images: Count
     fingerprint: Digest
@@ -126,7 +126,7 @@ class AuditDocument(Document, frozen=True, kw_only=True, tag="curator.audit/1"):
 
 
 class RunDocument(Document, frozen=True, kw_only=True, tag="curator.run/1"):
-    """How a run went, apart from what it found."""
+    """How a run went, without its findings."""
 
     command: Name
     started: Annotated[str | None, Meta(description="ISO 8601.")]

@@ -13,7 +13,7 @@ from curator.types.selftest import Plant
 
 
 class EmbedDocument(Document, frozen=True, kw_only=True, tag="curator.embed/1"):
-    """What `curator embed` did."""
+    """The result of `curator embed`."""
 
     n_images: Count
     n_new: Annotated[Count, Meta(description="Different images embedded in this run; the rest came from the cache.")]
@@ -28,7 +28,7 @@ class EmbedDocument(Document, frozen=True, kw_only=True, tag="curator.embed/1"):
 
 
 class BrowseDocument(Document, frozen=True, kw_only=True, tag="curator.browse/1"):
-    """What `curator browse` opened."""
+    """The data set that `curator browse` opened."""
 
     name: Annotated[Name, Meta(description="The data set's name in FiftyOne.")]
     n_images: Count
@@ -38,7 +38,7 @@ class BrowseDocument(Document, frozen=True, kw_only=True, tag="curator.browse/1"
 
 
 class StoreSummary(Struct, frozen=True, kw_only=True):
-    """What one store holds, or what of it is removed."""
+    """The content of one store, or the part that is removed."""
 
     kind: Annotated[
         Literal["vectors", "patches"],
@@ -53,7 +53,7 @@ class StoreSummary(Struct, frozen=True, kw_only=True):
 
 
 class CacheDocument(Document, frozen=True, kw_only=True, tag="curator.cache/1"):
-    """What `curator cache` lists or removes."""
+    """The stores that `curator cache` lists or removes."""
 
     action: Literal["list", "prune"]
     dry_run: Annotated[bool, Meta(description="Nothing was removed: `stores` says what would be.")]
@@ -74,7 +74,7 @@ class CheckResult(Struct, frozen=True, kw_only=True):
 
 
 class DoctorDocument(Document, frozen=True, kw_only=True, tag="curator.doctor/1"):
-    """What works here."""
+    """What works on this machine."""
 
     checks: Annotated[tuple[CheckResult, ...], Meta(min_length=1)]
 
@@ -88,7 +88,7 @@ class Signature(Struct, frozen=True, kw_only=True):
 
 
 class VerifyDocument(Document, frozen=True, kw_only=True, tag="curator.verify/1"):
-    """Whether an old audit still holds."""
+    """Whether a repeated audit agrees with an old one."""
 
     audit: Annotated[Name, Meta(description="The file, as it was named.")]
     same: Annotated[bool, Meta(description="True where there are no differences.")]
@@ -109,7 +109,7 @@ class PlantedResult(Struct, frozen=True, kw_only=True):
 
 
 class FalseAlarms(Struct, frozen=True, kw_only=True):
-    """Audits with nothing planted that had a finding of severity medium or high that is not on the object."""
+    """Audits without a planted shortcut that had a finding of severity medium or high that is not about the object."""
 
     found: Count
     draws: Annotated[int, Meta(ge=1)]

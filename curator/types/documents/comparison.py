@@ -27,7 +27,7 @@ class Effects(Struct, frozen=True, kw_only=True):
 
 
 class Acceptances(Struct, frozen=True, kw_only=True):
-    """Why the finding was accepted; empty where it was not."""
+    """Why the finding was accepted; empty if it was not."""
 
     was: str
     now: str
@@ -50,7 +50,7 @@ class NewFinding(Struct, frozen=True, kw_only=True):
 
 
 class GoneFinding(Struct, frozen=True, kw_only=True):
-    """A finding of the earlier audit alone, and why it may not be there."""
+    """A finding of the earlier audit only, and why it may be missing now."""
 
     id: str
     severity: Severity
@@ -83,7 +83,7 @@ class FindingChanges(Struct, frozen=True, kw_only=True):
 
 
 class ImageChanges(Struct, frozen=True, kw_only=True):
-    """`added` and `removed` are null where the earlier audit has no measures.parquet beside it."""
+    """`added` and `removed` are null if the earlier audit has no measures.parquet beside it."""
 
     was: Count
     now: Count

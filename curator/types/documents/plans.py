@@ -29,7 +29,7 @@ class RecommendedImage(Struct, frozen=True, kw_only=True, rename=CLASS):
 
 
 class PlannedCell(Struct, frozen=True, kw_only=True, rename=CLASS):
-    """A class x value cell: images there are, wanted, chosen and missing."""
+    """A class x value cell: images present, wanted, chosen and missing."""
 
     class_name: str
     attribute: Name
@@ -48,7 +48,7 @@ class PlannedCell(Struct, frozen=True, kw_only=True, rename=CLASS):
 
 
 class ExpectedGain(Struct, frozen=True, kw_only=True):
-    """The worst group's accuracy to expect after the first `n_added` images, and its gain over none."""
+    """The expected accuracy of the worst group after adding the first `n_added` images, and its gain."""
 
     n_added: Count
     worst_group: Share
@@ -68,7 +68,7 @@ class RemovedImage(Struct, frozen=True, kw_only=True, rename=CLASS):
 
 
 class ReviewSummary(Struct, frozen=True, kw_only=True):
-    """Decisions of a person that the list follows: where they came from, and how many there were."""
+    """A person's decisions that the list follows: their source and their number."""
 
     source: Name
     accepted: Count
@@ -76,7 +76,7 @@ class ReviewSummary(Struct, frozen=True, kw_only=True):
 
 
 class RemedyFile(Struct, frozen=True, kw_only=True):
-    """A file that changes how the images there are get used."""
+    """A file that changes how the present images are used."""
 
     file: Name
     n: Count
@@ -84,7 +84,7 @@ class RemedyFile(Struct, frozen=True, kw_only=True):
 
 
 class Group(Struct, frozen=True, kw_only=True, rename=CLASS):
-    """A class x value group of test images and the accuracy (`value`) on it; null where it has no test images."""
+    """A class x value group of test images and the accuracy (`value`) on it; null if it has no test images."""
 
     value: Share | None
     ci: Interval | None
@@ -103,7 +103,7 @@ class RemedyProbe(Struct, frozen=True, kw_only=True):
 
 
 class WithoutNewImages(Struct, frozen=True, kw_only=True, rename=CLASS):
-    """Without a pool: a group-balanced subset and sample weights of the training images, and what a probe gains by either."""
+    """Without a pool: a group-balanced subset and sample weights of the training images, and what a probe gains by each."""
 
     class_name: str
     attribute: Name
@@ -114,7 +114,7 @@ class WithoutNewImages(Struct, frozen=True, kw_only=True, rename=CLASS):
 
 
 class SyntheticImages(Struct, frozen=True, kw_only=True):
-    """Counter-examples put together from the data itself (--synthesize)."""
+    """Synthetic counter-examples made from the data itself (--synthesize)."""
 
     folder: Name
     manifest: Name
@@ -122,7 +122,7 @@ class SyntheticImages(Struct, frozen=True, kw_only=True):
 
 
 class RecommendDocument(Document, frozen=True, kw_only=True, tag="curator.recommend/1"):
-    """Which images to add, and what the pool lacks."""
+    """Which images to add, and which are missing in the pool."""
 
     pool: str
     seed: int | None
@@ -144,7 +144,7 @@ class RecommendDocument(Document, frozen=True, kw_only=True, tag="curator.recomm
 
 
 class ArmResult(Struct, frozen=True, kw_only=True):
-    """One way of training the probe, and how it did."""
+    """One way of training the probe, and its result."""
 
     n_train: Count
     accuracy: Share
@@ -169,13 +169,13 @@ class CurveControl(Struct, frozen=True, kw_only=True):
 
 
 class CurvePointResult(CurveControl, frozen=True, kw_only=True):
-    """The same, beside as many random images of the pool; null where none are added."""
+    """The same with as many random images of the pool; null if none are added."""
 
     random: CurveControl | None
 
 
 class ValidationDocument(Document, frozen=True, kw_only=True, tag="curator.validation/1"):
-    """The linear probe before and after, with its controls."""
+    """The linear probe without and with the recommended images, and its controls."""
 
     fingerprint: Annotated[str | None, Meta(description="Of the data, as in audit.json.")] = None
     encoder_fingerprint: Annotated[str | None, Meta(description="Of the encoder, as in audit.json.")] = None
@@ -205,7 +205,7 @@ class ValidationDocument(Document, frozen=True, kw_only=True, tag="curator.valid
 
 
 class SplitCell(Struct, frozen=True, kw_only=True, rename=CLASS):
-    """Images of a class x value cell by split: asked for and got."""
+    """Wanted and actual number of images of a class x value cell, by split."""
 
     class_name: str
     value: str

@@ -1,5 +1,5 @@
-// The embedding map: the picture under the pointer, and arrow keys from picture to picture. Without this script the map is
-// still there, each dot with its name.
+// The embedding map shows the image under the pointer, and the arrow keys move from image to image. Without this script the
+// map is still shown, and each dot has its name as a tooltip.
 (() => {
   const plot = document.getElementById("map-plot");
   if (!plot) return;
@@ -13,7 +13,7 @@
   const marks = document.getElementById("map-marks");
   const key = document.getElementById("map-key");
   let current = -1;
-  // The page shows the name itself, and a tooltip would lie over the dots.
+  // The page shows the name beside the map, and a tooltip would cover the dots.
   for (const dot of dots) dot.querySelector("title").remove();
 
   const show = (k) => {
@@ -53,7 +53,7 @@
       const [ax, ay] = [x - at[current][0], y - at[current][1]];
       const ahead = ax * dx + ay * dy;
       const aside = Math.abs(ax * dy) + Math.abs(ay * dx);
-      // Straight ahead first; of dots that lie on one another the next one in the page.
+      // Prefer the dot straight ahead. Among dots at the same position, take the next one in the page.
       const cost = ahead + 2 * aside;
       if (k !== current && (ahead > 0 || (ahead === 0 && aside === 0 && k > current)) && cost < least) {
         [best, least] = [k, cost];
@@ -65,7 +65,7 @@
   const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   plot.setAttribute("tabindex", "0");
   plot.setAttribute("role", "application");
-  plot.setAttribute("aria-roledescription", "map of pictures");
+  plot.setAttribute("aria-roledescription", "map of images");
   plot.addEventListener("focus", () => show(Math.max(current, 0)));
   plot.addEventListener("pointermove", (event) => show(nearest(event.clientX, event.clientY, 40)));
   plot.addEventListener("pointerdown", (event) => show(nearest(event.clientX, event.clientY, 60)));
@@ -93,7 +93,7 @@
     show(before);
   };
   marks.addEventListener("change", paint);
-  // Something to see before anyone points: a picture that breaks the worst finding's rule.
+  // Show an image before anyone points at one: the first that breaks the worst finding's rule.
   show(Math.max(0, dots.findIndex((dot) => dot.dataset.has.startsWith("0"))));
   for (const hidden of document.querySelectorAll("[data-needs-script]")) hidden.removeAttribute("hidden");
 })();
