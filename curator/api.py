@@ -13,6 +13,7 @@ import pandas as pd
 
 from curator import commands
 from curator.commands import Session
+from curator.commands._steps.output_folder import keep_out_of_folder, keep_out_of_images
 from curator.commands._steps.results import PLAN, PROOF, pictures, save, write_report
 from curator.commands.export import Exported
 from curator.commands.recommend import Advice
@@ -24,6 +25,7 @@ from curator.report.html.page import render
 from curator.report.json import audit_document, recommend_document, recommendation_csv, run_document
 from curator.report.serialise import dump
 from curator.types import AuditRun, Finding
+from curator.types.documents.audit import Source
 from curator.types.forecast import Forecast
 
 _SHOWN = 6
@@ -80,7 +82,12 @@ class Shown(str):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AuditResult(AuditRun):
-    """What an audit found. `findings` are worst first; `verdict` is the audit's answer in three words."""
+    """What an audit found. `findings` are worst first; `verdict` is the audit's answer in three words.
+
+    `source` says how DATA was read; a DataFrame has none, so `curator verify` cannot read it again.
+    """
+
+    source: Source | None = None
 
     @property
     def findings(self) -> Findings:
@@ -104,8 +111,9 @@ class AuditResult(AuditRun):
         from curator.commands._steps.audit_files import FILES, write_audit
 
         out = Path(folder)
-        _keep_out(out, self.dataset.root)
-        write_audit(self, audit_document(self), out)
+        _keep_out(out, self.source.data if self.source else None)
+        keep_out_of_images(out, self.dataset, "folder")
+        write_audit(self, audit_document(self, self.source), out)
         dump(run_document(self, out=str(out), files=(*FILES, "run.json")), out / "run.json")
         return out
 
@@ -158,8 +166,13 @@ def audit(
     Raises:
         InputError: `data` or a setting is not what it should be. DataError: no image can be used.
     """
-    run = commands.audit(data, _session(session, options), pool=pool)
-    result = AuditResult(**{f.name: getattr(run, f.name) for f in fields(AuditRun)})
+    if out is not None:
+        _keep_out(out, data)
+    work = _session(session, options)
+    run = commands.audit(data, work, pool=pool)
+    result = AuditResult(
+        **{f.name: getattr(run, f.name) for f in fields(AuditRun)}, source=_source(work, options, data, pool)
+    )
     if out is not None:
         result.save(out)
     return result
@@ -187,10 +200,14 @@ def recommend(
     Raises:
         DataError: there is nothing to undo. InputError: an unknown strategy, mode or attribute.
     """
+    if out is not None:
+        _keep_out(out, data)
+        _keep_out(out, pool)
     work = _session(session, options)
     advice = commands.recommend(data, pool, work, budget=budget, strategy=strategy, attribute=attribute, mode=mode)
     if out is not None:
-        folder, root = _keep_out(Path(out), advice.run.dataset.root), advice.pool.dataset.root
+        folder, root = Path(out), advice.pool.dataset.root
+        keep_out_of_images(folder, advice.run.dataset, "folder")
         folder.mkdir(parents=True, exist_ok=True)
         rec = advice.recommendation
         save(PLAN, recommend_document(rec, root, run=advice.run, seed=work.seed, notes=advice.notes), folder)
@@ -219,6 +236,9 @@ def validate(
     Raises:
         DataError: there is nothing to undo, or too few images to examine a probe on.
     """
+    if out is not None:
+        for source in (data, pool, test):
+            _keep_out(out, source)
     work = _session(session, options)
     if budget is not None:
         settings = replace(work.settings, recommend=updated(work.settings.recommend, {"budget": budget}, "budget:"))
@@ -231,7 +251,8 @@ def validate(
         from curator.report.json import validation_document
 
         advice, report = done
-        folder = _keep_out(Path(out), advice.run.dataset.root)
+        folder = Path(out)
+        keep_out_of_images(folder, advice.run.dataset, "folder")
         folder.mkdir(parents=True, exist_ok=True)
         root = advice.pool.dataset.root
         proved = recommend_document(advice.recommendation, root, run=advice.run, seed=work.seed)
@@ -251,6 +272,8 @@ def forecast(
     Raises:
         InputError: `target` is not between 0 and 1. DataError: too few images or classes.
     """
+    if out is not None:
+        _keep_out(out, data)
     done = commands.forecast(data, _session(session, options), target=target)
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
@@ -311,10 +334,18 @@ def _session(session: Session | None, options: Options) -> Session:
     return Session.open(given.pop("model", "auto"), settings=settings, **given)
 
 
-def _keep_out(out: Path, root: str) -> Path:
-    if Path(root).is_dir() and out.resolve().is_relative_to(Path(root).resolve()):
-        raise InputError(f"{out} lies inside the data, which is never written to; choose another folder.")
-    return out
+def _keep_out(out: str | Path, data: object) -> None:
+    """Refuse, before any work is done, to write into the folder `data`."""
+    keep_out_of_folder(Path(out), data, "folder")
+
+
+def _source(work: Session, options: Options, data: Data, pool: Data | None) -> Source | None:
+    from curator.commands._steps.audit_files import source_of
+
+    if isinstance(data, pd.DataFrame) or isinstance(pool, pd.DataFrame):
+        return None
+    model = options.get("model", work.crew.model if work.crew and work.named else "auto")
+    return source_of(work, model, str(data), None if pool is None else str(pool))
 
 
 def _image(id: str, content: bytes | None) -> str:

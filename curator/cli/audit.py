@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,12 +74,11 @@ def command(
       curator audit sample_data/bunnies/train
     """
     from curator.commands._steps import vectors_only
-    from curator.commands._steps.audit_files import Earlier, audit_into
+    from curator.commands._steps.audit_files import Earlier, audit_into, source_of
     from curator.io.documents import read_audit
     from curator.readers import clip_retrieval
     from curator.report import comparison, terminal
     from curator.report.ci import gate
-    from curator.types.documents.audit import Source
 
     common.keep_out_of(data, pool)
     before = None if baseline is None else read_audit(baseline, "the baseline")[0]
@@ -95,16 +93,8 @@ def command(
         if from_app:
             settings, said = review.with_intended(session.settings, review.title(session.scan(data), name))
             session = replace(session, settings=settings)
-        source = Source(
-            data=_absolute(data), pool=None if pool is None else _absolute(pool), model=common.model,
-            path_column=common.path_column, label_column=common.label_column, allow_outside=common.allow_outside,
-            max_skipped=common.max_skipped,
-            # What `auto` meant here, which another machine may not mean.
-            precision=getattr(session.encoder, "precision", None) or None,
-            embeddings=clip_retrieval.stamp(data) if is_embedded else None,
-        )  # fmt: skip
         done = audit_into(
-            data, session, common.folder_of, source,
+            data, session, common.folder_of, source_of(session, common.model, data, pool),
             pool=pool, previous=previous, fail_on=fail_on, before=before, notes=said,
         )  # fmt: skip
     console = common.console()
@@ -117,9 +107,3 @@ def command(
     emit(comparison.with_changes(done.document, done.changes), common)
     if fail_on and gate.is_met(done.document, fail_on, before):
         ctx.exit(MET)
-
-
-def _absolute(data: str) -> str:
-    """The path of local data in the form of the data set's root; anything else is unchanged."""
-    path = os.path.abspath(os.path.expanduser(data))
-    return path if os.path.exists(path) else data

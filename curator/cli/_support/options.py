@@ -84,18 +84,12 @@ class Common:
         Raises:
             InputError: --out, its default, or --cache lies inside one of the folders in `data`.
         """
-        from curator.errors import InputError
+        from curator.commands._steps.output_folder import keep_out_of_folder
 
-        out = self.out or Path("curator-out")
         for source in data:
-            root = Path(source or "").expanduser().resolve()
-            if not source or not root.is_dir():
-                continue
-            for flag, folder in (("--out", out), ("--cache", self.cache)):
-                if folder is not None and folder.resolve().is_relative_to(root):
-                    raise InputError(
-                        f"{folder} lies inside {source}, which is never written to; choose another {flag}."
-                    )
+            keep_out_of_folder(self.out or Path("curator-out"), source, "--out")
+            if self.cache is not None:
+                keep_out_of_folder(self.cache, source, "--cache")
 
     def folder(self, run: AuditRun) -> Path:
         """Where the results of a run go (see `folder_of`)."""
@@ -107,16 +101,11 @@ class Common:
         Raises:
             InputError: it lies in a folder of the table's images, or cannot be made.
         """
+        from curator.commands._steps.output_folder import keep_out_of_images
         from curator.errors import InputError
 
         out = self.out or Path("curator-out") / dataset.name
-        # A table's own folder is often the user's working folder, so only the folders of its images count as DATA.
-        root = Path(dataset.root).resolve()
-        for images in {str(id).rpartition("/")[0] for id in dataset.ids} - {""}:
-            if out.resolve().is_relative_to(root / images):
-                raise InputError(
-                    f"{out} lies inside the data ({images}), which is never written to; choose another --out."
-                )
+        keep_out_of_images(out, dataset, "--out")
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as e:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from msgspec import structs
 from curator.commands._steps import up_to_date
 from curator.commands.session import Session, silent
 from curator.io.documents import ids_beside, read_audit
+from curator.readers import clip_retrieval
 from curator.report import comparison as compared
 from curator.report.ci import junit, sarif
 from curator.report.serialise import dump, write_text
@@ -50,6 +52,24 @@ class Audited:
     changes: Comparison | None
     reused: bool = False
     said: str = ""
+
+
+def source_of(session: Session, model: str, data: str, pool: str | None = None) -> Source:
+    """How DATA is read: what audit.json records so that `curator verify` can read it again. `model` is as the user gave it."""
+    return Source(
+        data=_absolute(data), pool=None if pool is None else _absolute(pool), model=model,
+        path_column=session.path_column, label_column=session.label_column, allow_outside=session.allow_outside,
+        max_skipped=session.max_skipped,
+        # What `auto` meant here, which another machine may not mean.
+        precision=getattr(session.encoder, "precision", None) or None,
+        embeddings=clip_retrieval.stamp(data) if clip_retrieval.is_folder(data) else None,
+    )  # fmt: skip
+
+
+def _absolute(data: str) -> str:
+    """The path of local data in the form of the data set's root; anything else is unchanged."""
+    path = os.path.abspath(os.path.expanduser(data))
+    return path if os.path.exists(path) else data
 
 
 def audit_into(

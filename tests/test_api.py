@@ -1,0 +1,148 @@
+"""The Python interface: it takes what the command line takes, and a DataFrame, and gives the same results and files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import curator
+from curator.api import AuditResult
+from curator.errors import InputError
+
+SAMPLE = Path(__file__).parents[1] / "sample_data" / "bunnies"
+FAST = {
+    "audit": {"n_edited": 0, "n_splits": 2, "n_permutations": 2},
+    "validate": {"n_random": 19, "n_bootstrap": 20, "n_seeds": 3},
+}
+"""Settings for tests that are not about how sure the numbers are."""
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def audited(cache: Path) -> AuditResult:
+    return curator.audit(SAMPLE / "train", model="pixels", cache=cache, settings=FAST)
+
+
+@pytest.fixture
+def two_colours(tmp_path: Path) -> pd.DataFrame:
+    """40 noisy images in two classes: those of "hen" are green, those of "cow" grey."""
+    rng, rows = np.random.default_rng(0), []
+    for k in range(40):
+        label = ("hen", "cow")[k % 2]
+        colour = (60, 150, 60) if label == "hen" else (120, 120, 120)
+        pixels = np.clip(rng.normal(colour, 25, (64, 64, 3)), 0, 255).astype(np.uint8)
+        path = tmp_path / "images" / f"{k}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(path)
+        rows.append({"path": str(path), "label": label, "site": ("north", "south")[k % 4 // 2]})
+    return pd.DataFrame(rows, index=[f"row {k}" for k in range(40)])
+
+
+def test_findings_are_a_tuple_and_a_table(audited: AuditResult) -> None:
+    assert audited.verdict == "shortcuts found"
+    table = audited.findings.to_pandas()
+    assert list(table.index) == [f.id for f in audited.findings]
+    assert table.equals(audited.to_pandas())
+    first = table.loc["bunny:background.colour=green"]
+    assert (round(first["share_in_class"], 2), round(first["share_elsewhere"], 2)) == (0.95, 0.05)
+    assert first["sentence"].startswith("95% of bunny images have a green background")
+    assert "background" in audited.findings._repr_html_()
+
+
+def test_what_is_saved_is_what_the_command_writes(audited: AuditResult, cache: Path, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from curator.cli.main import cli
+
+    folder = audited.save(tmp_path / "python")
+    lines = [f"[{table}]", *(f"{key} = {value}" for key, value in FAST["audit"].items())] if (table := "audit") else []
+    (tmp_path / "fast.toml").write_text(
+        "\n".join(lines) + "\n[validate]\nn_random = 19\nn_bootstrap = 20\nn_seeds = 3\n"
+    )
+    words = ["audit", str(SAMPLE / "train"), "--model", "pixels", "--cache", str(cache)]
+    done = CliRunner().invoke(
+        cli, [*words, "--config", str(tmp_path / "fast.toml"), "--out", str(tmp_path / "command")]
+    )
+    assert done.exit_code == 0, done.output
+    names = sorted(p.name for p in folder.iterdir())
+    assert names == sorted(p.name for p in (tmp_path / "command").iterdir() if p.name != "run.log")
+    for name in ("audit.json", "report.html", "audit.junit.xml", "audit.sarif", "measures.parquet"):
+        assert (folder / name).read_bytes() == (tmp_path / "command" / name).read_bytes(), name
+
+
+def test_a_finding_is_shown_with_images_of_both_sides(audited: AuditResult) -> None:
+    first = audited.findings[0]
+    shown = audited.show()
+    assert shown == audited.show(first) == audited.show(first.id) == shown._repr_html_()
+    assert shown.count("data:image/jpeg;base64,") == len(first.example_ids[:6]) + len(first.counterexample_ids[:6])
+    with pytest.raises(InputError, match=r"did you mean 'bunny:background.colour=green'"):
+        audited.show("bunny:background.color=green")
+    with pytest.raises(InputError, match="there is no finding 99"):
+        audited.show(99)
+
+
+def test_a_data_frame_is_data_and_its_other_columns_are_metadata(
+    two_colours: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = two_colours.copy()
+    monkeypatch.chdir(tmp_path)
+    run = curator.audit(two_colours, model="pixels", cache=tmp_path / "cache", settings=FAST, out="out")
+    assert two_colours.equals(before)
+    assert len(run.dataset) == 40
+    assert list(run.dataset.metadata["site"].value_counts()) == [20, 20]
+    assert "hen:background.colour=green" in {f.id for f in run.findings} | {s for f in run.findings for s in f.same_as}
+    assert json.loads(Path("out/audit.json").read_text("utf-8"))["dataset"]["classes"] == {"cow": 20, "hen": 20}
+
+
+def test_a_data_frame_without_a_column_of_paths_is_one_line(two_colours: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="path") as error:
+        curator.audit(two_colours.drop(columns="path"), model="pixels")
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [curator.audit, curator.forecast])
+def test_nothing_is_written_into_the_data(two_colours: pd.DataFrame, command, tmp_path: Path) -> None:
+    images = Path(two_colours["path"].iloc[0]).parent
+    with pytest.raises(InputError, match="lies inside"):
+        command(images, model="pixels", out=images / "out", cache=tmp_path / "cache")
+    assert not (images / "out").exists()
+
+
+def test_nothing_is_saved_among_the_images_of_a_table(two_colours: pd.DataFrame, tmp_path: Path) -> None:
+    run = curator.audit(two_colours, model="pixels", cache=tmp_path / "cache", settings=FAST)
+    with pytest.raises(InputError, match="lies inside the data"):
+        run.save(tmp_path / "images" / "out")
+
+
+def test_an_unknown_option_names_the_nearest(two_colours: pd.DataFrame) -> None:
+    with pytest.raises(TypeError, match="did you mean 'model'"):
+        curator.audit(two_colours, modle="pixels")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="model belong to the session"):
+        curator.audit(two_colours, curator.Session.open("pixels"), model="pixels")
+
+
+def test_the_loop_in_python_writes_what_the_commands_write(audited: AuditResult, cache: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    given = {"model": "pixels", "cache": cache, "settings": FAST}
+    what = {"budget": 10, "attribute": "bunny:background.colour=green", "out": out}
+    audited.save(out)
+    advice = curator.recommend(SAMPLE / "train", SAMPLE / "pool_labels.csv", **what, **given)
+    assert len(advice.recommendation.ids) == 10
+    advice, report = curator.validate(
+        SAMPLE / "train", SAMPLE / "pool_labels.csv", test=SAMPLE / "test", **what, **given
+    )
+    proof = json.loads((out / "validation.json").read_text("utf-8"))
+    assert len(json.loads((out / "recommend.json").read_text("utf-8"))["images"]) == 10
+    assert [arm["accuracy"] for arm in proof["arms"].values()] == [arm.accuracy for arm in report.arms.values()]
+    done = curator.export(SAMPLE / "train", tmp_path / "splits", format="csv", dry_run=True, **given)
+    assert not (tmp_path / "splits").exists()
+    assert len(done.plan.assignment) == 240
