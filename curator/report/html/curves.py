@@ -21,7 +21,7 @@ _ASIDE = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A point: `x` in per cent of the width, the rest in pixels from the top."""
+    """A point with its interval: `x` in per cent of the width, the `y` values in pixels from the top."""
 
     x: float
     y: float

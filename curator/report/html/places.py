@@ -72,7 +72,7 @@ def lit(sight: Sight, shot: Shot) -> Lit | None:
 
 
 def heats(sight: Sight, name: str) -> tuple[Heat, ...]:
-    """The class beside the others, on one scale."""
+    """Heat maps of the class and of the other images, on the same scale."""
     out = [_heat(name, sight.share, sight.n)]
     if sight.n_elsewhere:
         out.append(_heat("elsewhere", sight.elsewhere, sight.n_elsewhere))
