@@ -28,8 +28,8 @@ class Skipped:
 class Dataset:
     """The list of images with labels, splits and metadata, before any image is opened.
 
-    `ids` (n,) are posix paths relative to `root`; `labels` (n,) index `classes`, -1 is unlabelled; `splits` (n,) is ""
-    where none is given; `metadata` has one row per image (index = ids) and the user's own columns.
+    `ids` (n,) are posix paths relative to `root`; `labels` (n,) index `classes`, -1 is unlabelled; `splits` (n,) is "" if
+    no split is given; `metadata` has one row per image (index = ids) and the user's own columns.
     """
 
     name: str
@@ -142,11 +142,11 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One decoded image: everything later steps need, from ONE decode.
+    """One decoded image with everything that later steps need, so that it is decoded only once.
 
-    `pixels` (h, w, 3) uint8 RGB is the analysis picture, longest side at most 256; `input` (size, size, 3) uint8 is the
-    encoder's input before normalisation; `phash` is a 64-bit perceptual hash. `foreground` (h, w), as large as `pixels`, is
-    the probability that the object is there; None where nothing could tell.
+    `pixels` (h, w, 3) uint8 RGB is the image for measuring, longest side at most 256; `input` (size, size, 3) uint8 is the
+    encoder's input before normalisation; `phash` is a 64-bit perceptual hash. `foreground` (h, w), the same size as
+    `pixels`, is the probability that a pixel is on the object; None if it is not available.
     """
 
     facts: FileFacts
@@ -158,9 +158,10 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class EncoderInfo:
-    """Who made the vectors. `fingerprint` changes when weights or preprocessing change; `text`: has a text tower.
+    """The encoder that made the vectors.
 
-    Of kind "given" only the vectors are there.
+    `fingerprint` changes when weights or preprocessing change; `text`: it has a text tower. With kind "given" only the
+    vectors are available, not the encoder.
     """
 
     name: str
@@ -187,7 +188,7 @@ class Encoder(Protocol):
         ...
 
     def concepts(self, vectors: Floats) -> tuple[tuple[str, ...], Floats]:
-        """Names this encoder can give without text, and their scores (n, m) for the vectors; ((), (n, 0)) if none."""
+        """Names that this encoder knows without text, and their scores (n, m) for the vectors; ((), (n, 0)) if none."""
         ...
 
 
@@ -212,7 +213,7 @@ class Eye(Protocol):
 class Embeddings:
     """One unit vector per image: `vectors` (n, d) float32, made by `encoder`.
 
-    `surround` (n, d) are those of the same pictures with their object covered; None where nothing tells where it is.
+    `surround` (n, d) are the vectors of the same images with the object covered; None if objects cannot be located.
     """
 
     ids: Ids
@@ -243,7 +244,7 @@ class Embeddings:
 
 
 class PlaceFeatures(Protocol):
-    """(n, g, g, d) int8 like an array, which may lie on the disk: what is asked for is read then."""
+    """Behaves like an array (n, g, g, d) int8. It may be on disk; rows are read when they are accessed."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -260,7 +261,7 @@ class PlaceFeatures(Protocol):
 
 
 class PackedRows(Protocol):
-    """Rows of bytes (n, b) that lie on the disk: what is asked for is read then."""
+    """Rows of bytes (n, b) on disk; they are read when they are accessed."""
 
     def __len__(self) -> int: ...
 
@@ -305,7 +306,7 @@ class Patches:
 
     @property
     def grid(self) -> int:
-        """Places along each side."""
+        """The number of places along each side."""
         return int(self.features.shape[1])
 
     @property
@@ -385,8 +386,8 @@ class Column:
 class Measures:
     """One row per image (index = ids), one column per attribute, each described in `columns`.
 
-    `readings` holds, for flags that are themselves guesses, (n, t) other readings of the same flag, each as good as the one
-    in `frame`: what changes between them is the attribute's own error.
+    For flags that are estimates, `readings` holds (n, t) alternative measurements that are as good as the one in `frame`.
+    The differences between them show the attribute's own error.
     """
 
     frame: pd.DataFrame

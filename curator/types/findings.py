@@ -1,6 +1,6 @@
-"""What an audit finds, one typed definition each: audit.json, its schema and its reader follow from these classes.
+"""Types for what an audit finds. audit.json, its schema and its reader are generated from these classes.
 
-A field that is added here is written, described and read back without another line of code.
+A new field here is written, described and read back without further code.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Leak(Struct, frozen=True):
 
 
 class LabelError(Struct, frozen=True):
-    """An image whose label the probe doubts."""
+    """An image with a doubtful label, according to the probe."""
 
     id: Name
     given: str
@@ -120,10 +120,11 @@ class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
     """One shortcut: `share_in_class` of the images of `class_name` have the value, against `share_elsewhere` of the others.
 
     Shares and `effect` (their difference) are fractions with 95 % intervals; the statistics that need another class are
-    None when there is none. `phrase` says what the images have: "have a green background". `same_as` names the attributes
-    folded into this one. `intended` is why the user accepts it, "" where it is not accepted. `bias` is the effect that the
-    measure's own error may cause (see `Column`). `learnt`: the value is a visual word, whose number means something else in
-    another data set. `against` says which images the class is compared with.
+    None if there is none. `phrase` says what the images have: "have a green background". `same_as` names the attributes
+    that describe the same shortcut and are merged into this finding. `intended` is why the user accepts it, "" if it is
+    not accepted. `bias` is the effect that the measure's own error may cause (see `Column`). `learnt`: the value is a
+    visual word; its number means something else in another data set. `against` says which images the class is compared
+    with.
     """
 
     id: str = ""
@@ -190,14 +191,14 @@ class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
 
     @property
     def borne_out(self) -> bool:
-        """Whether it counts for the verdict: medium or high, or confirmed in the other half by at least one random half."""
+        """Whether it counts for the verdict: medium or high, or confirmed in at least one held-out half."""
         return self.severity != "low" or self.confirmation is None or self.confirmation.confirmed > 0
 
 
 class Crop(Struct, frozen=True):
-    """An image, and where in it something is seen: left, top, right, bottom in pixels of the image as it is shown.
+    """An image and the box of what is seen in it: left, top, right, bottom in pixels.
 
-    `box` is after EXIF rotation; None where the size of the image is unknown.
+    `box` is after EXIF rotation; None if the size of the image is unknown.
     """
 
     id: Name
@@ -205,7 +206,7 @@ class Crop(Struct, frozen=True):
 
 
 class SharedPattern(Struct, frozen=True, kw_only=True):
-    """Something most images of a class have in common; `share_elsewhere` is None with no other class to compare with."""
+    """A pattern that most images of a class share; `share_elsewhere` is None if there is no other class."""
 
     name: Name
     kind: Kind

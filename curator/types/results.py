@@ -1,4 +1,4 @@
-"""What an audit finds."""
+"""Types for the result of an audit."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """What is known of all `n_images` that the audited ones were drawn from; `fingerprint` changes with any of them.
+    """Summary of all `n_images` that the sample was drawn from; `fingerprint` changes if any of them changes.
 
     `leaks` are of identical files only.
     """
@@ -100,7 +100,7 @@ class AuditRun:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether there is a shortcut, in three words: that of `audit`."""
+        """The verdict of `audit`: whether there is a shortcut."""
         return self.audit.verdict
 
     @property
@@ -110,7 +110,7 @@ class AuditRun:
 
     @property
     def counts_objects(self) -> bool:
-        """Whether the user asked that findings about the objects themselves count as shortcuts."""
+        """Whether findings about the objects themselves count as shortcuts, as the user asked."""
         return bool(self.settings.get("audit", {}).get("objects", False))
 
     @property
@@ -120,7 +120,7 @@ class AuditRun:
 
     @property
     def every_leak(self) -> tuple[Leak, ...]:
-        """Images that are the same in more than one split; where some were drawn, those of all images, each once."""
+        """Leaks between splits. With a sample, the leaks of the whole data set are included, each group once."""
         split_of = dict(zip(self.dataset.ids.tolist(), self.dataset.splits.tolist(), strict=True)) if self.leaks else {}
         whole = self.whole.leaks if self.whole else ()
         of = {i: k for k, leak in enumerate(whole) for i in leak.ids}
@@ -136,7 +136,7 @@ class AuditRun:
         return f"<{type(self).__name__} of {self.dataset.name}: {self.verdict}, {n} finding{'' if n == 1 else 's'}>"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """The HTML that a notebook shows."""
         data, n = self.dataset, len(self.dataset.classes)
         counts = (
             f"{data.name}: {self.n_images:,} images, {n} class{'' if n == 1 else 'es'}; encoder {self.encoder.name}."
