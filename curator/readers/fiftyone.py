@@ -1,4 +1,4 @@
-"""A FiftyOne data set as DATA: paths, labels, splits, and the user's own fields as metadata. It is never written to."""
+"""Read a FiftyOne data set: paths, labels, splits, and the user's own fields as metadata. It is never written to."""
 
 from __future__ import annotations
 
