@@ -137,7 +137,7 @@ def browse(
         color_scheme=dataset.app_config.color_scheme,  # a view would use FiftyOne's own colours
         port=port,
         address=address,
-        # "remote" only means that FiftyOne opens no browser of its own; in a notebook it shows the App in the cell.
+        # "remote" only means that FiftyOne does not open a browser. In a notebook it shows the App in the cell.
         remote=not notebook,
     )
     url = f"http://{_in_url(address)}:{port}"
