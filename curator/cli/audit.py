@@ -99,7 +99,7 @@ def command(
             data=_absolute(data), pool=None if pool is None else _absolute(pool), model=common.model,
             path_column=common.path_column, label_column=common.label_column, allow_outside=common.allow_outside,
             max_skipped=common.max_skipped,
-            # What `auto` meant here, which another machine may not mean.
+            # The precision that `auto` chose here; another machine may choose a different one.
             precision=getattr(session.encoder, "precision", None) or None,
             embeddings=clip_retrieval.stamp(data) if is_embedded else None,
         )  # fmt: skip
