@@ -40,13 +40,13 @@ FAR = 4
 
 
 def forecast(data: Data, session: Session | None = None, *, target: float = 0.95) -> Forecast:
-    """How many training images of every class a linear probe needs for an accuracy of `target`, the mean over classes.
+    """How many training images of every class a linear probe needs for a mean accuracy over classes of `target`.
 
-    Tested on the test split of `data`, else its val split, else by cross-validation; duplicates
-    are never on both sides.
+    The probe is tested on the test split of `data`, or else on its val split, or else by cross-validation. Duplicates are
+    never on both sides.
 
     Raises:
-        DataError: fewer than two classes have `SMALLEST` different images, or there are more than `MOST_CLASSES`.
+        DataError: fewer than two classes have `SMALLEST` distinct images, or there are more than `MOST_CLASSES`.
         InputError: the target is not a fraction between 0 and 1.
     """
     if not 0 < target < 1:

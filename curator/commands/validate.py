@@ -43,22 +43,25 @@ def validate(
     test: Data | None = None, budget: int | None = None, strategy: str | None = None, attribute: str | None = None,
     synthetic: Path | None = None,
 ) -> Validation:  # fmt: skip
-    """Train the probe on `data`, on `data` and the recommended images, and on `data` and as many random ones of the pool.
+    """Train the probe on `data`, on `data` with the recommended images, and on `data` with as many random pool images.
 
-    The images to add are those of `plan` (a recommendation.csv, edited or not) or are chosen now. A label is the pool's
-    own where it has one, else the plan's. What is examined is the shortcut `attribute`, else the plan's first, else the
-    worst finding. The test set is `test`, else the test split of `data`, else its val split, else a leak-free part held
-    out with as many images of every class x value group; whatever is learned is then learned of the rest. Test images
-    that repeat a training image are left out, and pool images that repeat a test image are not added.
+    The images to add are those of `plan` (a recommendation.csv, which may have been edited), or they are chosen now. The
+    label of an image is the pool's own if it has one, otherwise the plan's. The shortcut examined is `attribute`, or else
+    the plan's first, or else the worst finding.
 
-    `synthetic` is the manifest.csv of `curator recommend --synthesize`: its images form a separate arm, without those made
-    from a test image. Synthetic images are refused everywhere else.
+    The test set is `test`, or else the test split of `data`, or else its val split, or else a leak-free held-out part of
+    `data` with the same number of images from every class x value group. In the last case everything is learnt from the
+    rest. Test images that are duplicates of a training image are left out, and pool images that are duplicates of a test
+    image are not added.
 
-    The advice is on the run over all of `data`, with the added images as its recommendation.
+    `synthetic` is the manifest.csv of `curator recommend --synthesize`. Its images are a separate arm, without those made
+    from a test image. Synthetic images in any other input are an error.
+
+    The advice is for the run over all of `data`; its recommendation is the images that were added.
 
     Raises:
         DataError: a group that must be tested is too small, or no image of the plan can be added.
-        InputError: the plan is not a recommendation, or names images that are not in the pool.
+        InputError: the plan is not a recommendation, or it names images that are not in the pool.
     """
     session = session or Session.open()
     STRATEGIES.get(strategy or session.settings.recommend.strategy)  # checked before any work is done

@@ -49,9 +49,9 @@ class Reliance(Struct, frozen=True):
     """How much a probe relies on the attribute.
 
     `gap` is the cross-validated accuracy on images that follow the shortcut minus the accuracy on images that break it.
-    `intervention_drop` is how much of the probability of the right class is lost when the attribute is edited out of
-    `n_edited` images (or into them), `control_drop` how much the control edit costs, `excess_ci` the interval of the first
-    minus the second.
+    `intervention_drop` is the drop in the probability of the right class when the attribute is removed from `n_edited`
+    images (or added to them) by an edit. `control_drop` is the drop with the control edit, and `excess_ci` the interval of
+    the difference of the two.
     """
 
     gap: Annotated[
@@ -78,10 +78,10 @@ class Reliance(Struct, frozen=True):
 
 
 class Confirmation(Struct, frozen=True):
-    """The result of a finding on images that were not used to find it.
+    """Whether a finding holds on images that were not used to find it.
 
     The same audit found it in `discovered` of `n_splits` random halves; in `confirmed` of these the other half shows it
-    too. `effect` and its interval come from the other half: half the images, free of the choice.
+    too. `effect` and its interval come from the other half, so they are free of selection bias.
     """
 
     n_splits: Annotated[int, Meta(ge=1, description="Random halves that were searched.")]
@@ -92,9 +92,10 @@ class Confirmation(Struct, frozen=True):
 
 
 class Adjusted(Struct, frozen=True):
-    """What remains of a finding when the values `held` ("attribute=value", other findings of its class) are held constant.
+    """How much of a finding is left with the values `held` ("attribute=value", other findings of its class) held constant.
 
-    None where they and the finding cannot be told apart: no images of the class and of the rest share a stratum.
+    The numbers are None if the finding cannot be separated from these values: no stratum has images of the class and of
+    the rest.
     """
 
     held: tuple[str, ...]
@@ -184,7 +185,7 @@ class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
 
     @property
     def adjusted(self) -> Adjusted | None:
-        """What remains of it when related findings are held constant; None if no finding is related."""
+        """How much of it is left with other findings held constant; None if no other finding occurs together with it."""
         if not self.adjusted_for:
             return None
         return Adjusted(self.adjusted_for, self.adjusted_effect, self.adjusted_ci, self.adjusted_p)

@@ -39,9 +39,10 @@ class Recall:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The result of an audit of a data set; `findings` are sorted, worst first.
+    """The result of an audit; `findings` is sorted, worst first.
 
-    `n_tests` were paid for. `untested` names attributes of which no value could have come out, each with the reason.
+    `n_tests` is the number of tests in the multiple-testing correction. `untested` names attributes of which no value could
+    have been significant, each with the reason.
     """
 
     findings: tuple[Finding, ...]
@@ -69,12 +70,13 @@ class Whole:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AuditRun:
-    """The complete result of one `curator audit`, from which the report, the JSON, the App and later commands are made.
+    """Everything that one `curator audit` found: the input of the report, the JSON, the App and later commands.
 
-    `leaks` are groups of duplicates that lie in more than one split. `notes` are sentences the user must see (the encoder
-    that stood in for another, what that loses). `n_new` images were embedded in `seconds`. `patches` are what visual words were
-    learnt from, so that a pool or a test set can be read by the same words. `recall` is of the duplicates, None where all pairs
-    were compared. `whole` is what a sample was drawn from, None where all images were audited.
+    `leaks` are groups of duplicates that are in more than one split. `notes` are sentences that the user must see, for
+    example that another encoder was used and what that means. `n_new` images were embedded in `seconds`. `patches` are the
+    features that visual words were learnt from, so that a pool or a test set can be measured with the same words. `recall`
+    is that of the duplicate search, None if all pairs were compared. `whole` describes the data set that a sample was drawn
+    from, None if all images were audited.
     """
 
     dataset: Dataset

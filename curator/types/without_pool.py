@@ -15,9 +15,10 @@ RemedyName = Literal["as it is", "subset", "weights"]
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """One way to use the present images: `n` of them, and the worst class x value group's accuracy (0..1, 95 % interval).
+    """One way to use the existing images: `n` of them, and the worst-group accuracy (0..1, 95 % interval).
 
-    `gain` is over using all alike. `class_idx` and `has_value` name the group, which has `n_group` images.
+    `gain` is over using all images with equal weight. `class_idx` and `has_value` name the worst class x value group, which
+    has `n_group` images.
     """
 
     name: RemedyName

@@ -40,9 +40,9 @@ def need_database(*, has_table: bool) -> None:
 
 
 def of_pool(out: Path, name: str, *, from_app: bool, table: Path | None) -> tuple[Review | None, list[str]]:
-    """The decisions on recommended images that this run uses, and notes; None if it uses none.
+    """The decisions on recommended images that this run uses, and notes; None if the user did not ask to use any.
 
-    What was decided in a table before is kept in review.csv of the result folder `out`, asked for or not.
+    Decisions from earlier tables are kept in review.csv of the result folder `out` in any case.
     """
     from curator.commands._steps import review
     from curator.exporters import fiftyone_review

@@ -26,9 +26,11 @@ _EDGE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """An image on the map: `x` and `y` in per cent, `kind` its class's place in the legend, `ref` the embedded element's id.
+    """An image on the map.
 
-    `has` has one character for each finding that the map can mark: 1 has the value, 0 does not, - is of another class.
+    `x` and `y` are in per cent, `kind` is the position of its class in the legend, and `ref` is the element id of its
+    thumbnail. `has` has one character per finding that the map can highlight: 1 if the image has the value, 0 if it does
+    not, - if it is not of the finding's class.
     """
 
     id: str
@@ -42,9 +44,10 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """`kinds` are the legend: number, name, and how many of it are shown. `marks` are the findings that it can mark.
+    """The embedding map and its legend.
 
-    `share` is the fraction of the variance of the images shown that the two axes keep.
+    `kinds` is the legend: number, name, and how many images of the kind are shown. `marks` are the findings that the map
+    can highlight. `share` is the fraction of the variance of the images shown that the two axes explain.
     """
 
     dots: tuple[Dot, ...]

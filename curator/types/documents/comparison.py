@@ -83,7 +83,7 @@ class FindingChanges(Struct, frozen=True, kw_only=True):
 
 
 class ImageChanges(Struct, frozen=True, kw_only=True):
-    """`added` and `removed` are null if the earlier audit has no measures.parquet beside it."""
+    """How the images changed. `added` and `removed` are null if the earlier audit has no measures.parquet in its folder."""
 
     was: Count
     now: Count
