@@ -92,18 +92,18 @@ def browse(
     show: Show | None = None,
     origin: Mapping[str, Any] | None = None,
 ) -> Browsing:
-    """Build the FiftyOne data set of an audit and open it in the App, at the view of the worst finding or of `show`.
+    """Build the FiftyOne data set of an audit and open the App at the view of the worst finding, or of `show`.
 
-    `data` is an audit, the advice of `curator.recommend` (its pool and recommended images are shown, too), or DATA, which
-    is audited first; with a `pool` that is named, up to `budget` images of it are recommended. `name` is the data set's in
-    FiftyOne ("curator-" and the run's by default). The App has no password, so any `address` other than this machine's own
-    shows the images to the network. A browser is opened only if there is a screen. In a notebook the App is shown in the
-    cell. With `wait` (by default: outside notebooks) this returns after Ctrl-C. No usage data is sent. curator's
-    operators and panel are added to FiftyOne's plugins; `origin` says how they audit again.
+    `data` is an audit, the advice of `curator.recommend` (its pool and recommended images are shown too), or DATA, which
+    is audited first. With a `pool`, up to `budget` images of it are recommended. `name` is the name of the data set in
+    FiftyOne (default: "curator-" and the name of the run). The App has no password: with any `address` other than this
+    machine's own, the network can see the images. A browser is opened only if there is a screen; in a notebook the App is
+    in the cell. With `wait` (the default outside notebooks) this returns after Ctrl-C. No usage data are sent. curator's
+    operators and panels are installed as a FiftyOne plugin; `origin` says how they audit again.
 
     Raises:
-        InputError: the port is in use, the name belongs to a data set that curator did not make, or there is nothing of
-            what `show` names.
+        InputError: the port is in use, the name belongs to a data set that curator did not make, or there is nothing
+            that `show` could show.
         MissingExtraError: FiftyOne or MongoDB is missing.
     """
     _check_port(address, port)
@@ -137,7 +137,7 @@ def browse(
         color_scheme=dataset.app_config.color_scheme,  # a view would use FiftyOne's own colours
         port=port,
         address=address,
-        # "remote" only means that FiftyOne opens no browser of its own; in a notebook it shows the App in the cell.
+        # "remote" only means that FiftyOne does not open a browser. In a notebook it shows the App in the cell.
         remote=not notebook,
     )
     url = f"http://{_in_url(address)}:{port}"
@@ -154,9 +154,9 @@ def browse(
 
 
 def build(found: AuditRun | Advice, name: str, origin: Mapping[str, Any] | None = None) -> Any:
-    """The FiftyOne data set `name` of an audit, or of an advice with its pool; see `to_fiftyone` for what it keeps.
+    """Build the FiftyOne data set `name` of an audit, or of an advice with its pool; `to_fiftyone` says what it keeps.
 
-    curator's plugin is added to FiftyOne's plugins, so that it is available however the App is opened.
+    curator's plugin is installed in FiftyOne, so that it is available no matter how the App is opened.
     """
     installing.install(load_fiftyone().config.plugins_dir)
     if isinstance(found, Advice):
@@ -165,10 +165,10 @@ def build(found: AuditRun | Advice, name: str, origin: Mapping[str, Any] | None 
 
 
 def first_view(dataset: Any, show: Show | None) -> str:
-    """The saved view that the App opens with; "" (all images) if nothing was found.
+    """The saved view to open the App at; "" (all images) if nothing was found.
 
     Raises:
-        InputError: there is nothing of what `show` names.
+        InputError: there is nothing that `show` could show.
     """
     of = dict(dataset.info[MARK]["view_of"])
     found = [entry["view"] for entry in dataset.info[MARK]["findings"] if entry["view"]]

@@ -1,4 +1,4 @@
-"""`curator cache`: what is kept, and removing what is not needed."""
+"""`curator cache`: list the stored embeddings and remove those that are not needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    """A number of bytes: 500M, 20GB, 1.5T."""
+    """Parse a number of bytes: 500M, 20GB, 1.5T."""
     if value is None:
         return None
     match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?) ?([kMGT]?)B?", value.strip(), re.IGNORECASE)
@@ -134,7 +134,7 @@ def _lines(rows: list[StoreSummary]) -> list[str]:
 
 
 def _size(n_bytes: int) -> str:
-    """1,234,567 as 1.2 MB."""
+    """A number of bytes in words: 1,234,567 is 1.2 MB."""
     for unit in ("B", "kB", "MB", "GB"):
         if n_bytes < 999.5:
             return f"{n_bytes:.0f} {unit}" if unit == "B" or n_bytes >= 99.5 else f"{n_bytes:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""`curator doctor`: what works here."""
+"""`curator doctor`: check what works on this machine."""
 
 from __future__ import annotations
 

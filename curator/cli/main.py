@@ -40,7 +40,7 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"curator.cli.{cmd_name}").command
-        command.short_help = COMMANDS[cmd_name]  # the first sentence of the long help is cut off in the list
+        command.short_help = COMMANDS[cmd_name]  # otherwise the list shows the first sentence of the long help, cut off
         return with_completion(command)
 
     def resolve_command(
@@ -68,7 +68,7 @@ class _Lazy(click.Group):
             )
             ctx.exit(ERROR)
         except Exception as e:
-            # By its name: pymongo is not imported for commands that need no database.
+            # Compared by name, because commands without a database do not import pymongo.
             if not type(e).__module__.startswith("pymongo"):
                 raise
             logging.getLogger(__name__).debug("where it came from:", exc_info=e)

@@ -1,4 +1,4 @@
-"""`curator validate`: the linear probe before and after, with controls."""
+"""`curator validate`: test a linear probe before and after adding images, with controls."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def command(
         advice, report = commands.validate(
             data, pool, session, plan=plan, test=test, attribute=attribute, synthetic=synthetic
         )
-    # What stood in for the encoder that was asked for belongs to the proof as much as to the audit.
+    # A note that another encoder was used belongs to the validation as much as to the audit.
     report = replace(report, notes=tuple(dict.fromkeys((*advice.run.notes, *report.notes))))
     out = common.folder(advice.run)
-    # A plan that says no more than path and label has no cells to show.
+    # A plan with only paths and labels has no cells to show.
     shown = advice.recommendation if advice.recommendation.ids or not plan else None
     root = advice.pool.dataset.root
     proved = None if shown is None else files.recommend_document(shown, root, run=advice.run, seed=common.seed)

@@ -95,7 +95,7 @@ def command(
 
 
 def _signature(audit: Path, public_key: str | None) -> tuple[Signature | None, list[str]]:
-    """Who signed what, as --json says it, None where nobody was asked for; and what is to be noted."""
+    """The signer and the signed files, as in --json, and notes. The signature is None if none was asked for."""
     from curator.commands._steps.audit_files import FILES
     from curator.io import signatures
     from curator.types.documents.commands import Signature
@@ -106,7 +106,7 @@ def _signature(audit: Path, public_key: str | None) -> tuple[Signature | None, l
         return None, [unchecked] if beside.exists() else []
     key = signatures.read_key(public_key)
     if not audit.exists():
-        return None, []  # which is said better where it is read
+        return None, []  # reading the missing file gives a better error
     comment = signatures.check(audit, key)
     others = [audit.with_name(name) for name in (*FILES, "run.json") if name != audit.name]
     signed = [path for path in others if path.with_name(path.name + signatures.SUFFIX).exists()]
@@ -140,11 +140,11 @@ def _verify(
     for kept in (audit.parent, *(Path(d).expanduser() for d in (data, pool) if d and Path(d).expanduser().is_dir())):
         if folder.is_relative_to(kept.resolve()):
             raise InputError(f"{folder} lies inside {kept}, which verify never writes to; choose another --cache.")
-    # Not above: the heavy libraries wait until it is clear that there is work.
+    # Imported here, so that heavy libraries are only loaded when there is work to do.
     from curator.commands import verify
 
     settings = verify.old_settings(document, str(audit))
-    # Of another encoder than the file's its precision says nothing.
+    # The precision in the file is only valid for the file's own encoder.
     precision = precision or (source.precision if source and model is None else None) or "auto"
     columns = ("path_column", "label_column", "allow_outside", "max_skipped")
     how: dict[str, Any] = {name: getattr(source, name) for name in columns} if source else {}

@@ -61,7 +61,7 @@ def audit(data: Data, session: Session | None = None, *, pool: Data | None = Non
         ready, session = vectors_only.read(dataset, session)
         ready = replace(ready, dataset=one_class(ready.dataset))
         if sampled:
-            session = replace(session, engine="local")  # nothing is left to be worked out elsewhere
+            session = replace(session, engine="local")  # nothing is left to compute on the cluster
             drawn = sampled_counts.of_embeddings(ready, session)
             return audit_embedded(drawn.sample, session, drawn=drawn)
         return audit_embedded(ready, session)

@@ -25,7 +25,7 @@ from curator.errors import MissingExtraError
 
 Status = Literal["ok", "warn", "fail"]
 LIBRARIES = ("torch", "torchvision", "open-clip-torch", "timm", "onnxruntime", "fiftyone", "numpy", "pandas", "pillow")
-IMPORT_PATIENCE = 120.0  # seconds; importing torch takes 2 to 6, from a cold or a network disk much longer
+IMPORT_PATIENCE = 120.0  # seconds; importing torch takes 2 to 6 s, and much longer from a cold or network disk
 COMMAND_PATIENCE = 10.0
 MONGOD_NEEDED = 6  # FiftyOne's oldest supported major version
 FREE_NEEDED = 2 * 10**9  # bytes: CLIP's weights (0.6 GB), its export (0.35 GB), and room to write both
@@ -53,9 +53,9 @@ class Check:
 
 
 def diagnose(cache: Path) -> tuple[Check, ...]:
-    """Every check, in a fixed order; `cache` is the folder curator would write to. Takes seconds, raises nothing.
+    """Run every check and return the results in a fixed order; `cache` is the folder that curator would write to.
 
-    Writes nothing but a probe file in `cache`, and imports neither torch nor fiftyone.
+    Takes seconds and raises nothing. Writes only a test file in `cache`, and imports neither torch nor fiftyone.
     """
     with ThreadPoolExecutor() as pool:
         # The slow checks wait for other processes and the network, so they run in parallel.
@@ -98,7 +98,7 @@ def _check_torch() -> tuple[Check, Check]:
 
 
 def _check_gpu(torch_sees: str | None) -> Check:
-    """`torch_sees` is the name of the GPU, "" for none, None when torch could not be asked."""
+    """Check the GPU. `torch_sees` is its name, "" for none, None if torch could not be imported."""
     if torch_sees:
         return Check("gpu", "ok", torch_sees)
     smi = shutil.which("nvidia-smi")
@@ -153,7 +153,7 @@ def _check_network() -> Check:
 
 
 def _check_mongodb() -> Check:
-    """Whether `curator browse` has a database: the user's own, FiftyOne's, or one on PATH, in FiftyOne's order."""
+    """Whether `curator browse` has a database: the user's own, FiftyOne's, or one on PATH, in the order of FiftyOne."""
     name = "MongoDB"
     uri = os.environ.get("FIFTYONE_DATABASE_URI")
     if uri:
@@ -205,7 +205,7 @@ def _check_cache(cache: Path) -> Check:
 
 
 def _python(code: str) -> tuple[list[str], str]:
-    """(what a fresh interpreter printed after `curator|`, "") or ([], what it said of its failure)."""
+    """Run code in a new interpreter. Returns (what it printed after `curator|`, "") or ([], the error message)."""
     status, out = _command([sys.executable, "-c", code], IMPORT_PATIENCE)
     lines = [line for line in out.splitlines() if line.startswith("curator|")]
     return (lines[-1].split("|")[1:], "") if status == 0 and lines else ([], out)

@@ -73,11 +73,11 @@ def plan_splits(
 
 
 def kept_together(run: AuditRun, group_columns: Sequence[str] = ()) -> list[Collection[str]]:
-    """Ids of images that have to be in one split: duplicates, altered copies, and equal values in one of the columns.
+    """Groups of ids that must be in one split: duplicates, altered copies, and images with the same value in a column.
 
     An image without a value in a column is in none of its groups. Groups may overlap.
 
-    Raises: InputError for a column that the data do not have.
+    Raises: InputError for a column that is not in the data.
     """
     out: list[Collection[str]] = [group.ids for group in run.duplicates]
     ids = run.dataset.ids.tolist()
@@ -96,7 +96,7 @@ def kept_together(run: AuditRun, group_columns: Sequence[str] = ()) -> list[Coll
 
 
 def check_columns(dataset: Dataset, group_columns: Sequence[str]) -> None:
-    """Raises InputError for a column that the data do not have."""
+    """Raises InputError for a column that is not in the data."""
     known = [str(c) for c in dataset.metadata.columns]
     for column in group_columns:
         if column not in known:
@@ -151,7 +151,7 @@ def with_synthetic(plan: SplitPlan, made_of: Mapping[str, Collection[str]]) -> S
 
 
 class Exported(NamedTuple):
-    """What an export wrote: the `run` that was audited, the `plan` of the splits, and how many images (0: a dry run)."""
+    """What an export wrote: the audit `run`, the `plan` of the splits, and the number of images (0: a dry run)."""
 
     run: AuditRun
     plan: SplitPlan
@@ -175,7 +175,7 @@ def export(
     both = joined(dataset, plans)
     exporters.check(
         both.dataset, destination, format=format, link=link, force=force, roots=both.roots
-    )  # before the work
+    )  # checked before any work is done
     check_columns(dataset, group_columns)
     embedded = session.embed(both.dataset)
     synthetic = np.isin(embedded.dataset.ids, np.array(sorted(both.made_of), np.str_))

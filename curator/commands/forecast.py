@@ -34,19 +34,19 @@ C_GRID = (0.001, 0.01, 0.1, 1.0)
 """Inverse regularisations of the probes, with which forecasts were checked (benchmarks/forecast.py); validate has its own."""
 MOST_PAIRS = 10
 FEW = 40
-"""Images of every class below which most forecasts failed the check (benchmarks/results/forecast.json)."""
+"""With fewer images of every class most forecasts failed the check (benchmarks/results/forecast.json)."""
 FAR = 4
 """Multiple of the present images up to which forecasts were checked on held-back data (benchmarks/results/forecast.json)."""
 
 
 def forecast(data: Data, session: Session | None = None, *, target: float = 0.95) -> Forecast:
-    """How many training images of every class a linear probe needs for an accuracy of `target`, the mean over classes.
+    """How many training images of every class a linear probe needs for a mean accuracy over classes of `target`.
 
-    Tested on the test split of `data`, else its val split, else by cross-validation; duplicates
-    are never on both sides.
+    The probe is tested on the test split of `data`, or else on its val split, or else by cross-validation. Duplicates are
+    never on both sides.
 
     Raises:
-        DataError: fewer than two classes have `SMALLEST` different images, or there are more than `MOST_CLASSES`.
+        DataError: fewer than two classes have `SMALLEST` distinct images, or there are more than `MOST_CLASSES`.
         InputError: the target is not a fraction between 0 and 1.
     """
     if not 0 < target < 1:
@@ -102,10 +102,10 @@ def _learner(n_classes: int) -> Learner:
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """The images that take part: vectors, labels counted anew, and a number for what each shows, (n,).
+    """The images that take part: vectors, renumbered labels, and a number (n,) for the content of each image.
 
-    `test` (n,) are those of the split to test on; None where they are tested by turns. `counts` (k,) are the images of each
-    class to train on, `n_now` the fewest.
+    `test` (n,) marks the images of the test split; None for cross-validation. `counts` (k,) is the number of training
+    images of each class, and `n_now` the smallest of them.
     """
 
     vectors: Floats
@@ -226,7 +226,7 @@ def _of_class(c: int, chosen: _Chosen, boot: Bootstrap, target: float, session: 
 def _pairs(
     chosen: _Chosen, trials: Trials, boot: Bootstrap, target: float, session: Session
 ) -> tuple[tuple[PairForecast, ...], PairForecast | None]:
-    """The most confusable pairs, the worst first, and the easiest pair of all where there is another."""
+    """The most confused pairs, worst first, and the easiest pair if it is another one."""
     lost = ~trials.beats
     rows = [trials.labels == k for k in range(len(chosen.classes))]
     confused = np.array([[lost[:, :, r, k].mean() for k in range(len(rows))] for r in rows])

@@ -64,7 +64,7 @@ def recommend(
         InputError: the strategy, mode or attribute is unknown.
     """
     session = session or Session.open()
-    STRATEGIES.get(strategy or session.settings.recommend.strategy)  # before the work, not after it
+    STRATEGIES.get(strategy or session.settings.recommend.strategy)  # checked before any work is done
     if mode not in MODES:
         raise InputError(f"the mode {mode!r} is unknown; use one of {', '.join(MODES)}.")
     if pool is None and mode == "swap":

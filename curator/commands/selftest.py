@@ -34,7 +34,7 @@ _WARM, _BLACK = (255, 190, 110), (0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Planting:
-    """A shortcut that can be planted: the edit, and the JPEG quality of the copy. `Column.planted_by` names what shows it."""
+    """A shortcut to plant: the edit, and the JPEG quality of the copy. `Column.planted_by` says which attributes show it."""
 
     edit: Callable[[Pixels], Pixels]
     quality: int = _QUALITY
@@ -81,8 +81,8 @@ def selftest(
     Raises:
         DataError: too few images.
 
-    Error: the draws of one effect edit the same images and differ in the labels, so their interval is a little narrow. What is
-    planted is as plain as said in `PLANTS`: fainter shortcuts are found less often.
+    Error: the draws of one effect edit the same images and differ only in the labels, so their interval is slightly too
+    narrow. The edits are as strong as in `PLANTS`; weaker shortcuts are found less often.
     Source: power as in Cohen (1988); intervals by Wilson (1927).
     """
     start = time.monotonic()
@@ -100,7 +100,7 @@ def selftest(
         edited = {kind: order[kind][: n_most[kind]] for kind in PLANTS}
         copies = work.embed(_copies(source, edited, Path(folder), session))
         row = {id: i for i, id in enumerate(copies.dataset.ids.tolist())}
-        # What is planted counts as found however severe, so no picture is edited for it.
+        # A planted shortcut counts as found at any severity, so no images are edited to judge the severity.
         quick = replace(work, settings=replace(lean, audit=replace(lean.audit, n_edited=0)))
         audits = _audits(copies, row, source, draws * (2 + len(PLANTS) * len(effects)))
         clean = np.full(len(source), "clean")
@@ -125,7 +125,7 @@ def selftest(
 
 
 def _sample(data: Dataset, per_class: int, rng: np.random.Generator) -> Dataset:
-    """Up to `per_class` images of every class that has `SMALLEST`; a lone class is split in two by chance."""
+    """Up to `per_class` images of every class that has `SMALLEST`; a single class is split into two at random."""
     usable = data.train_labels() >= 0
     rows: list[NDArray[np.intp]] = []
     labels: list[NDArray[np.intp]] = []
@@ -154,15 +154,15 @@ def _sample(data: Dataset, per_class: int, rng: np.random.Generator) -> Dataset:
 
 
 def _counts(data: Dataset, target: int, effect: float) -> tuple[int, int]:
-    """How many images of the target class carry what is planted, and how many others."""
+    """How many images of the target class get the planted edit, and how many others."""
     n = int((data.labels == target).sum())
     return round(n * min(1.0, ELSEWHERE + effect)), round((len(data) - n) * ELSEWHERE)
 
 
 def _copies(source: Dataset, edited: Mapping[Plant, NDArray[np.intp]], folder: Path, session: Session) -> Dataset:
-    """The images re-encoded alike under `folder`/clean, and those to be edited once more under the name of the edit.
+    """Copies of the images with the same encoding in `folder`/clean, and edited copies in a folder named after the edit.
 
-    What cannot be read is an error of the audit's own kind: it is left out by `Session.embed`, which counts it.
+    An unreadable image is not an error here: `Session.embed` leaves it out and counts it.
     """
     kinds = {kind: set(rows.tolist()) for kind, rows in edited.items()}
     ids, origin = [], []
@@ -192,7 +192,7 @@ def _copies(source: Dataset, edited: Mapping[Plant, NDArray[np.intp]], folder: P
 def _audits(
     copies: Embedded, row: Mapping[str, int], source: Dataset, total: int
 ) -> Callable[[NDArray[np.str_], NDArray[np.int32], Session], AuditRun]:
-    """Audits of one version of every image under given labels; counts them for the progress bar."""
+    """A function that audits one version of every image with given labels and updates the progress bar."""
     told: Iterator[int] = iter(range(1, total + 1))
 
     def one(versions: NDArray[np.str_], labels: NDArray[np.int32], work: Session) -> AuditRun:
@@ -209,7 +209,7 @@ def _audits(
 def _labels(
     data: Dataset, target: int, chosen: NDArray[np.intp], inside: int, rng: np.random.Generator
 ) -> NDArray[np.int32]:
-    """Shuffled labels of which the target's go to `inside` of the chosen images and to others for the rest."""
+    """Shuffled labels: the target's label goes to `inside` of the chosen images, and otherwise to images not chosen."""
     carry = rng.permutation(chosen)
     rest = rng.permutation(np.setdiff1d(np.arange(len(data)), chosen))
     n = int((data.labels == target).sum())
@@ -222,7 +222,7 @@ def _labels(
 
 
 def _found(run: AuditRun, class_name: str, kind: str, n_classes: int) -> bool:
-    """Whether a finding on the class shows what was planted; of two classes, either may be the one that is named."""
+    """Whether a finding about the class shows the planted edit; with two classes, the finding may name either."""
     shows = {c.name for c in run.measures.columns if kind in c.planted_by}
     for finding in run.audit.findings:
         names = [f"{finding.class_name}:{finding.attribute}"]

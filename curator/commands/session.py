@@ -72,11 +72,11 @@ class Crew:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The things that stay the same while one command runs. `open` makes one from names.
+    """Everything that stays the same while one command runs. `open` creates a session from names.
 
-    `named`: the user chose the encoder.
-    `max_skipped`: the fraction of images that may be unreadable before the run is an error. `engine` is "local" or "ray",
-    which then needs the `crew`; `ray_address` is that of a running cluster, "" for one of this machine.
+    `named`: the user chose the encoder. `max_skipped` is the largest fraction of images that may be unreadable; with more
+    the run is an error. `engine` is "local" or "ray"; "ray" needs the `crew`. `ray_address` is the address of a running
+    cluster, "" to start one on this machine.
     """
 
     encoder: Encoder
@@ -100,7 +100,7 @@ class Session:
         cls, model: str = "auto", *, cache: str | Path | None = None, device: str = "auto", jobs: int = 0,
         precision: str = "auto", **rest: object,
     ) -> Session:  # fmt: skip
-        """Resolve the encoder by name (see `curator.encoders.resolve`) and keep everything else as given."""
+        """Resolve the encoder by name (see `curator.encoders.resolve`); everything else is kept as given."""
         folder = Path(cache) if cache else default_cache()
         encoder, notes = encoders.resolve(model, cache=folder, device=device, jobs=jobs, precision=precision)
         # Not "auto", because another machine could choose a different encoder for it.
@@ -128,7 +128,7 @@ class Session:
         return self._run(dataset, local.run, ray.run)
 
     def fill(self, dataset: Dataset) -> Filled:
-        """`embed` for the sake of the store alone: no vector is held in memory. Raises: what `embed` does."""
+        """Like `embed`, but only fill the store: no vector is held in memory. Raises the errors of `embed`."""
         return self._run(dataset, local.fill, ray.fill)
 
     def recaller(self, stored: Filled) -> Callable[[NDArray[np.intp]], Embedded]:
@@ -144,7 +144,7 @@ class Session:
             yield from map(work, pieces)
 
     def _run(self, dataset: Dataset, here: Callable[..., Out], there: Callable[..., Out]) -> Out:
-        """By the engine of this machine, or the one of a cluster."""
+        """Run the engine of this machine (`here`) or of a cluster (`there`)."""
         if clip_retrieval.is_folder(dataset.root):
             raise InputError(
                 f"{dataset.root} holds embeddings and no images; only curator audit supports that; give the images."

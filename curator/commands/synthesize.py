@@ -36,7 +36,7 @@ _LONGEST = 1024
 
 @dataclass(frozen=True, slots=True)
 class Synthetic:
-    """One picture that was put together: its file below the folder, its label, the cell it fills, and what it is made of."""
+    """One synthetic image: its file below the folder, its label, the cell that it fills, and the images it is made of."""
 
     path: str
     label: str
@@ -46,16 +46,16 @@ class Synthetic:
 
 
 def synthesize(advice: Advice, n: int, folder: Path, session: Session) -> tuple[tuple[Synthetic, ...], tuple[str, ...]]:
-    """Write up to `n` counter-examples below `folder`, one folder per class, and manifest.csv; and notes.
+    """Write up to `n` counter-examples below `folder`, one folder per class, and manifest.csv.
 
-    The cells are those of the plan for `n` images with no pool: the emptier a cell, the more it gets. Objects and backgrounds
-    come from the training images only. What an earlier call wrote to the folder is replaced.
+    Returns the images and notes. The cells are those of the plan for `n` images without a pool: emptier cells get more
+    images. Objects and backgrounds come from training images only. The output of an earlier call in the folder is replaced.
 
-    Error: where the object is, is estimated at 14 x 14 places; a rim of its own surroundings stays around it, and of the
-    object that stood on the background a trace may. What it is worth: docs/limits.md.
+    Error: the position of the object is estimated on 14 x 14 places. A rim of its own surroundings stays around it, and a
+    trace of the background's own object may remain. docs/limits.md says how useful these images are.
 
     Raises:
-        DataError: nothing sees places here, so no object can be told from its surroundings, or no cell lacks images.
+        DataError: there are no patch features, so objects cannot be told from surroundings, or no cell lacks images.
     """
     run, targets = advice.run, advice.targets
     if run.patches is None:

@@ -43,25 +43,28 @@ def validate(
     test: Data | None = None, budget: int | None = None, strategy: str | None = None, attribute: str | None = None,
     synthetic: Path | None = None,
 ) -> Validation:  # fmt: skip
-    """Train the probe on `data`, on `data` and the recommended images, and on `data` and as many random ones of the pool.
+    """Train the probe on `data`, on `data` with the recommended images, and on `data` with as many random pool images.
 
-    The images to add are those of `plan` (a recommendation.csv, edited or not) or are chosen now. A label is the pool's
-    own where it has one, else the plan's. What is examined is the shortcut `attribute`, else the plan's first, else the
-    worst finding. The test set is `test`, else the test split of `data`, else its val split, else a leak-free part held
-    out with as many images of every class x value group; whatever is learned is then learned of the rest. Test images
-    that repeat a training image are left out, and pool images that repeat a test image are not added.
+    The images to add are those of `plan` (a recommendation.csv, which may have been edited), or they are chosen now. The
+    label of an image is the pool's own if it has one, otherwise the plan's. The shortcut examined is `attribute`, or else
+    the plan's first, or else the worst finding.
 
-    `synthetic` is the manifest.csv of `curator recommend --synthesize`: its images form a separate arm, without those made
-    from a test image. Synthetic images are refused everywhere else.
+    The test set is `test`, or else the test split of `data`, or else its val split, or else a leak-free held-out part of
+    `data` with the same number of images from every class x value group. In the last case everything is learnt from the
+    rest. Test images that are duplicates of a training image are left out, and pool images that are duplicates of a test
+    image are not added.
 
-    The advice is on the run over all of `data`, with the added images as its recommendation.
+    `synthetic` is the manifest.csv of `curator recommend --synthesize`. Its images are a separate arm, without those made
+    from a test image. Synthetic images in any other input are an error.
+
+    The advice is for the run over all of `data`; its recommendation is the images that were added.
 
     Raises:
         DataError: a group that must be tested is too small, or no image of the plan can be added.
-        InputError: the plan is not a recommendation, or names images that are not in the pool.
+        InputError: the plan is not a recommendation, or it names images that are not in the pool.
     """
     session = session or Session.open()
-    STRATEGIES.get(strategy or session.settings.recommend.strategy)  # before the work, not after it
+    STRATEGIES.get(strategy or session.settings.recommend.strategy)  # checked before any work is done
     embedded = session.embed(one_class(_photographs(data, "the data", session)))
     theirs = session.embed(_photographs(pool, "the pool", session))
     if test is not None:
@@ -122,7 +125,7 @@ def _photographs(data: Data, what: str, session: Session) -> Dataset:
 def _synthetic(
     manifest: Path, run: AuditRun, target: Target, reference: Embedded, session: Session
 ) -> tuple[TrainingSet, list[str]]:
-    """The images of a manifest that are made of training images only; whether they have the value is read like any other's."""
+    """The images of a manifest made from training images only. Their values are measured like those of other images."""
     theirs = session.embed(session.scan(manifest))
     parts = [c for c in ("object_of", "background_of") if c in theirs.dataset.metadata.columns]
     if len(parts) < 2:
@@ -146,7 +149,7 @@ def _medium(run: AuditRun) -> list[Finding]:
 
 
 def _added(advice: Advice, wanted: Wanted | None, leaked: Mask) -> tuple[NDArray[np.intp], Ints, list[str]]:
-    """Pool rows to add and their labels, in the plan's order, without those that repeat a test image."""
+    """Pool rows to add and their labels, in the plan's order, without duplicates of test images; and notes."""
     pool, classes = advice.candidates, advice.run.dataset.classes
     if wanted is None:
         position = {str(i): k for k, i in enumerate(pool.ids)}
@@ -187,9 +190,10 @@ def _added(advice: Advice, wanted: Wanted | None, leaked: Mask) -> tuple[NDArray
 
 
 def _offered(advice: Advice, leaked: Mask, n: int, session: Session) -> tuple[TrainingSet, bool, list[str]]:
-    """What the random arm draws from: all that a recommendation might have chosen, so that the control is no dirtier.
+    """The images that the random arm draws from: all that a recommendation could choose, so that the control is fair.
 
-    Second, whether all of it has labels that were given: only then can the oracle's arm know what fills which cell.
+    The second result says whether there is an oracle arm. It needs given labels for all of them, and at least `n` images.
+    The third is notes.
     """
     pool, first = advice.candidates, advice.targets[0]
     open_ = np.flatnonzero(pool.trusted(session.settings.recommend.confidence) & ~leaked)
@@ -206,7 +210,7 @@ def _offered(advice: Advice, leaked: Mask, n: int, session: Session) -> tuple[Tr
 
 
 def _as_recommendation(wanted: Wanted, advice: Advice) -> Recommendation:
-    """The plan's rows that fill a cell of the advice, for the report; what the pool lacks is the advice's."""
+    """The plan's rows that fill a cell of the advice, for the report. What the pool lacks is taken from the advice."""
     cells = {(c.class_name, c.attribute, c.value_name): k for k, c in enumerate(advice.recommendation.plan)}
     lines = [line for line in wanted if line.cell in cells]
     filled = tuple(cells[line.cell] for line in lines)

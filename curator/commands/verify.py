@@ -22,14 +22,14 @@ TOLERANCE = 1e-6
 """Two numbers that differ by no more than this are equal. Shares are counted, so only their last bits may differ."""
 _SHOWN = ("sentence", "same_as", "example_ids", "counterexample_ids")
 _MOST = 20
-"""Classes that are named one by one when their sizes differ."""
+"""Most classes listed by name if their sizes differ."""
 
 Content = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """`differences` are sentences, one for each thing that no longer holds; `notes` are what need not matter."""
+    """The result: `differences` has one sentence for each thing that changed; `notes` are changes that may not matter."""
 
     differences: tuple[str, ...]
     notes: tuple[str, ...]
@@ -60,10 +60,10 @@ def verify(content: Content, data: str, session: Session, *, pool: str | None = 
 
 
 def compare(old: Content, new: Content) -> Verification:
-    """What differs between two contents of audit.json: of data, encoder, settings, seed and findings.
+    """What differs between two contents of audit.json: data, encoder, settings, seed and findings.
 
-    Where these agree and both were made with the same versions, of everything else that both say: then an edited number is
-    the only thing that can make a difference.
+    If these agree and both were made with the same versions, all other fields that both have are compared too. A
+    difference there can only come from an edited file.
     """
     differences = [*_data(old, new), *_encoder(old, new), *_settings(old, new), *_findings(old, new), *_rest(old, new)]
     if not differences and old["versions"] == new["versions"]:
@@ -100,7 +100,7 @@ def _encoder(old: Content, new: Content) -> Iterator[str]:
 
 
 def _settings(old: Content, new: Content) -> Iterator[str]:
-    # The audit was made with the old settings; what differs is what the file says in another form.
+    # The audit was repeated with the old settings, so a difference is only in how the file writes them.
     for stage, values in old["settings"].items():
         for key, value in values.items() if isinstance(values, Mapping) else ():
             now = new["settings"].get(stage, {}).get(key)
@@ -129,7 +129,7 @@ def _finding(id: str, was: Content, now: Content) -> Iterator[str]:
 
 
 def _everything(old: Content, new: Content) -> Iterator[str]:
-    """Differences of all parts but those that say where and by what name the data and the encoder were found."""
+    """Differences in all parts except the locations and names of the data and the encoder."""
     for key in (k for k in old if k in new and k not in ("versions", "source", "notes")):
         was, now = old[key], new[key]
         if key in ("dataset", "encoder"):
@@ -139,7 +139,7 @@ def _everything(old: Content, new: Content) -> Iterator[str]:
 
 
 def _value(key: str, id: str, was: Any, now: Any) -> Iterator[str]:
-    """Compare two values of a field, whatever they hold; no deeper than the new one goes."""
+    """Compare two values of a field of any type, down to the depth of the new one."""
     if isinstance(was, Mapping) and isinstance(now, Mapping):
         for inner in (k for k in was if k in now):
             yield from _value(f"{key}.{inner}", id, was[inner], now[inner])

@@ -1,4 +1,4 @@
-"""The forms of DATA: one file reads one form. A module joins by defining `READER`."""
+"""Read DATA in its different forms. Each module reads one form; a new module registers by defining `READER`."""
 
 from __future__ import annotations
 

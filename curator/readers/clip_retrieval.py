@@ -77,9 +77,9 @@ def scan(path: str, *, label_column: str = _DEFAULT_LABEL) -> Dataset:
 
 
 def vectors(path: str, cache: Path) -> tuple[Floats, NDArray[np.bool_]]:
-    """Unit vectors (m, d) of the images whose embedding is finite and not 0, read-only, and which of all (n,) these are.
+    """Read-only unit vectors (m, d) of the images with an embedding that is finite and not 0, and a mask (n,) of them.
 
-    Above `IN_MEMORY` they are written to a file under `cache` once, and mapped from there.
+    Above `IN_MEMORY` bytes they are written once to a file under `cache` and memory-mapped.
     """
     sources = [np.load(emb, mmap_mode="r", allow_pickle=False) for emb, _ in _shards(path)]
     n, dim = sum(len(s) for s in sources), sources[0].shape[1]
@@ -136,7 +136,7 @@ def stamp(path: str) -> str:
 
 
 def _shards(path: str) -> list[tuple[Path, Path]]:
-    """Embeddings and metadata of each shard, by number."""
+    """The embeddings file and the metadata file of each shard, by number."""
     found: list[dict[int, Path]] = []
     for folder, suffix in (("img_emb", ".npy"), ("metadata", ".parquet")):
         files = sorted(p for p in (Path(path) / folder).iterdir() if p.suffix == suffix and _NUMBER.search(p.name))

@@ -1,4 +1,4 @@
-"""A FiftyOne data set as DATA: paths, labels, splits, and the user's own fields as metadata. It is never written to."""
+"""Read a FiftyOne data set: paths, labels, splits, and the user's own fields as metadata. It is never written to."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _USUAL_LABEL = "ground_truth"
 
 
 def read(name: str, *, label_field: str = _DEFAULT_LABEL) -> tuple[str, Table]:
-    """The folder that holds all images of the data set, and its rows. Ids are paths relative to that folder.
+    """The folder that contains all images of the data set, and its rows; ids are paths relative to that folder.
 
-    A label comes from `label_field` if it exists, else from ground_truth, else from the only field with classifications.
-    A sample without a label is unlabelled. Fields with one number, text or truth value per sample are
-    metadata. If curator made the data set, only audited images are read, and no field that curator made.
+    Labels come from `label_field` if there is such a field, otherwise from ground_truth, otherwise from the only field
+    with classifications. A sample without a label is unlabelled. Fields with one number, text or boolean per sample are
+    metadata. If curator made the data set, only the audited images are read, without the fields that curator added.
 
     Raises:
-        InputError: the data set does not exist, is not of images, or has several label fields and none is named.
-        DataError: the data set has no samples.
+        InputError: there is no such data set, it is not of images, or it has several label fields and none was chosen.
+        DataError: it has no sample.
         MissingExtraError: FiftyOne or MongoDB is missing.
     """
     fo = load_fiftyone()

@@ -87,7 +87,7 @@ class _Walk:
             self.skip(rel, "a link to nothing" if entry.is_symlink() else "not a regular file")
 
     def file(self, rel: str) -> None:
-        """A file, taken for an image if it is called like one."""
+        """Add a file; it counts as an image if its name has the extension of an image."""
         name = rel.rpartition("/")[2]
         if not _is_utf8(name):
             self.skip(rel, "the name is not valid UTF-8 (rename it)")
@@ -121,7 +121,7 @@ def _folder(root: str) -> Dataset:
 
 
 def _remote(url: str) -> Dataset:
-    """A folder at a URL, of which the names are listed."""
+    """Read a folder at a URL by listing its file names."""
     files = remote.files(url)
     if any(f.startswith("img_emb/") for f in files) and any(f.startswith("metadata/") for f in files):
         raise InputError(f"{url} is a remote clip-retrieval folder; a local folder is needed; copy it here.")
@@ -140,7 +140,7 @@ def _below(rel: str, folders: Iterable[str]) -> list[str]:
 
 
 def _arranged(name: str, walk: _Walk, subfolders: Subfolders) -> Dataset:
-    """The data set of what a walk found: folders are classes, or splits of them."""
+    """The data set of what a walk found: folders are classes, or splits that contain class folders."""
     split_folders = _split_folders(subfolders)
     rows: list[Row] = []
     for id in walk.images:
@@ -151,7 +151,7 @@ def _arranged(name: str, walk: _Walk, subfolders: Subfolders) -> Dataset:
                 continue
             split = SPLITS[parts[0].lower()]
             parts = parts[1:]
-        # The same letters can be stored composed or not: one class all the same.
+        # Unicode can store the same letters composed or decomposed; both are the same class.
         label = unicodedata.normalize("NFC", parts[0]) if len(parts) > 1 else None
         rows.append(Row(id, label, split))
     _note_empty(walk, split_folders, subfolders)
@@ -163,9 +163,9 @@ def _subfolders(folder: str) -> list[str]:
 
 
 def _split_folders(subfolders: Subfolders) -> set[str]:
-    """The folders that are splits; none if they are classes that happen to be called so.
+    """The folders that are splits; empty if they are classes that happen to have such names.
 
-    They are splits if all folders are called so, or if one of them holds folders (the classes) itself.
+    They are splits if all folders have such names, or if one of them contains folders (the classes).
     """
     folders = subfolders("")
     named = {n for n in folders if n.lower() in SPLITS}
@@ -189,11 +189,11 @@ def _is_folder(request: Request) -> bool:
 
 
 def _read(request: Request) -> Dataset:
-    """Class folders, whatever lies deeper; the same under split folders; or a flat folder of unlabelled images.
+    """Read class folders with images at any depth, class folders under split folders, or a flat folder without labels.
 
-    Split folders are called train, val, test (also valid, validation), in any case. An image beside the class folders is
-    unlabelled. A class folder without images is not a class: it is named in `skipped`, as is whatever is neither an image
-    by its name nor a usual companion of images (hidden files, .txt, ...).
+    Split folders are called train, val, test (also valid, validation), in upper or lower case. An image next to the class
+    folders is unlabelled. A class folder without images is not a class and is listed in `skipped`. Other files are listed
+    there too, except files that are common next to images (hidden files, .txt, ...).
     """
     return _remote(request.path) if remote.is_url(request.path) else _folder(request.path)
 

@@ -1,4 +1,4 @@
-"""A pandas DataFrame as DATA, from Python: a path column, and, if there are any, a label, a split and metadata."""
+"""Read a pandas DataFrame, from Python: a path column, and optionally a label, a split and metadata."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from curator.types import Dataset
 
 
 def _read(request: Request) -> Dataset:
-    """Relative paths start at the working folder; the images may lie anywhere, for the user names each of them."""
+    """Read the rows. Relative paths start at the working folder. Images may be anywhere, as the user names each of them."""
     assert isinstance(request.data, pd.DataFrame)
     root = os.getcwd()
     table = rows_of(

@@ -1,4 +1,4 @@
-"""A table of image paths: .csv, .parquet or .jsonl, with a path column and, if there is one, a label and a split."""
+"""Read a table of image paths (.csv, .parquet or .jsonl) with a path column and optionally a label and a split."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]+::)*[a-z][a-z0-9+.-]+://|(https?|ftp|file|
 _SPLIT_NAMES = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 _DEFAULT_LABEL = "label"
 _MOST_TABLE = 4 << 30
-"""Bytes of a remote table that are read, at most."""
+"""Largest remote table that is read, in bytes."""
 
 
 Find = Callable[[str], tuple[str, str]]
-"""(id, reason) of a path as the table has it; the reason is "" if the file can be used."""
+"""A function from a path in the table to (id, reason); the reason is "" if the file can be used."""
 
 
 def read(path: str, *, path_column: str, label_column: str, allow_outside: bool, find: Find | None = None) -> Table:
     """The rows of the table at `path` whose files exist; relative paths start at the table's own folder.
 
     Files outside that folder (also through a link) are skipped unless `allow_outside`; URLs are never followed. A path
-    listed twice counts once, with the label that sorts first. An empty label (or NaN) is unlabelled. `find` says where
-    files lie that are not beside the table.
+    listed twice counts once, with the label that sorts first. An empty label (or NaN) means unlabelled. `find` locates
+    files that are not next to the table.
 
-    Raises: InputError if it cannot be read or has no such column; DataError if it has no row.
+    Raises: InputError if it cannot be read or has no such column; DataError if it has no rows.
     """
     frame = _frame(path, (path_column, label_column, "split"))
     return rows_of(
@@ -49,7 +49,7 @@ def rows_of(
     frame: pd.DataFrame, name: str, root: str, *, path_column: str, label_column: str, allow_outside: bool,
     find: Find | None = None,
 ) -> Table:  # fmt: skip
-    """The rows of a table that is in memory, called `name`; relative paths start at `root`. Otherwise as `read`."""
+    """The rows of a table in memory, called `name`; relative paths start at `root`. Otherwise the same as `read`."""
     if not len(frame):
         raise DataError(f"{name} has no rows. Needed: one row per image with its path.")
     frame = frame.set_axis([str(c).strip() for c in frame.columns], axis=1)
@@ -84,7 +84,7 @@ def rows_of(
 
 
 def _check_columns(name: str, columns: list[str], path_column: str, label_column: str) -> bool:
-    """Whether there are labels. Raises: InputError for a column that was asked for and is not there."""
+    """Whether there are labels. Raises: InputError if a column that was asked for is missing."""
     listed = ", ".join(columns)
     if path_column not in columns:
         raise InputError(
@@ -124,17 +124,17 @@ def _frame(path: str, as_text: tuple[str, ...]) -> pd.DataFrame:
     except MemoryError:
         raise
     except Exception as error:
-        # The parsers raise many kinds of error on a file that is not what its name says; the user needs one line.
+        # The parsers raise many kinds of errors if the format does not match the name; the user needs one line.
         why = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(f"{name} cannot be read as {suffix[1:]} ({why}). Save it again as UTF-8 {suffix}.") from None
 
 
 def _csv(path: str, as_text: tuple[str, ...]) -> pd.DataFrame:
     with warnings.catch_warnings():
-        # Rows with more fields than the header would be cut with a warning: the columns are then not what they are called.
+        # pandas would cut rows with more fields than the header, with only a warning, and the columns would be wrong.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         frame = pd.read_csv(path, encoding="utf-8-sig", index_col=False)
-    # Read again as they are written: a class may be called "NA" or "007".
+    # Read these columns again as text, because a class may be called "NA" or "007".
     text = pd.read_csv(
         path,
         encoding="utf-8-sig",
@@ -169,7 +169,7 @@ def _name(value: object) -> str:
 
 
 class _Places:
-    """Turns a table's paths into ids and says what is wrong with those that name no file it may use."""
+    """Turns a table's paths into ids, and says why a path cannot be used."""
 
     def __init__(self, root: str, allow_outside: bool) -> None:
         self._root, self._real_root = root, os.path.realpath(root)
@@ -185,7 +185,7 @@ class _Places:
             if "\0" in raw:
                 raise ValueError("a NUL")
             full = os.path.normpath(os.path.join(self._root, raw))
-            # Spaces around a name are almost always the table's; "\\" in it is from Windows.
+            # Spaces around a name almost always come from the table, not the file; "\\" in it comes from Windows.
             for other in (raw.strip(), raw.strip().replace("\\", "/")):
                 if not os.path.lexists(full):
                     full = os.path.normpath(os.path.join(self._root, other))
@@ -224,7 +224,7 @@ def _read(request: Request) -> Dataset:
         )  # fmt: skip
         root = os.path.dirname(request.path)
     else:
-        # A copy is read here; the files that it names are not looked for before they are read.
+        # A local copy of the table is read. Whether its files exist is only known when they are read.
         root = request.path.rpartition("/")[0]
         with tempfile.TemporaryDirectory() as folder:
             copy = os.path.join(folder, name)

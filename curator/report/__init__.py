@@ -1,1 +1,1 @@
-"""What an audit looks like: JSON for scripts, one HTML file for people, a few lines for the terminal."""
+"""Present an audit: as JSON for scripts, as one HTML file for people, and as a few lines in the terminal."""

@@ -102,13 +102,13 @@ def _or_none(value: Any) -> str:
 
 
 def with_changes(audit: AuditDocument, found: Comparison | None) -> dict[str, Any]:
-    """What --json prints: audit.json, and under `comparison` what comparison.json holds."""
+    """The output of --json: the content of audit.json, with that of comparison.json under `comparison`."""
     content: dict[str, Any] = plain(audit)
     return content if found is None else {**content, "comparison": plain(comparison_document(found))}
 
 
 def headline(c: Comparison) -> str:
-    """The answer in a sentence.
+    """The result in one sentence, for example:
 
     "1 finding is gone, 2 are new, 1 changed; 3 are as they were."
     """
@@ -155,7 +155,7 @@ def moved(m: Moved) -> str:
 
 
 def lines(c: Comparison) -> list[str]:
-    """What the terminal shows."""
+    """The lines that the terminal shows."""
     out = [headline(c), images(c.images)]
     for name, ids in (("Added", c.images.added), ("Removed", c.images.removed)):
         if ids:

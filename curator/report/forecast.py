@@ -1,4 +1,4 @@
-"""A forecast in words."""
+"""Describe a forecast in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NAME = 28
 
 
 def headline(forecast: Forecast) -> str:
-    """The answer in a sentence.
+    """The result in one sentence.
 
     >>> from msgspec.structs import replace
     >>> from curator.types.document import Estimate
@@ -69,7 +69,7 @@ def short(need: Needed, there: int) -> str:
 
 
 def lines(forecast: Forecast) -> list[str]:
-    """What the terminal shows below the headline."""
+    """The lines that the terminal shows below the headline."""
     k = wording.count(len(forecast.per_class), "class", "classes")
     there = forecast.now.n_per_class
     now = wording.with_interval(forecast.now.accuracy, forecast.now.ci)

@@ -198,10 +198,10 @@ def recommend_document(
     notes: Sequence[str] = (),
     **more: Any,
 ) -> RecommendDocument:
-    """What `recommend.json` holds: the rows of the CSV as `images`, the plan, and what is missing in the pool.
+    """The content of `recommend.json`: the rows of the CSV as `images`, the plan, and what the pool lacks.
 
-    The `value` of a cell of images that must NOT have the value reads "not green"; `has_value` and `attribute_value`
-    say the same to a script. `more` are further fields: `review`, `without_new_images`, `synthetic`.
+    If the images of a cell must not have the value, its `value` is written like "not green". Scripts should read
+    `has_value` and `attribute_value` instead. `more` are further fields: `review`, `without_new_images`, `synthetic`.
     """
     lasts = rec.last_resorts or ("",) * len(rec.ids)
     return RecommendDocument(

@@ -14,7 +14,7 @@ _NOUNS = {"recompress": "low JPEG quality"}
 
 
 def selftest_document(test: SelfTest, seed: int) -> SelfTestDocument:
-    """What `selftest.json` holds."""
+    """The content of `selftest.json`."""
     return SelfTestDocument(
         n_images=test.n_images,
         classes=dict(test.classes),

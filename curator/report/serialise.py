@@ -26,7 +26,7 @@ _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u
 
 
 def plain(value: Any) -> Any:
-    """The value in JSON's own types: numpy, dataclasses, paths and dates converted; NaN, infinities and NA are None."""
+    """The value in JSON types: numpy, dataclasses, paths and dates are converted; NaN, infinities and NA become None."""
     if value is None or value is pd.NA or value is pd.NaT:
         return None
     if isinstance(value, str):

@@ -142,7 +142,10 @@ def _finding(console: Console, finding: Finding) -> None:
 
 
 def print_plan(rec: Recommendation, console: Console, limit: int = MOST_LINES) -> None:
-    """Print the plan before anything is written: per cell the images found, wanted, in the data and in the pool."""
+    """Print the plan before anything is written.
+
+    Each cell has its number of images now, planned and chosen, and how many suitable images the pool has.
+    """
     if not rec.plan:
         return
     _say(console, "The plan", style="bold")

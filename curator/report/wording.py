@@ -27,7 +27,7 @@ _UNSEEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def visible(text: str, limit: int = 0) -> str:
-    r"""The text with control, surrogate and direction characters spelled out, cut in the middle to `limit` characters.
+    r"""The text with control, surrogate and direction characters escaped, shortened in the middle to `limit` characters.
 
     >>> visible("bunny\x1b[31m.jpg")
     'bunny\\x1b[31m.jpg'
@@ -70,7 +70,7 @@ def with_interval(share: float, ci: Interval | None) -> str:
 
 
 def points(difference: float, ci: Interval | None = None) -> str:
-    """A difference of two fractions in percentage points, signed, with its interval.
+    """The difference of two fractions in percentage points, with sign and interval.
 
     >>> points(0.82, (0.751, 0.874)), points(-0.05)
     ('+82 points [+75, +87]', '−5 points')
@@ -108,7 +108,7 @@ def sentence(f: Finding) -> str:
 
 
 def headline(f: Finding) -> str:
-    """The finding in words: the share of the class, and what it is compared with."""
+    """The finding in words, without intervals: the share in the class and in the images it is compared with."""
     who, rest = f"{f.class_name} images {phrase(f)}", _REST[f.against]
     if f.share_elsewhere is None:
         return f"{f.n_with} of {f.n_class} {who}. There is nothing to compare them with."
@@ -157,7 +157,7 @@ def facts(f: Finding) -> tuple[str, ...]:
 
 
 def worded(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The findings, each with its sentence."""
+    """The findings, each with its `sentence` filled in."""
     return tuple(replace(f, sentence=sentence(f)) for f in findings)
 
 
@@ -251,7 +251,7 @@ def adjusted(a: Adjusted) -> str:
 
 
 def probability(p: float) -> str:
-    """A p or q value as people write it.
+    """A p or q value in the usual short form.
 
     >>> probability(0.0312), probability(4.2e-12), probability(0.0)
     ('0.031', '4e-12', '<1e-300')

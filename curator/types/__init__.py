@@ -1,4 +1,4 @@
-"""The types that travel between the stages. Frozen, validated, arrays read-only; row i is the same image everywhere."""
+"""The types that the stages exchange. They are frozen and validated, arrays are read-only, and row i is always one image."""
 
 from curator.types.arrays import UNLABELLED, Box, Floats, Ids, Interval, Ints, Kind, Mask, Severity, as_ids
 from curator.types.data import (

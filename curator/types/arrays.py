@@ -1,4 +1,4 @@
-"""Names for the arrays that travel, and how they are made read-only."""
+"""Type names for the arrays in these types, and functions that check them and make them read-only."""
 
 from __future__ import annotations
 

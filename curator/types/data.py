@@ -28,8 +28,8 @@ class Skipped:
 class Dataset:
     """The list of images with labels, splits and metadata, before any image is opened.
 
-    `ids` (n,) are posix paths relative to `root`; `labels` (n,) index `classes`, -1 is unlabelled; `splits` (n,) is ""
-    where none is given; `metadata` has one row per image (index = ids) and the user's own columns.
+    `ids` (n,) are posix paths relative to `root`; `labels` (n,) index `classes`, -1 is unlabelled; `splits` (n,) is "" if
+    no split is given; `metadata` has one row per image (index = ids) and the user's own columns.
     """
 
     name: str
@@ -92,10 +92,10 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How a decoded image becomes an encoder's input. Part of the encoder's fingerprint.
+    """How a decoded image becomes an encoder's input. This is part of the encoder's fingerprint.
 
-    `resize_to` is in pixels: with `mode` "shortest" the shorter side becomes that long and the middle `size` x `size` is
-    cut out; "longest" fits the whole picture inside and pads with `fill` (0..255); "squash" ignores the aspect ratio.
+    `resize_to` is in pixels: with `mode` "shortest" the shorter side is scaled to it and the middle `size` x `size` is
+    cropped; "longest" fits the whole image inside and pads with `fill` (0..255); "squash" ignores the aspect ratio.
     `mean` and `std` are in units of 0..1 and are applied by the encoder, not by the decoder.
     """
 
@@ -110,7 +110,7 @@ class Preprocessing:
     def view(self, width: int, height: int) -> tuple[float, float, float, float]:
         """The part of an image that the input shows: left, top, right, bottom as fractions of its width and height.
 
-        Below 0 or above 1 where the input is padded.
+        They are below 0 or above 1 if the input is padded.
 
         >>> Preprocessing(size=224, resize_to=256).view(512, 256)
         (0.28125, 0.0625, 0.71875, 0.9375)
@@ -142,11 +142,11 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One decoded image: everything later steps need, from ONE decode.
+    """One decoded image with everything that later steps need, so that it is decoded only once.
 
-    `pixels` (h, w, 3) uint8 RGB is the analysis picture, longest side at most 256; `input` (size, size, 3) uint8 is the
-    encoder's input before normalisation; `phash` is a 64-bit perceptual hash. `foreground` (h, w), as large as `pixels`, is
-    the probability that the object is there; None where nothing could tell.
+    `pixels` (h, w, 3) uint8 RGB is the image for measuring, longest side at most 256; `input` (size, size, 3) uint8 is the
+    encoder's input before normalisation; `phash` is a 64-bit perceptual hash. `foreground` (h, w), the same size as
+    `pixels`, is the probability that a pixel is on the object; None if it is not available.
     """
 
     facts: FileFacts
@@ -158,9 +158,10 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class EncoderInfo:
-    """Who made the vectors. `fingerprint` changes when weights or preprocessing change; `text`: has a text tower.
+    """The encoder that made the vectors.
 
-    Of kind "given" only the vectors are there.
+    `fingerprint` changes when weights or preprocessing change; `text`: it has a text tower. With kind "given" only the
+    vectors are available, not the encoder.
     """
 
     name: str
@@ -187,14 +188,14 @@ class Encoder(Protocol):
         ...
 
     def concepts(self, vectors: Floats) -> tuple[tuple[str, ...], Floats]:
-        """Names this encoder can give without text, and their scores (n, m) for the vectors; ((), (n, 0)) if none."""
+        """Names that this encoder knows without text, and their scores (n, m) for the vectors; ((), (n, 0)) if none."""
         ...
 
 
 class Eye(Protocol):
-    """A network that computes features of places: the encoder itself, or another for encoders without patch features.
+    """Computes patch features: the encoder itself, or another network for encoders that have none.
 
-    `input_size` is the side in pixels of the inputs it takes; `grid` the places along each side.
+    `input_size` is the side of its inputs in pixels; `grid` is the number of places along each side.
     """
 
     input_size: int
@@ -212,7 +213,7 @@ class Eye(Protocol):
 class Embeddings:
     """One unit vector per image: `vectors` (n, d) float32, made by `encoder`.
 
-    `surround` (n, d) are those of the same pictures with their object covered; None where nothing tells where it is.
+    `surround` (n, d) are the vectors of the same images with the object covered; None if objects cannot be located.
     """
 
     ids: Ids
@@ -243,7 +244,7 @@ class Embeddings:
 
 
 class PlaceFeatures(Protocol):
-    """(n, g, g, d) int8 like an array, which may lie on the disk: what is asked for is read then."""
+    """Behaves like an array (n, g, g, d) int8. It may be on disk; rows are read when they are accessed."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -260,7 +261,7 @@ class PlaceFeatures(Protocol):
 
 
 class PackedRows(Protocol):
-    """Rows of bytes (n, b) that lie on the disk: what is asked for is read then."""
+    """Rows of bytes (n, b) on disk; they are read when they are accessed."""
 
     def __len__(self) -> int: ...
 
@@ -279,12 +280,12 @@ class PackedRows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """The features of each of g x g places of every encoder input.
+    """Features of each of the g x g places of every encoder input.
 
-    `features` (n, g, g, d) int8 are unit vectors times 127; they may lie on the disk, so ask for few at a time. `foreground`
-    (n, g, g) uint8 is the probability times 255 that the object is there; `colour` (n, g, g, 3) uint8 the mean RGB and
-    `texture` (n, g, g) uint8 the mean step between neighbouring pixels, in grey levels. `eye` is the fingerprint of what saw
-    them.
+    `features` (n, g, g, d) int8 are unit vectors times 127; they may be on disk, so read few at a time. `foreground`
+    (n, g, g) uint8 is the probability times 255 that the object is there; `colour` (n, g, g, 3) uint8 is the mean RGB, and
+    `texture` (n, g, g) uint8 the mean difference between neighbouring pixels, in grey levels. `eye` is the fingerprint of
+    the network that computed them.
     """
 
     ids: Ids
@@ -305,7 +306,7 @@ class Patches:
 
     @property
     def grid(self) -> int:
-        """Places along each side."""
+        """The number of places along each side."""
         return int(self.features.shape[1])
 
     @property
@@ -335,24 +336,26 @@ Form = Literal["tags", "category", "number", "flag"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The description of one measured attribute.
+    """Describes one measured attribute.
 
     `form`: "tags" (any number of values, joined by "|"), "category" (one value), "number", "flag" (yes/no).
-    `phrase` follows "93% of bunny ..." and holds one {value}: "have a {value} background". `without` says what to add
-    instead: "on something other than {value}". `unit` is "" for names. `absence`: to lack a flag is a value of its own.
-    `ratio`: half of a number is to it what it is to twice the number (light, in stops); all its values are positive.
-    `quantiles`: a number is cut at quantiles as well as where it parts best.
-    `marked`: the side of a number that a person remarks on, "" where neither: blurred or dark rather than sharp or light;
-    "outer" is the one away from 0, as a colour cast is away from neutral.
-    `bias`: an effect this large (0..1) may come from how the object's looks disturb the measure; severity allows for it.
-    `learnt`: a visual word, learnt from one data set; `word` is its number there. `nth` tells columns of one phrase apart
-    (0: the phrase is unique). `needs_text`: only an encoder that reads prompts can measure it. `brought`: the user's own
-    column. `in_header`: read off metadata in the file, which an export can take out. `rank`: of several names for one
-    shortcut the lowest is told; values in `told_late` have one more. `follows`: nobody sets it, it follows from other
-    attributes, and names a shortcut only where nothing else does. `place`: how to find where in an image a value is.
-    `edit`: the edit that takes the value out of an image or puts it in (see `commands._steps.edits`), "" where there is
-    none. `defect`: what an image at the low end of the number is called. `planted_by`: the plants of the self-test that
-    this attribute shows.
+    `phrase` follows "93% of bunny ..." and contains one {value}: "have a {value} background". `without` says which images
+    to add instead: "on something other than {value}". `unit` is "" for names. `absence`: lacking a flag is a value too.
+    `ratio`: a number is compared by ratios (such as light, in stops); all its values are positive.
+    `quantiles`: a number is cut at quantiles as well as where it separates best.
+    `marked`: the side of a number that people notice, such as blurred or dark rather than sharp or light; "" for neither.
+    "outer" is the side away from 0, as a colour cast is away from neutral.
+    `bias`: an effect up to this size (0..1) may come from the object's appearance disturbing the measure; severity takes
+    that into account.
+    `learnt`: a visual word, learnt from one data set; `word` is its number there. `nth` distinguishes columns with the same
+    phrase (0: the phrase is unique). `needs_text`: only an encoder that reads prompts can measure it. `brought`: the user's
+    own column. `in_header`: read from metadata in the file, which an export can remove.
+    `rank`: if several attributes describe one shortcut, the one with the lowest rank is reported; values in `told_late`
+    have a rank that is one higher. `follows`: it depends on other attributes and is reported only if none of them explains
+    the shortcut.
+    `place`: how to find where in an image a value is. `edit`: the edit that removes the value from an image or adds it (see
+    `commands._steps.edits`), "" for none. `defect`: the name of the defect of images at the low end of the number.
+    `planted_by`: the edits of the self-test that this attribute shows.
     """
 
     name: str
@@ -385,8 +388,8 @@ class Column:
 class Measures:
     """One row per image (index = ids), one column per attribute, each described in `columns`.
 
-    `readings` holds, for flags that are themselves guesses, (n, t) other readings of the same flag, each as good as the one
-    in `frame`: what changes between them is the attribute's own error.
+    For flags that are estimates, `readings` holds (n, t) alternative measurements that are as good as the one in `frame`.
+    The differences between them show the attribute's own error.
     """
 
     frame: pd.DataFrame
@@ -419,11 +422,12 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A data set after its images were decoded once: vectors, measurements of the pixels, and properties of the files.
+    """A data set after decoding: vectors, measurements on the pixels, and properties of the files.
 
     `rows` (index = ids) holds the columns of every per-image attribute family; `facts` (index = ids) the fields of
-    `FileFacts` and `phash` (uint64); `patches` is None where nothing sees places. All follow `dataset.ids`; images that
-    could not be read are in `dataset.skipped`. `n_new` were embedded now (the rest came from the store) in `seconds`.
+    `FileFacts` and `phash` (uint64); `patches` is None if there are no patch features. All are in the order of
+    `dataset.ids`. Images that could not be read are in `dataset.skipped`. `n_new` images were embedded in `seconds`; the
+    rest came from the store.
     """
 
     dataset: Dataset

@@ -1,6 +1,6 @@
-"""What an audit finds, one typed definition each: audit.json, its schema and its reader follow from these classes.
+"""Types for what an audit finds. audit.json, its schema and its reader are generated from these classes.
 
-A field that is added here is written, described and read back without another line of code.
+A new field here is written, described and read back without further code.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Leak(Struct, frozen=True):
 
 
 class LabelError(Struct, frozen=True):
-    """An image whose label the probe doubts."""
+    """An image with a doubtful label, according to the probe."""
 
     id: Name
     given: str
@@ -49,9 +49,9 @@ class Reliance(Struct, frozen=True):
     """How much a probe relies on the attribute.
 
     `gap` is the cross-validated accuracy on images that follow the shortcut minus the accuracy on images that break it.
-    `intervention_drop` is how much of the probability of the right class is lost when the attribute is edited out of
-    `n_edited` images (or into them), `control_drop` how much the control edit costs, `excess_ci` the interval of the first
-    minus the second.
+    `intervention_drop` is the drop in the probability of the right class when the attribute is removed from `n_edited`
+    images (or added to them) by an edit. `control_drop` is the drop with the control edit, and `excess_ci` the interval of
+    the difference of the two.
     """
 
     gap: Annotated[
@@ -78,10 +78,10 @@ class Reliance(Struct, frozen=True):
 
 
 class Confirmation(Struct, frozen=True):
-    """The result of a finding on images that were not used to find it.
+    """Whether a finding holds on images that were not used to find it.
 
     The same audit found it in `discovered` of `n_splits` random halves; in `confirmed` of these the other half shows it
-    too. `effect` and its interval come from the other half: half the images, free of the choice.
+    too. `effect` and its interval come from the other half, so they are free of selection bias.
     """
 
     n_splits: Annotated[int, Meta(ge=1, description="Random halves that were searched.")]
@@ -92,9 +92,10 @@ class Confirmation(Struct, frozen=True):
 
 
 class Adjusted(Struct, frozen=True):
-    """What remains of a finding when the values `held` ("attribute=value", other findings of its class) are held constant.
+    """How much of a finding is left with the values `held` ("attribute=value", other findings of its class) held constant.
 
-    None where they and the finding cannot be told apart: no images of the class and of the rest share a stratum.
+    The numbers are None if the finding cannot be separated from these values: no stratum has images of the class and of
+    the rest.
     """
 
     held: tuple[str, ...]
@@ -120,10 +121,11 @@ class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
     """One shortcut: `share_in_class` of the images of `class_name` have the value, against `share_elsewhere` of the others.
 
     Shares and `effect` (their difference) are fractions with 95 % intervals; the statistics that need another class are
-    None when there is none. `phrase` says what the images have: "have a green background". `same_as` names the attributes
-    folded into this one. `intended` is why the user accepts it, "" where it is not accepted. `bias` is the effect that the
-    measure's own error may cause (see `Column`). `learnt`: the value is a visual word, whose number means something else in
-    another data set. `against` says which images the class is compared with.
+    None if there is none. `phrase` says what the images have: "have a green background". `same_as` names the attributes
+    that describe the same shortcut and are merged into this finding. `intended` is why the user accepts it, "" if it is
+    not accepted. `bias` is the effect that the measure's own error may cause (see `Column`). `learnt`: the value is a
+    visual word; its number means something else in another data set. `against` says which images the class is compared
+    with.
     """
 
     id: str = ""
@@ -183,21 +185,21 @@ class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
 
     @property
     def adjusted(self) -> Adjusted | None:
-        """What remains of it when related findings are held constant; None if no finding is related."""
+        """How much of it is left with other findings held constant; None if no other finding occurs together with it."""
         if not self.adjusted_for:
             return None
         return Adjusted(self.adjusted_for, self.adjusted_effect, self.adjusted_ci, self.adjusted_p)
 
     @property
     def borne_out(self) -> bool:
-        """Whether it counts for the verdict: medium or high, or confirmed in the other half by at least one random half."""
+        """Whether it counts for the verdict: medium or high, or confirmed in at least one held-out half."""
         return self.severity != "low" or self.confirmation is None or self.confirmation.confirmed > 0
 
 
 class Crop(Struct, frozen=True):
-    """An image, and where in it something is seen: left, top, right, bottom in pixels of the image as it is shown.
+    """An image and the box of what is seen in it: left, top, right, bottom in pixels.
 
-    `box` is after EXIF rotation; None where the size of the image is unknown.
+    `box` is after EXIF rotation; None if the size of the image is unknown.
     """
 
     id: Name
@@ -205,7 +207,7 @@ class Crop(Struct, frozen=True):
 
 
 class SharedPattern(Struct, frozen=True, kw_only=True):
-    """Something most images of a class have in common; `share_elsewhere` is None with no other class to compare with."""
+    """A pattern that most images of a class share; `share_elsewhere` is None if there is no other class."""
 
     name: Name
     kind: Kind

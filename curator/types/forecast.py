@@ -1,4 +1,4 @@
-"""How many images are needed."""
+"""Types for a forecast of how many images are needed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Needed(Struct, frozen=True):
 
 
 class Point(Struct, frozen=True):
-    """The accuracy (a fraction, every class counts alike) with `n_per_class` training images of every class."""
+    """The accuracy (a fraction, mean over classes) with `n_per_class` training images of every class."""
 
     n_per_class: Count
     accuracy: Share
@@ -31,7 +31,7 @@ class Point(Struct, frozen=True):
 
 
 class ClassForecast(Struct, frozen=True, rename={"name": "class"}):
-    """The accuracy on one class's images, and the images of every class that it needs; `n_images` there are of it."""
+    """The accuracy on one class, and how many images of every class it needs; it has `n_images` images now."""
 
     name: str
     n_images: Count
@@ -59,12 +59,12 @@ class ZeroShot(Struct, frozen=True):
 
 
 class Forecast(Document, frozen=True, kw_only=True, tag="curator.forecast/1"):
-    """What `curator forecast` says: `now` with all images there are, `needed` for `target`, the measured `curve` and the
-    `expected` one.
+    """The result of `curator forecast`: accuracy `now`, images `needed` for `target`, and the two curves.
 
-    Accuracies are fractions, the mean over classes. `plateau` is the accuracy that more images of the kind do not exceed.
-    `confusable_pairs` come most confusable first, `easiest_pair` for contrast. `n_test` test images, `tested` says which.
-    `fingerprint` is that of the data, as in audit.json.
+    `curve` was measured, `expected` is extrapolated. Accuracies are fractions, the mean over classes. `plateau` is the
+    accuracy that more images of the same kind do not exceed. `confusable_pairs` starts with the most confused pair;
+    `easiest_pair` is for comparison. There are `n_test` test images, and `tested` says which. `fingerprint` is that of the
+    data, as in audit.json.
     """
 
     target: Share

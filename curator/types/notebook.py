@@ -38,7 +38,7 @@ def audit_html(
 
 
 def _text(text: str) -> str:
-    """Text that is only text: no markup, nothing that cannot be encoded, no turn of direction that reaches out of it."""
+    """The text made safe: markup is escaped, it can be encoded, and direction characters do not affect other text."""
     return f"<bdi>{_escape(text.encode('utf-8', 'backslashreplace').decode())}</bdi>"
 
 

@@ -14,8 +14,11 @@ from curator.types.arrays import Interval
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One class x value cell of a recommendation: counts of images. `available` is what the pool can give, None where
-    nobody has looked; `words` says what its photographs show, after the class: "on something other than green"."""
+    """One class x value cell of a recommendation, with counts of images.
+
+    `available` is the number of suitable images in the pool, None if unknown. `words` follows the class name and says what
+    the images show: "on something other than green".
+    """
 
     class_name: str
     attribute: str
@@ -38,9 +41,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedPoint:
-    """The worst group's accuracy to expect once `n_added` images are in, and its `gain` over none, with the gain's interval.
+    """The expected worst-group accuracy after `n_added` images, its `gain` over adding none, and the interval of the gain.
 
-    `rest` is what the images after these may add, at the upper end of its 95 % interval.
+    `rest` is the upper end of the 95 % interval of what the images after these may still add.
     """
 
     n_added: int
@@ -63,11 +66,11 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """Which pool images to add, in order, and the plan they fill. All per-row tuples have the same length.
+    """Which pool images to add, in order, and the plan that they fill. All per-row tuples have the same length.
 
-    `expected_gain` is that of the whole list, `expected_curve` that of its first parts; after `enough` images
-    the rest add under three points, None where the last still count. `removals` are images of the data set to leave
-    out, in order.
+    `expected_gain` is the gain of the whole list, `expected_curve` that of its first parts. After `enough` images the rest
+    add less than three points; None if even the last images add more. `removals` are images of the data set to leave out,
+    in order.
     """
 
     ids: tuple[str, ...]
@@ -115,9 +118,10 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """Worst-group accuracy and reliance after `n_added` images; `random` is the same with as many random ones.
+    """Worst-group accuracy and reliance after `n_added` images; `random` is the same with as many random images.
 
-    `reliance`: accuracy where the shortcut holds less accuracy where it does not, NaN where the test set cannot show it.
+    `reliance` is the accuracy on images that follow the shortcut minus the accuracy on those that break it; NaN if the test
+    set cannot show it.
     """
 
     n_added: int
@@ -131,8 +135,11 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class ProbeReport:
-    """The linear probe before and after, with its controls. `average_change` is what the recommended images add to the average
-    accuracy, on images made up like the training set; `c` is the inverse regularisation of every arm."""
+    """The linear probe before and after adding images, with controls.
+
+    `average_change` is the change in average accuracy from the recommended images, for test images with the same mix of
+    groups as the training set. `c` is the inverse regularisation of every arm.
+    """
 
     arms: Mapping[str, Arm]
     gain_over_random: tuple[float, Interval] | None
@@ -147,10 +154,10 @@ class ProbeReport:
 
 @dataclass(frozen=True, slots=True)
 class SplitPlan:
-    """The split of each image, and the counts asked for and got: cells (class, value) x splits.
+    """The split of each image, and the target and actual counts: cells (class, value) x splits.
 
-    To balance the training split, images may be left out, each may have a weight (none: all weigh 1), or the images that are
-    missing are named in `shopping_list`.
+    The training split can be balanced in three ways: images are left out, images get weights (none: all weights are 1), or
+    `shopping_list` names the images that are missing.
     """
 
     assignment: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""What an audit finds."""
+"""Types for the result of an audit."""
 
 from __future__ import annotations
 
@@ -39,9 +39,10 @@ class Recall:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The result of an audit of a data set; `findings` are sorted, worst first.
+    """The result of an audit; `findings` is sorted, worst first.
 
-    `n_tests` were paid for. `untested` names attributes of which no value could have come out, each with the reason.
+    `n_tests` is the number of tests in the multiple-testing correction. `untested` names attributes of which no value could
+    have been significant, each with the reason.
     """
 
     findings: tuple[Finding, ...]
@@ -57,7 +58,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """What is known of all `n_images` that the audited ones were drawn from; `fingerprint` changes with any of them.
+    """Summary of all `n_images` that the sample was drawn from; `fingerprint` changes if any of them changes.
 
     `leaks` are of identical files only.
     """
@@ -69,12 +70,13 @@ class Whole:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AuditRun:
-    """The complete result of one `curator audit`, from which the report, the JSON, the App and later commands are made.
+    """Everything that one `curator audit` found: the input of the report, the JSON, the App and later commands.
 
-    `leaks` are groups of duplicates that lie in more than one split. `notes` are sentences the user must see (the encoder
-    that stood in for another, what that loses). `n_new` images were embedded in `seconds`. `patches` are what visual words were
-    learnt from, so that a pool or a test set can be read by the same words. `recall` is of the duplicates, None where all pairs
-    were compared. `whole` is what a sample was drawn from, None where all images were audited.
+    `leaks` are groups of duplicates that are in more than one split. `notes` are sentences that the user must see, for
+    example that another encoder was used and what that means. `n_new` images were embedded in `seconds`. `patches` are the
+    features that visual words were learnt from, so that a pool or a test set can be measured with the same words. `recall`
+    is that of the duplicate search, None if all pairs were compared. `whole` describes the data set that a sample was drawn
+    from, None if all images were audited.
     """
 
     dataset: Dataset
@@ -100,7 +102,7 @@ class AuditRun:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether there is a shortcut, in three words: that of `audit`."""
+        """The verdict of `audit`: whether there is a shortcut."""
         return self.audit.verdict
 
     @property
@@ -110,7 +112,7 @@ class AuditRun:
 
     @property
     def counts_objects(self) -> bool:
-        """Whether the user asked that findings about the objects themselves count as shortcuts."""
+        """Whether findings about the objects themselves count as shortcuts, as the user asked."""
         return bool(self.settings.get("audit", {}).get("objects", False))
 
     @property
@@ -120,7 +122,7 @@ class AuditRun:
 
     @property
     def every_leak(self) -> tuple[Leak, ...]:
-        """Images that are the same in more than one split; where some were drawn, those of all images, each once."""
+        """Leaks between splits. With a sample, the leaks of the whole data set are included, each group once."""
         split_of = dict(zip(self.dataset.ids.tolist(), self.dataset.splits.tolist(), strict=True)) if self.leaks else {}
         whole = self.whole.leaks if self.whole else ()
         of = {i: k for k, leak in enumerate(whole) for i in leak.ids}
@@ -136,7 +138,7 @@ class AuditRun:
         return f"<{type(self).__name__} of {self.dataset.name}: {self.verdict}, {n} finding{'' if n == 1 else 's'}>"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """The HTML that a notebook shows."""
         data, n = self.dataset, len(self.dataset.classes)
         counts = (
             f"{data.name}: {self.n_images:,} images, {n} class{'' if n == 1 else 'es'}; encoder {self.encoder.name}."

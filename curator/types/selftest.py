@@ -1,4 +1,4 @@
-"""What a self-test finds."""
+"""Types for the result of a self-test."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 Plant = Literal["tint", "border", "patch", "recompress"]
-"""What the self-test plants."""
+"""The kinds of shortcut that the self-test plants."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """In how many of `draws` audits a planted shortcut was `found`; `effect` is the share of the class that has it less that of
-    the others (a fraction)."""
+    """In how many of `draws` audits a planted shortcut was `found`.
+
+    `effect` is the share of the class that has it minus the share of the others (a fraction).
+    """
 
     kind: Plant
     effect: float
@@ -23,8 +25,11 @@ class Planted:
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """What was planted and found. `alarms` of `n_null` audits with nothing planted had a finding of severity medium or high
-    that is not on the object; `elsewhere` is the share of the other classes' images that carry the planted thing too."""
+    """What was planted and what was found.
+
+    Of `n_null` audits without a planted shortcut, `alarms` had a finding of severity medium or high outside the object.
+    `elsewhere` is the share of the other classes' images that have the planted edit too.
+    """
 
     planted: tuple[Planted, ...]
     alarms: int

@@ -15,9 +15,10 @@ RemedyName = Literal["as it is", "subset", "weights"]
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """One way to use the present images: `n` of them, and the worst class x value group's accuracy (0..1, 95 % interval).
+    """One way to use the existing images: `n` of them, and the worst-group accuracy (0..1, 95 % interval).
 
-    `gain` is over using all alike. `class_idx` and `has_value` name the group, which has `n_group` images.
+    `gain` is over using all images with equal weight. `class_idx` and `has_value` name the worst class x value group, which
+    has `n_group` images.
     """
 
     name: RemedyName
@@ -33,10 +34,10 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True)
 class Unaided:
-    """For the training images `ids` (m,) with their `labels`: which are of the group-balanced `subset` (m,), and the `weights`
-    (m,), mean 1, under which every class x value group of the shortcut counts alike.
+    """A group-balanced subset and sample weights for the training images `ids` (m,) with their `labels`.
 
-    `remedies` say what either gives over all images as they are; empty where the groups are too small to tell.
+    `subset` (m,) marks the images of the subset. `weights` (m,), mean 1, give every class x value group of the shortcut the
+    same total weight. `remedies` are the expected gains of both; empty if the groups are too small to estimate them.
     """
 
     class_name: str

@@ -209,7 +209,9 @@ def test_what_does_not_matter_is_a_note(verify, content: dict[str, Any]) -> None
 def test_with_other_versions_and_other_findings_the_note_says_why(content: dict[str, Any]) -> None:
     old = harm(content, edited("versions", "numpy", value="1.0.0"))
     old["findings"].pop()
-    assert compare(old, content).notes[0].startswith("Made with other versions, which may be the reason: numpy 1.0.0 -> ")
+    assert (
+        compare(old, content).notes[0].startswith("Made with other versions, which may be the reason: numpy 1.0.0 -> ")
+    )
 
 
 def test_each_difference_is_a_line(verify, content: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""curator's operators and panels for the FiftyOne App. This file and fiftyone.yml are all that FiftyOne's folder needs."""
+"""curator's operators and panels for the FiftyOne App. FiftyOne's plugin folder needs only this file and fiftyone.yml."""
 
 from __future__ import annotations
 

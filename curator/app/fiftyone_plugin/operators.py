@@ -1,4 +1,4 @@
-"""The operators: audit, recommend, validate. Each calls the function of the library that the command calls."""
+"""The operators audit, recommend and validate. Each calls the same library function as the command."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ class _Step(foo.Operator):  # type: ignore[misc]
 
         async def done(result: tuple[Any, str]) -> AsyncIterator[Any]:
             dataset, said = result
-            # Opened anew even if it is the one that is open. A reload asks for the saved view that was looked at, and if it
-            # is gone FiftyOne's server (`Dataset.stages` in its query.py) answers with an error in place of the page.
+            # Opened again even if it is open already. A reload asks for the current saved view, and if that view is gone,
+            # FiftyOne's server (`Dataset.stages` in its query.py) answers with an error instead of the page.
             yield ctx.ops.open_dataset(dataset.name)
             await asyncio.sleep(_OPENING_S)
             if workspace := dataset.info[MARK]["workspace"]:
                 yield ctx.ops.set_spaces(spaces=dataset.load_workspace(workspace))
             if start := self._start(dataset):
-                # By its stages: the App knows the names of new saved views only some time after it has reloaded.
+                # Set by its stages, because the App knows the names of new saved views only some time after reloading.
                 yield ctx.ops.set_view(view=dataset.load_saved_view(start))
             yield ctx.ops.set_progress(label=said, progress=1)
             yield ctx.ops.notify(said, variant="success")
@@ -95,7 +95,7 @@ class _Step(foo.Operator):  # type: ignore[misc]
 
 
 def _kept(origin: dict[str, Any]) -> dict[str, Any]:
-    """What of the form is true of the data set from now on: the test set of one validation is not."""
+    """The form fields that stay valid for the data set; the test set of one validation does not."""
     return {key: value for key, value in origin.items() if key != "test"}
 
 
@@ -157,7 +157,7 @@ class Validate(_Step):
 
 
 def summary(report: ProbeReport) -> dict[str, Any]:
-    """What the panel shows of a validation, as plain values; accuracies are fractions."""
+    """A validation as plain values for the panel; accuracies are fractions."""
     return {
         "verdict": report.verdict,
         "about": f"{report.attribute}={report.value}",

@@ -1,4 +1,4 @@
-"""The panel: the findings as a table, and one of them at a time with its aligned and conflicting images side by side."""
+"""The findings panel: a table of findings, and for one of them its aligned and conflicting images side by side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from curator.exporters.fiftyone_looks import PANEL
 from curator.report.wording import arm_words, percent, visible
 
 _STRIP, _HEIGHT = 3, "72px"
-"""Images shown of each side, and how large: both sides fit beside each other in half a laptop's screen."""
+"""Number and size of the images shown on each side: both sides fit next to each other in half a laptop screen."""
 _COLUMNS = (
     ("severity", "Severity"),
     ("finding", "Finding"),
@@ -28,7 +28,7 @@ _COLUMNS = (
 
 
 class Findings(foo.Panel):  # type: ignore[misc]
-    """What the audit found, beside the images."""
+    """The findings of the audit, next to the images."""
 
     @property
     def config(self) -> Any:
@@ -42,7 +42,7 @@ class Findings(foo.Panel):  # type: ignore[misc]
         self.on_load(ctx)
 
     def _fill(self, ctx: Any) -> None:
-        """Send the rows, and the pictures of the finding that is looked at."""
+        """Send the rows of the table and the images of the selected finding."""
         found = _found(ctx)
         ctx.panel.set_data("findings", [_row(entry) for entry in found])
         if found:
@@ -52,13 +52,13 @@ class Findings(foo.Panel):  # type: ignore[misc]
                     ctx.panel.set_data(f"sides.{side}.strip.p{k}", _url(paths[k]) if k < len(paths) else None)
 
     def look(self, ctx: Any) -> None:
-        """A row's button: the finding's pictures here, its saved view in the grid."""
+        """A row's first button: show the finding's images in the panel and its saved view in the grid."""
         ctx.panel.set_state("at", int(ctx.params.get("row", 0)))
         self._fill(ctx)
         _show(ctx, "view")
 
     def conflicting(self, ctx: Any) -> None:
-        """A row's other button: only what breaks it."""
+        """A row's second button: show only the images that break the finding."""
         ctx.panel.set_state("at", int(ctx.params.get("row", 0)))
         self._fill(ctx)
         _show(ctx, "conflicting_view")
@@ -70,14 +70,14 @@ class Findings(foo.Panel):  # type: ignore[misc]
         ctx.ops.set_view(name="recommended")
 
     def accept(self, ctx: Any) -> None:
-        """Tag the selected images accept; `curator recommend --from-app` reads it."""
+        """Tag the selected images "accept"; `curator recommend --from-app` reads the tag."""
         _decide(ctx, "accept", "reject")
 
     def reject(self, ctx: Any) -> None:
         _decide(ctx, "reject", "accept")
 
     def intended(self, ctx: Any) -> None:
-        """Say of the finding that is looked at that it is meant to be; `curator audit --from-app` reads it."""
+        """Mark the selected finding as intended; `curator audit --from-app` reads the mark."""
         entry = _found(ctx)[_at(ctx)]
         fiftyone_review.decide(ctx.dataset.name, entry["id"], "intended")
         ctx.ops.notify(f"{entry['name']} is intended from the next audit with --from-app on.", variant="success")
@@ -131,7 +131,7 @@ class Findings(foo.Panel):  # type: ignore[misc]
 
 
 def inert(text: str) -> str:
-    r"""The text as Markdown shows it word for word: a class may be called ![](http://...), which would fetch a picture.
+    r"""The text escaped for Markdown. Otherwise a class called ![](http://...) would load an image.
 
     >>> inert("![a](http://b) <img> *c*")
     '\\!\\[a\\]\\(http://b\\) \\<img\\> \\*c\\*'
@@ -157,7 +157,7 @@ def _show(ctx: Any, which: str) -> None:
 
 
 def _decide(ctx: Any, tag: str, other: str) -> None:
-    """Give the selected images the tag, and take the opposite one from them."""
+    """Add the tag to the selected images and remove the opposite one."""
     if not ctx.selected:
         ctx.ops.notify("Select images in the grid first.", variant="info")
         return
@@ -180,7 +180,7 @@ def _row(entry: dict[str, Any]) -> dict[str, str]:
 
 
 def _pictures(dataset: Any, entry: dict[str, Any], tag: str, side: str) -> list[str]:
-    """Paths of the images that the audit chose for this side, then of others with the tag."""
+    """Paths of the images that the audit chose for this side, then of other images with the tag."""
     chosen = entry["example_ids" if side == "aligned" else "counterexample_ids"]
     tagged = dataset.match_tags(entry[tag])
     first = tagged.match(ViewField("image_id").is_in(chosen[:_STRIP]))
@@ -191,7 +191,7 @@ def _pictures(dataset: Any, entry: dict[str, Any], tag: str, side: str) -> list[
 
 
 def _url(path: str) -> str:
-    """Where the App's server has the image."""
+    """The URL of the image on the App's server."""
     return f"/media?filepath={quote(Path(path).as_posix())}"
 
 

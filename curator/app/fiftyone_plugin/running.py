@@ -1,4 +1,4 @@
-"""Running a library function behind the App: how a data set is audited again, and progress while it lasts."""
+"""Run library functions from the App: how to audit a data set again, and how to report progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BENCH = frozenset(f.name for f in fields(Session)) - {"encoder", "cache", "sett
 
 
 def origin_of(dataset: Any) -> dict[str, Any]:
-    """How this data set was audited; one that curator did not make is DATA itself, as `fiftyone:NAME`."""
+    """How this data set was audited. A data set that curator did not make is DATA itself, as `fiftyone:NAME`."""
     mark = dataset.info.get(MARK) or {}
     origin = dict(mark.get("origin") or {})
     if not origin.get("data"):
@@ -29,7 +29,10 @@ def origin_of(dataset: Any) -> dict[str, Any]:
 
 
 def name_for(dataset: Any) -> str:
-    """The data set that shows the audit: itself if curator made it, else one of its own, so that nothing of theirs changes."""
+    """The name of the data set that shows the audit: the same if curator made it, otherwise a new one.
+
+    The user's own data set is never changed.
+    """
     return str(dataset.name) if MARK in dataset.info else f"curator-{dataset.name}"
 
 
@@ -43,9 +46,9 @@ def bench_of(origin: Mapping[str, Any], progress: Progress) -> Session:
 
 
 async def steps(ctx: Any, work: Work, done: Callable[[Any], AsyncIterator[Any]]) -> AsyncIterator[Any]:
-    """Run `work` in a thread, telling the App how far it is, then pass on what `done` yields of its result.
+    """Run `work` in a thread and report its progress to the App, then yield what `done` yields for its result.
 
-    An error that the user can mend is shown as a notification, and ends the operator.
+    An error that the user can fix is shown as a notification and ends the operator.
     """
     told: queue.SimpleQueue[tuple[str, int, int]] = queue.SimpleQueue()
     running = asyncio.create_task(asyncio.to_thread(work, lambda *step: told.put(step)))

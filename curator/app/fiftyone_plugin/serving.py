@@ -1,8 +1,8 @@
-"""FiftyOne's own server with a guard before it: the page loads nothing from elsewhere, and no other page may use the server.
+"""Run FiftyOne's server behind a guard: the page loads nothing from other sites, and no other page can use the server.
 
-Run as a script, with FiftyOne's script and its flags behind it; `curator.app` does. FiftyOne's page asks for web fonts, its
-maps for tiles, and a name in Markdown could be a picture anywhere. Its server takes orders from whatever page a browser of
-this machine has open, since it asks for no password.
+This is run as a script, with FiftyOne's script and its flags as arguments; `curator.app` does that. Without the guard
+FiftyOne's page would load web fonts, its maps would load tiles, and a name in Markdown could load an image from any site. The
+server has no password, so it would also accept commands from any page that is open in a browser on this machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 POLICY = "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'; base-uri 'self'; form-action 'self'"
 ANY_HOST = "CURATOR_APP_ANY_HOST"
-"""Set where the page is reached by names that nobody here knows: in a notebook, and where the App is open to the network."""
+"""Environment variable that allows any host name: set in a notebook, and if the App is open to the network."""
 
 Message = MutableMapping[str, Any]
 App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
@@ -44,10 +44,10 @@ def guarded(app: App, any_host: bool) -> App:
 
 
 def refused(scope: Message, any_host: bool) -> str:
-    """Why a request is not answered; "" where it is.
+    """Why a request is refused; "" if it is answered.
 
-    Browsers say of each request whether another site made it. A site that gives its own name this machine's address
-    (DNS rebinding) is told by that name.
+    Browsers mark each request that was made by another site. A site whose own name points to this machine's address (DNS
+    rebinding) is recognised by that name in the Host header.
     """
     said = {bytes(name).lower(): bytes(value).decode("latin-1").lower() for name, value in scope["headers"]}
     opened = scope["method"] == "GET" and said.get(b"sec-fetch-mode") == "navigate"
@@ -69,7 +69,7 @@ def _is_plain(host: str) -> bool:
 
 
 def main() -> None:
-    """Run the script that follows, FiftyOne's, with every application it serves behind the guard."""
+    """Run FiftyOne's script, given as argument, with the guard around every application that it serves."""
     import hypercorn.asyncio
 
     serve = hypercorn.asyncio.serve

@@ -1,4 +1,4 @@
-"""The encoder of an audit as a FiftyOne model, for searching by text in the App."""
+"""The encoder of an audit as a FiftyOne model, for text search in the App."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from curator.errors import InputError
 from curator.types import Encoder
 
 
-class TextModelConfig(Config):  # type: ignore[misc]  # FiftyOne finds it by its name
-    """`encoder` by the name that --model takes, `cache` its folder ("" = the user's), `fingerprint` what it must be."""
+class TextModelConfig(Config):  # type: ignore[misc]  # FiftyOne finds it by this name
+    """`encoder` is its name as for --model, `cache` its folder ("": the default), `fingerprint` its required fingerprint."""
 
     def __init__(self, d: dict[str, Any]) -> None:
         self.encoder = str(d.get("encoder", "auto"))
@@ -25,7 +25,7 @@ class TextModelConfig(Config):  # type: ignore[misc]  # FiftyOne finds it by its
 
 
 class TextModel(fom.Model, fom.PromptMixin):  # type: ignore[misc]
-    """Text -> a unit vector in the space of the images' embeddings. Weights are loaded with the first text."""
+    """Turns text into a unit vector in the space of the images' embeddings. Weights are loaded with the first text."""
 
     def __init__(self, config: TextModelConfig) -> None:
         self.config = config
@@ -40,14 +40,14 @@ class TextModel(fom.Model, fom.PromptMixin):  # type: ignore[misc]
         return True
 
     def embed_prompt(self, arg: str) -> Any:
-        """(d,) float32."""
+        """The vector (d,) float32 of one text."""
         return self.embed_prompts([arg])[0]
 
     def embed_prompts(self, args: Any) -> Any:
-        """(m, d) float32.
+        """The vectors (m, d) float32 of m texts.
 
         Raises:
-            InputError: the encoder of that name is no longer the one that made the images' embeddings.
+            InputError: the encoder of that name is not the one that made the images' embeddings.
         """
         if self._encoder is None:
             found, _ = encoders.resolve(self.config.encoder, cache=Path(self.config.cache or default_cache()))

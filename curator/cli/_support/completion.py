@@ -1,4 +1,4 @@
-"""What the shell offers after Tab: files for data, plug-ins by name. Commands, flags and choices click offers itself.
+"""Shell completion: paths for data, and plug-ins by name. click itself completes commands, flags and choices.
 
 Nothing is imported for it until Tab is pressed.
 """
@@ -16,7 +16,7 @@ PLACES = ("data", "pool", "test")
 
 
 def with_completion(command: click.Command) -> click.Command:
-    """The command, whose free text can be completed where something is known of it."""
+    """The command, with completion for those text parameters that have known values."""
     for parameter in command.params:
         if type(parameter.type) is not StringParamType:
             continue
@@ -28,14 +28,14 @@ def with_completion(command: click.Command) -> click.Command:
 
 
 class _Place(StringParamType):
-    """A path or something else that DATA may be; the shell completes paths better than we could."""
+    """A path or another form of DATA; the completion of paths is left to the shell."""
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return [CompletionItem(incomplete, type="file")]
 
 
 class _Named(StringParamType):
-    """One of some names, which are found when they are asked for."""
+    """One of several names, which are looked up when they are needed."""
 
     def __init__(self, names: Callable[[], Iterable[str]]) -> None:
         self.names = names

@@ -1,4 +1,4 @@
-"""Flags that several commands share, and what they become."""
+"""Flags that several commands share, and the session, settings and folders made from them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Common:
         """Refuse, before any work is done, to write results or the cache into a folder that images are read from.
 
         Raises:
-            InputError: --out, its default, or --cache lies inside one of the folders in `data`.
+            InputError: --out, its default, or --cache is inside one of the folders in `data`.
         """
         from curator.commands._steps.output_folder import keep_out_of_folder
 
@@ -92,14 +92,14 @@ class Common:
                 keep_out_of_folder(self.cache, source, "--cache")
 
     def folder(self, run: AuditRun) -> Path:
-        """Where the results of a run go (see `folder_of`)."""
+        """The result folder of a run (see `folder_of`)."""
         return self.folder_of(run.dataset)
 
     def folder_of(self, dataset: Dataset) -> Path:
-        """Where results go: --out, or curator-out/NAME; made if need be.
+        """The result folder: --out, or curator-out/NAME. It is created if needed.
 
         Raises:
-            InputError: it lies in a folder of the table's images, or cannot be made.
+            InputError: it is in a folder of the table's images, or it cannot be created.
         """
         from curator.commands._steps.output_folder import keep_out_of_images
         from curator.errors import InputError
@@ -210,7 +210,7 @@ def common(command: Command) -> Command:
 
 
 def emit(content: Any, common: Common) -> None:
-    """Print the result alone on stdout, under --json."""
+    """With --json, print only the result on stdout."""
     if common.as_json:
         from curator.report.serialise import dumps
 

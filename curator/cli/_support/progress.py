@@ -31,7 +31,7 @@ def speed(stage: str, per_second: float | None) -> str:
 
 @contextmanager
 def progress_bars(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """What to tell the progress to, as the session does; it shows nothing where there is no terminal to see it."""
+    """The progress callback for a session; it shows nothing if there is no terminal."""
     if quiet or not sys.stderr.isatty():
         yield lambda stage, done, total: None
         return
@@ -55,7 +55,7 @@ def shown_on(bars: Progress) -> Callable[[str, int, int], None]:
 
 
 def _bars(console: Console) -> Progress:
-    """One line for the whole and one for each stage, in 80 columns; all are gone when the command has something to say."""
+    """One line for the whole and one per stage, in 80 columns; all are removed before the command prints its result."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
     from rich.progress import TimeRemainingColumn as Left
     from rich.text import Text

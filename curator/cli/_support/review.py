@@ -17,7 +17,7 @@ _TABLE = "or decide without it: fill in the column decision of recommendation.cs
 
 
 def results(common: Common, dataset: Dataset) -> Path:
-    """Where the results of DATA go, whether or not the folder is there."""
+    """The result folder of DATA, whether or not it exists."""
     return common.out or Path("curator-out") / dataset.name
 
 
@@ -27,7 +27,7 @@ def title(dataset: Dataset, name: str | None) -> str:
 
 
 def need_database(*, has_table: bool) -> None:
-    """Raises MissingExtraError, before any work is done, where there is no MongoDB to review in."""
+    """Raises MissingExtraError, before any work is done, if there is no MongoDB for the review."""
     from curator.app import browse
     from curator.errors import MissingExtraError
 
@@ -40,9 +40,9 @@ def need_database(*, has_table: bool) -> None:
 
 
 def of_pool(out: Path, name: str, *, from_app: bool, table: Path | None) -> tuple[Review | None, list[str]]:
-    """The decisions on recommended images that this run uses, and notes; None if it uses none.
+    """The decisions on recommended images that this run uses, and notes; None if the user did not ask to use any.
 
-    What was decided in a table before is kept in review.csv of the result folder `out`, asked for or not.
+    Decisions from earlier tables are kept in review.csv of the result folder `out` in any case.
     """
     from curator.commands._steps import review
     from curator.exporters import fiftyone_review
@@ -68,7 +68,7 @@ def keep(out: Path, decisions: Review | None) -> None:
 
 
 def write(advice: Advice, name: str) -> int:
-    """The recommendation as a FiftyOne data set to review in; returns how many images are recommended."""
+    """Write the recommendation as a FiftyOne data set for review. Returns the number of recommended images."""
     from curator.exporters.fiftyone import to_fiftyone
 
     to_fiftyone(
@@ -79,7 +79,7 @@ def write(advice: Advice, name: str) -> int:
 
 
 def with_intended(settings: Settings, name: str) -> tuple[Settings, tuple[str, ...]]:
-    """The settings with the findings that were accepted in the App, and notes on tags that name none."""
+    """The settings with the findings that were accepted in the App, and notes on tags that match no finding."""
     from curator.exporters import fiftyone_review
     from curator.selection.decisions import intended_by_tags
 

@@ -1,4 +1,4 @@
-"""What the App shows beyond the audit: guesses of a probe without and with the recommended images, and where patterns are."""
+"""Prepare the contents of the App: the audit, a probe's predictions with and without added images, and pattern boxes."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from curator.types import (
 )
 
 MAX_PATTERNS = 12
-"""Patterns that are boxed: with more, nothing of the picture is left to see."""
+"""Most patterns that get boxes: more boxes would hide the image."""
 MAX_BOXED = 5000
-"""Images up to which each has its boxes; of more, only the examples of the findings. A box costs FiftyOne about 1 ms."""
+"""Most images for which every image gets boxes; beyond that only examples of findings do. A box takes FiftyOne 1 ms."""
 
 
 def build(
@@ -45,10 +45,10 @@ def build(
     pool_measures: Measures | None = None,
     origin: Mapping[str, Any] | None = None,
 ) -> Any:
-    """The FiftyOne data set `name` of a run with everything that can be shown of it; see `to_fiftyone` for what it keeps.
+    """Build the FiftyOne data set `name` with everything that can be shown of a run; `to_fiftyone` says what it keeps.
 
-    Of a pool without vectors (a `Dataset`) there are no guesses, and it is not on the map. Of very many images a part is shown,
-    see `sampling.for_app`.
+    A pool without vectors (a `Dataset`) has no predictions and is not on the map. Of a very large data set only a part is
+    shown, see `inspected_sample.for_app`.
     """
     run = inspected_sample.for_app(run)
     embedded = pool if isinstance(pool, Embedded) else None
@@ -64,7 +64,7 @@ def build(
 
 
 def build_advice(advice: Advice, name: str, *, origin: Mapping[str, Any] | None = None) -> Any:
-    """The same of an advice, with its pool and what it recommends."""
+    """Build the same for an advice, with its pool and the recommended images."""
     return build(
         advice.run,
         name,
@@ -82,7 +82,10 @@ def extras(
     *,
     origin: Mapping[str, Any] | None = None,
 ) -> Extras:
-    """All of it for one run, and the vectors of the pool; `origin` is kept with the data set, to audit it again."""
+    """Everything that the App shows of one run, with the vectors of the pool.
+
+    `origin` is kept with the data set, so that it can be audited again.
+    """
     before, pool_before = guesses(run, None, pool)
     after: dict[str, Guess] = {}
     pool_after: dict[str, Guess] = {}
@@ -101,7 +104,7 @@ def extras(
 
 
 def _text(run: AuditRun, origin: Mapping[str, Any]) -> dict[str, str] | None:
-    """How the run's encoder is loaded again to read what is searched for; None where it cannot read."""
+    """How to load the run's encoder again for text search; None if the encoder cannot read text."""
     if not run.encoder.text:
         return None
     usual = "embedded" if run.encoder.kind == "embedded" else run.encoder.name
@@ -112,10 +115,10 @@ def _text(run: AuditRun, origin: Mapping[str, Any]) -> dict[str, str] | None:
 def guesses(
     run: AuditRun, added: Recommendation | None, pool: Embedded | None
 ) -> tuple[dict[str, Guess], dict[str, Guess]]:
-    """What a probe that has not seen it says of each image, of the data and of the pool; `added` are trained on, too.
+    """Predict each image of the data and of the pool with a probe that was not trained on it; `added` are trained on too.
 
-    An image of the training set, or one that is added, is asked of the probe of a cross-validation that left it out; every
-    other of the probe on all of them. Nothing where there are not two classes of `SMALLEST` images.
+    For a training image or an added image, the probe comes from the cross-validation fold that left it out. For all
+    other images, the probe is trained on all of these. Returns nothing if fewer than two classes have `SMALLEST` images.
     """
     data, classes = run.dataset, run.dataset.classes
     rows = training(run)
@@ -153,7 +156,7 @@ def guesses(
 def _added(
     added: Recommendation, pool: Embedded, classes: tuple[str, ...], large: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], Ints]:
-    """Rows of the pool that are added, and their labels; without those of no class that the probe knows."""
+    """Rows of the pool that are added, and their labels, without images whose class the probe does not know."""
     at = {str(i): k for k, i in enumerate(pool.dataset.ids)}
     number = {name: k for k, name in enumerate(classes)}
     pairs = [(at[i], number.get(label, -1)) for i, label in zip(added.ids, added.labels, strict=True) if i in at]
@@ -163,11 +166,12 @@ def _added(
 
 
 def spots(run: AuditRun) -> dict[str, tuple[Spot, ...]]:
-    """Where in each image the patterns are that findings name, and the visual words that go with them, by image id.
+    """Where in each image the patterns of the findings and their visual words are, by image id.
 
-    Patterns of the whole picture or its file have no place. Nothing where nothing sees places.
+    A pattern of the whole image or of its file has no box. Returns nothing if there are no patch features.
 
-    Error: a place is a fourteenth of the encoder's input, and sees some of its neighbours: a box is a place off at times.
+    Error: a place is a fourteenth of the encoder's input, and its features contain some of its neighbours. A box is
+    sometimes off by one place.
     """
     patches, sizes = run.patches, run.sizes()
     if patches is None or not len(patches) or not sizes:
@@ -190,7 +194,7 @@ def spots(run: AuditRun) -> dict[str, tuple[Spot, ...]]:
         weights = shown(column, pattern.value, rows, patches, spelt)
         if weights is None:
             continue
-        # A word of the object brings the rest of the object with it; what counts double is the word itself.
+        # For a word on the object the rest of the object is included; the places of the word itself count double.
         least = max(1, int(weights.max(initial=0)))
         for k, places in zip(rows.tolist(), weights >= least, strict=True):
             if (spot := _spot(label, places, views[k])) is not None:
@@ -199,7 +203,7 @@ def spots(run: AuditRun) -> dict[str, tuple[Spot, ...]]:
 
 
 def _patterns(run: AuditRun) -> list[Finding | SharedPattern]:
-    """Findings of a part of the picture, then the visual words that most images of a class share, each once."""
+    """Findings about a part of the image, then the visual words that most images of a class share, each once."""
     shared = [p for patterns in run.audit.shared_patterns.values() for p in patterns if p.learnt]
     every: list[Finding | SharedPattern] = [*run.audit.findings[:MAX_FINDINGS], *shared]
     once = {
@@ -218,10 +222,10 @@ def _has(run: AuditRun, pattern: Finding | SharedPattern, row: int) -> bool:
 
 
 def _spot(label: str, places: Mask, view: tuple[float, float, float, float]) -> Spot | None:
-    """The places (g, g) of the encoder's input as a box of the picture with its mask; None where there are none."""
+    """The places (g, g) of the encoder's input as a box on the image with its mask; None if no place is marked."""
     g = len(places)
     left, top, right, bottom = view
-    # Places of the padding show nothing of the picture.
+    # Places in the padding show nothing of the image.
     x = left + (right - left) * (np.arange(g) + 0.5) / g
     y = top + (bottom - top) * (np.arange(g) + 0.5) / g
     places = places & ((x > 0) & (x < 1))[None, :] & ((y > 0) & (y < 1))[:, None]

@@ -1,4 +1,4 @@
-"""What `curator audit` writes: the files of the contract, and nothing where nothing has changed."""
+"""Write the result files of `curator audit`, or reuse them if nothing has changed."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from curator.types.documents import AuditDocument
 from curator.types.documents.audit import Source
 
 FILES = ("audit.json", "report.html", "measures.parquet", junit.NAME, sarif.NAME)
-"""What an audit writes beside run.json."""
+"""The files that an audit writes in addition to run.json."""
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """An earlier audit, the ids of its images where they are known, and a digest of both."""
+    """An earlier audit, the ids of its images if they are known, and a digest of both."""
 
     audit: AuditDocument
     ids: list[str] | None
@@ -37,7 +37,7 @@ class Earlier:
 
     @classmethod
     def read(cls, path: Path) -> Earlier:
-        """Read it now: the results may be written over it. Raises InputError: it is no audit.json."""
+        """Read it now, because the new results may overwrite it. Raises InputError if it is not an audit.json."""
         (audit, _), ids = read_audit(path, "the earlier audit"), ids_beside(path)
         digest = hashlib.sha256(path.read_bytes() + repr(ids).encode("utf-8", "surrogateescape"))
         return cls(audit, ids, digest.hexdigest())
@@ -45,7 +45,7 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """An audit and where its files are. `said` is a line for the user, "" for none; `reused`: nothing had changed."""
+    """An audit and the folder of its files. `said` is a line for the user, "" for none; `reused`: nothing had changed."""
 
     document: AuditDocument
     out: Path
@@ -84,10 +84,11 @@ def audit_into(
     before: AuditDocument | None = None,
     notes: Sequence[str] = (),
 ) -> Audited:
-    """Audit `data` and write the files of the contract, unless they are there and nothing has changed since.
+    """Audit `data` and write the result files, unless they exist already and nothing has changed since.
 
-    `folder` says where the results of a data set go; `source` how DATA is read; `previous` is compared with; `fail_on` and
-    the baseline `before` decide what fails in audit.junit.xml; `notes` are added to those of the audit.
+    `folder` returns the result folder of a data set, `source` is how DATA is read, and `previous` is an earlier audit to
+    compare with. `fail_on` and the baseline `before` decide what fails in audit.junit.xml. `notes` are added to those of
+    the audit.
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
     sources = [session.scan(place) for place in (data, pool) if place is not None]
@@ -103,7 +104,7 @@ def audit_into(
         outputs = up_to_date.digests(out, FILES)
         dump(structs.replace(run_document, started=started, outputs=outputs), out / "run.json")
         return Audited(document, out, changes, reused=True)
-    # Not above: with nothing new, nothing waits for scikit-learn.
+    # Imported here, so that a run in which nothing has changed does not wait for scikit-learn.
     from curator.commands.audit import audit
     from curator.report.json import audit_document
     from curator.report.json import run_document as about_run
@@ -114,7 +115,7 @@ def audit_into(
     _for_ci(document, out, fail_on, before)
     changes = _changes(previous, document, run.dataset.ids.tolist(), out)
     said = _write(run, document, out, changes, session)
-    # What is compared is worked out anew each time, so run.json need not say what it was.
+    # The comparison is computed on every call, so run.json does not record what was compared.
     names = (*FILES, *([] if changes is None else [compared.NAME]), "run.json")
     more = {"inputs": inputs, "outputs": up_to_date.digests(out, FILES)}
     dump(about_run(run, command="audit", started=started, out=str(out), files=names, **more), out / "run.json")
@@ -122,7 +123,7 @@ def audit_into(
 
 
 def write_audit(run: AuditRun, document: AuditDocument, out: Path, session: Session | None = None) -> str:
-    """The files of an audit without run.json; returns a line for the user, "" for none."""
+    """Write the files of an audit except run.json. Returns a line for the user, "" for none."""
     out.mkdir(parents=True, exist_ok=True)
     _for_ci(document, out, None, None)
     return _write(run, document, out, None, session)
@@ -140,7 +141,7 @@ def _write(
 
 
 def _changes(previous: Earlier | None, now: AuditDocument, ids: Sequence[str] | None, out: Path) -> Comparison | None:
-    """What changed, saved as comparison.json; that of an earlier run would be taken for this one's, so it is removed."""
+    """What changed, saved as comparison.json. Without `previous`, a comparison.json of an earlier run is removed."""
     if previous is None:
         (out / compared.NAME).unlink(missing_ok=True)
         return None
@@ -150,6 +151,6 @@ def _changes(previous: Earlier | None, now: AuditDocument, ids: Sequence[str] | 
 
 
 def _for_ci(audit: AuditDocument, out: Path, fail_on: str | None, before: AuditDocument | None) -> None:
-    """What CI systems read: the audit once more, in their forms. Made anew each time, for the flags of this call."""
+    """Write the audit in the formats of CI systems, on every call, because they depend on this call's flags."""
     write_text(junit.audit_junit(audit, fail_on, before), out / junit.NAME)
     dump(sarif.audit_sarif(audit, before), out / sarif.NAME)

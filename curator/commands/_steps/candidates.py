@@ -1,4 +1,4 @@
-"""What a pool has to offer: its images with labels, without repeats of the data set and images of other classes."""
+"""Prepare the candidates of a pool: its images with labels, without repeats of the data set and without other classes."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from curator.similarity.vectors import unit
 from curator.types import AuditRun, DuplicateGroup, Embedded, Floats, Ints, Mask, Measures
 
 _MOST = 4000
-"""Images that labels are learnt from, at most: each is decoded once more for a close-up."""
+"""Most images that labels are learnt from: each is decoded again for a close-up."""
 _POOR = 0.5
-"""Times the least of what the data set's own pictures have (but for one in a hundred) below which a picture is poor."""
+"""An image counts as poor if a measure is below this fraction of the data set's 1st percentile."""
 
 
 def candidates_of(
     pool: Embedded, run: AuditRun, targets: Sequence[Target], session: Session, measures: Measures
 ) -> tuple[Pool, tuple[str, ...]]:
-    """The pool with labels, given or row by row predicted, and without repeats and images of other classes.
+    """The pool with labels, without repeats and images of other classes. A label that is not given is predicted.
 
     Raises:
-        DataError: no image of the pool has a label, and one class has nothing to learn labels from.
+        DataError: no image of the pool has a label, and with a single class no labels can be learnt.
     """
     names = np.array(pool.dataset.label_names(), dtype=np.str_)
     classes = run.dataset.classes
     labels, blank = class_indices(names, classes), names == ""
     if len(classes) < 2 and len(names) and blank.all():
-        # Likeness to the one class was tried: among sample pictures off the grass 6 of the 20 likest are bunnies.
+        # Similarity to the one class was tried: of the 20 most similar sample images without grass, 6 are bunnies.
         raise DataError(
             f"the data has one class only, {classes[0]}, so the pool's labels cannot be predicted; give a labelled pool: "
             "class folders, or a table with the columns path and label."
@@ -74,7 +74,7 @@ def candidates_of(
 
 
 def _label(pool: Embedded, run: AuditRun, run_has: Mask, session: Session) -> pool_labels.Labelling:
-    """Labels for the pool, by the whole picture and, where something sees places, by the object alone."""
+    """Labels for the pool, predicted from the whole image and, if there are patch features, from the object alone."""
     rows = training(run)
     rows = np.sort(rows[session.rng("label").permutation(len(rows))[:_MOST]])
     has = run_has[rows]
@@ -84,7 +84,7 @@ def _label(pool: Embedded, run: AuditRun, run_has: Mask, session: Session) -> po
         ours.append(alone[0])
         theirs.append(alone[1])
     known = run.dataset.labels[rows]
-    # Without weights, bunnies off the grass, the very images that are wanted, would be read as something else.
+    # Without weights the images that are wanted most, such as bunnies without grass, would get another class.
     weights = linear.group_weights(known, has)
     return pool_labels.label(
         ours, known, weights, len(run.dataset.classes), theirs, c=session.settings.recommend.c, seed=session.seed
@@ -92,7 +92,7 @@ def _label(pool: Embedded, run: AuditRun, run_has: Mask, session: Session) -> po
 
 
 def _alone(embedded: Embedded, session: Session) -> Floats | None:
-    """What the objects look like (n, d) by themselves: a close-up of each, and beside it its places in the whole picture."""
+    """Vectors (n, d) of the objects alone: the close-up, concatenated with the object's places in the whole image."""
     near = closeups.closeups(embedded, session)
     if near is None or embedded.patches is None:
         return None
@@ -100,7 +100,7 @@ def _alone(embedded: Embedded, session: Session) -> Floats | None:
 
 
 def _caveats(pool: Measures, run: AuditRun, rows: NDArray[np.intp]) -> NDArray[np.str_]:
-    """What is wrong with each pool picture (p,), "" where nothing is: far blurrier, darker or flatter than the data's own."""
+    """The defect of each pool image (p,), "" for none: far blurrier, darker or lower in contrast than the data's own."""
     out = np.full(len(pool.frame), "", dtype="<U32")
     for name, word in ((c.name, c.defect) for c in pool.columns if c.defect):
         if is_measured(pool, name) and is_measured(run.measures, name):
@@ -134,7 +134,7 @@ def _notes(names: NDArray[np.str_], classes: Sequence[str], again: Mask) -> list
 
 
 def strange(names: NDArray[np.str_], classes: Sequence[str], where: str) -> list[str]:
-    """What to say of labels that are no class of the data set: how many images, up to three names, what was meant."""
+    """Notes on labels that are not a class of the data set: number of images, up to three names, the likely class."""
     odd = names[(names != "") & ~np.isin(names, np.array(classes, dtype=np.str_))]
     if not len(odd):
         return []
@@ -155,7 +155,7 @@ def class_indices(names: NDArray[np.str_], classes: Sequence[str]) -> Ints:
 
 
 def twins(first: Embedded, second: Embedded, session: Session) -> tuple[DuplicateGroup, ...]:
-    """Groups of the same picture over two sets; ids get "first/" or "second/" before them, so that none collide."""
+    """Groups of duplicates across two data sets. The ids get the prefix "first/" or "second/", so that none collide."""
     ids = np.concatenate([np.char.add("first/", first.dataset.ids), np.char.add("second/", second.dataset.ids)])
     facts = pd.concat([first.facts, second.facts])
     vectors = np.concatenate([first.embeddings.vectors, second.embeddings.vectors])
@@ -165,7 +165,7 @@ def twins(first: Embedded, second: Embedded, session: Session) -> tuple[Duplicat
 
 
 def repeats(pool: Embedded, run: AuditRun, session: Session) -> Mask:
-    """Which pool images show what the data set, or an earlier pool image, shows already."""
+    """Which pool images are duplicates of the data set or of an earlier pool image."""
     groups = twins(as_embedded(run), pool, session)
     again = {i for g in groups for i in sorted(g.ids)[1:] if i.startswith("second/")}
     return np.isin(np.char.add("second/", pool.dataset.ids), np.array(sorted(again), dtype=np.str_))

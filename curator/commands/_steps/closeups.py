@@ -1,4 +1,4 @@
-"""Close-ups: each picture's object, cut out of its surroundings and embedded by itself."""
+"""Make close-ups: cut the object of each image out of its surroundings and embed it alone."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from curator.regions.foreground import spread
 from curator.types import Embedded, Floats, Preprocessing
 
 _GREY = 127
-"""What stands for the surroundings. Middle grey is nearly nothing to an encoder; a crop that shows them was tried, and labelled
-counter-examples less well."""
+"""The colour that replaces the surroundings. Middle grey hardly affects an encoder. A crop that shows the surroundings was
+tried; it labelled counter-examples less well."""
 _MARGIN = 1
-"""Places of a picture's grid that are shown around the object: where it ends is known to a place."""
+"""Margin around the object, in places of the grid: the edge of the object is known to one place."""
 _BATCH = 32
 
 
 def closeup(pixels: Pixels, likely: Floats, preprocessing: Preprocessing) -> Pixels:
-    """The picture's largest object as an encoder input (size, size, 3), on grey; grey alone where nothing is one.
+    """The largest object of the image on grey, as an encoder input (size, size, 3); grey only if there is no object.
 
-    `pixels` (h, w, 3) is the picture as stored, upright; `likely` (g, g), 0..1, is where the object is on the encoder's input.
-    Error: the mask is as coarse as the grid, so that a rim of surroundings is left, up to a place wide.
+    `pixels` (h, w, 3) is the image as stored, upright. `likely` (g, g) is the probability (0..1) that a place of the
+    encoder's input holds the object.
+    Error: the mask is as coarse as the grid, so a rim of surroundings up to one place wide is left.
     """
     height, width = pixels.shape[:2]
     grid = len(likely)
     x0, y0, x1, y1 = _box(likely)
     left, top, right, bottom = preprocessing.view(width, height)
-    # What the encoder cuts off all around has to be there, to be cut off.
+    # Add the margin that the encoder's preprocessing will crop on all sides.
     more = preprocessing.resize_to / preprocessing.size if preprocessing.mode == "shortest" else 1.0
     across, down = (x1 - x0) * more / 2, (y1 - y0) * more / 2
     xs = [round((left + v / grid * (right - left)) * width) for v in ((x0 + x1) / 2 - across, (x0 + x1) / 2 + across)]
@@ -47,7 +48,7 @@ def closeup(pixels: Pixels, likely: Floats, preprocessing: Preprocessing) -> Pix
 
 
 def _box(likely: Floats) -> tuple[float, float, float, float]:
-    """The square, in places, around the largest object: left, top, right, bottom. The whole grid where there is none."""
+    """The square around the largest object, in places: left, top, right, bottom. The whole grid if there is no object."""
     grid = len(likely)
     parts, n = label(likely >= 0.5, np.ones((3, 3)))
     if not n:
@@ -59,10 +60,10 @@ def _box(likely: Floats) -> tuple[float, float, float, float]:
 
 
 def closeups(embedded: Embedded, session: Session) -> Floats | None:
-    """The vectors (n, d) of all pictures' close-ups, unit norm; None where nothing tells objects from surroundings.
+    """Unit vectors (n, d) of the close-ups of all images; None if objects cannot be told from surroundings.
 
     Raises:
-        DataError: a file that has changed or gone since it was embedded.
+        DataError: a file was changed or removed since it was embedded.
     """
     if embedded.patches is None:
         return None

@@ -1,4 +1,4 @@
-"""Conflicting images, the surest first: which images of a class break its rule beyond doubt."""
+"""Sort the images of a class that break a finding's rule, the most certain ones first."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from curator.shortcuts.indicators import Indicators
 from curator.types import Embedded, Finding, Floats, Ints, Mask, Measures
 
 SMALLEST = 5
-"""Images with the value, and without it, from which a probe learns its looks: one in each fold."""
+"""Fewest images with the value, and without it, for training a probe on it: one in each fold."""
 _RANK_C = 0.1
 _LARGEST = 4000
-"""Images that the looks are learnt from, at most."""
+"""Most images that the probe is trained on."""
 
 
 def surest(
@@ -30,12 +30,12 @@ def surest(
     around: Floats,
     session: Session,
 ) -> NDArray[np.intp]:
-    """`rows`, images that lack the finding's value, ordered by how surely they do; equals by id.
+    """Sort `rows`, images that lack the finding's value, by how certain it is that they lack it; ties by id.
 
-    A number says it itself: the further from the cut. Any other measure misses some: a lawn that no word of grass was read
-    off. So what is seen around the object is ordered by its looks: images come first that look least like those that have
-    the value, by a probe that has seen neither them nor their class's label. A camera's name cannot be seen.
-    `around` is what `seen` returns.
+    For a number, images far from the cut come first. Other measures miss some images, for example a lawn without a visual
+    word for grass. Findings about the surroundings are therefore sorted by a probe on `around`, the result of `seen`:
+    images that look least like those with the value come first. The probe was trained without these images and without
+    their class labels. A value that cannot be seen, such as a camera's name, is not sorted this way.
     """
     column = measures.column(finding.attribute)
     cut = indicators.cut_of(column, finding.value) if column.form == "number" else float("nan")
@@ -51,10 +51,12 @@ def surest(
 
 
 def seen(embedded: Embedded, whole: Embedded | None = None) -> Floats:
-    """What the surroundings look like (n, d): the vector of the picture without its object, and beside it, weighing as much,
-    the square roots of the shares that the visual words have in them (a mark in the corner leaves the vector nearly as it
-    was, but not the words). The vector of the whole picture where nothing tells the object from its surroundings.
-    The words are those of `whole`, which these images are a part of."""
+    """Features (n, d) of the surroundings: the vector of the image without its object, and its visual words.
+
+    Both have the same weight. For the words these are the square roots of their shares of the surroundings: a mark in the
+    corner hardly changes the vector, but it changes the words. If objects cannot be told from surroundings, the result is
+    the vector of the whole image. The words are those of `whole`, which contains these images.
+    """
     vectors, around = embedded.embeddings.vectors, embedded.embeddings.surround
     spelt = words.spelling(embedded, whole or embedded)
     if around is None or spelt is None or embedded.patches is None:
@@ -65,14 +67,17 @@ def seen(embedded: Embedded, whole: Embedded | None = None) -> Floats:
 
 
 def _even(x: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Centred, with a mean square length of one."""
+    """The rows, centred and scaled to a mean squared length of one."""
     centred = x - x.mean(0)
     return np.asarray(centred / max(float(np.sqrt((centred**2).sum(1).mean())), 1e-12))
 
 
 def _looks_like(vectors: Floats, value: Mask, usable: Mask, session: Session) -> NDArray[np.float64]:
-    """Probability (n,) that an image has the value, by its looks, from a probe that has not seen it; 0 where that cannot be
-    learnt. Of images beyond `_LARGEST` no probe has seen any, and all are asked."""
+    """Probability (n,) that an image looks as if it has the value, from probes that were not trained on it.
+
+    It is 0 if there are too few images to train on. At most `_LARGEST` images are used for training; for the others the
+    result is the mean over all probes.
+    """
     learnt = np.zeros(len(value), np.bool_)
     learnt[session.rng("looks").permutation(np.flatnonzero(usable))[:_LARGEST]] = True
     if min((value & learnt).sum(), (~value & learnt).sum()) < SMALLEST:

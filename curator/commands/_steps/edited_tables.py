@@ -1,4 +1,4 @@
-"""Tables that curator wrote and that come back after a person or a spreadsheet had them: plans, reviews, manifests."""
+"""Read tables that curator wrote and that a person or a spreadsheet may have changed: plans, reviews, manifests."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def read_rows(path: str | Path) -> tuple[list[str], list[Row]]:
     """The columns and the rows of a CSV file, all text, without the ' that keeps a cell from being run as a formula.
 
     Raises:
-        OSError: it cannot be read. ValueError: it is no table of text, with the reason.
+        OSError: it cannot be read. ValueError: it is not a table of text; the message says why.
     """
     with warnings.catch_warnings():
-        # Rows with more fields than the header would be cut, or move under another column.
+        # pandas would cut rows with more fields than the header, or move them under another column.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
-            # A spreadsheet may put a byte order mark before what it saves.
+            # A spreadsheet may write a byte order mark at the start of the file.
             table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
         except pd.errors.ParserWarning as error:
             raise ValueError(" ".join(str(error).split())) from None

@@ -1,4 +1,4 @@
-"""Which edit of a picture takes an attribute away (or gives it to others), and what it is held against."""
+"""Choose the image edit that removes an attribute (or adds it to other images), and the control edit for comparison."""
 
 from __future__ import annotations
 
@@ -17,27 +17,29 @@ from curator.shortcuts.indicators import is_below
 from curator.types import Column, Floats
 
 Make = Callable[[Pixels, Floats, np.random.Generator], tuple[Pixels, Pixels]]
-"""(picture, its closed places (g, g), rng) -> two versions of it as encoder inputs: edited, and edited as much without touching
-the attribute; where surroundings are exchanged: on surroundings of its own kind, and on those of the other. A place is closed,
-0..1, where the object is."""
+"""(image, its closed places (g, g), rng) -> two versions of it as encoder inputs. The first is edited, the second is edited
+equally strongly without touching the attribute. If surroundings are exchanged, the two versions are on surroundings of the
+same kind and on those of the other kind. Closed (0..1) is a place where the object is."""
 Stat = Callable[[Pixels], float]
 
 _KEPT = (0.6, 0.9)
-"""Foreground from which a place begins to be kept, and from which all of it is, when an object is set on other surroundings.
-Lower, and its rim keeps a seam of its own surroundings, which looks odd on any others."""
+"""Foreground probability from which a place is partly kept, and from which it is fully kept, when an object is put on other
+surroundings. With lower values the object keeps a visible rim of its own surroundings."""
 _SOFTEST = 0.06
-"""Radius beyond which a picture is not blurred to match others, as a fraction of its side: 13 pixels of 224."""
+"""Largest blur radius used to match other images, as a fraction of the side: 13 pixels of 224."""
 _WIDEST = 0.25
-"""Width of the widest frame that is looked for, as a fraction of the shorter side."""
+"""Widest frame that is searched for, as a fraction of the shorter side."""
 _FLAT = 6.0
-"""As in attributes/border.py: the spread, in levels of 255, up to which a line of pixels is of one colour."""
+"""Largest spread, in levels of 255, of a line of pixels that counts as one colour, as in attributes/border.py."""
 
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What an edit is made of: encoder inputs (r, size, size, 3) of pictures that have what it leads `away` to, and, for an
-    exchange, of pictures that have the `same` as those edited, with their closed places (r, g, g). `quality`: the usual JPEG
-    quality on the side the edit leads to."""
+    """The reference images of an edit, as encoder inputs (r, size, size, 3).
+
+    `away` have what the edit leads to. For an exchange, `same` have the same value as the edited images. The closed
+    places are (r, g, g). `quality` is the usual JPEG quality of images that have what the edit leads to.
+    """
 
     away: Pixels
     away_closed: Floats
@@ -49,9 +51,13 @@ class References:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`plants`: pictures of other classes are given the attribute, since it cannot be taken from those that have it: no edit
-    brings back lost detail. `exchanges`: surroundings of one kind against those of another. `whole`: made on the picture as
-    stored, not on the encoder's input. `needs_quality`: the JPEG quality of the others. `words`: what is done."""
+    """How to edit an attribute.
+
+    `words` says what is done. `plants`: the attribute is added to images of other classes, because it cannot be removed
+    from those that have it (no edit restores lost detail). `exchanges`: surroundings of one kind are replaced by those of
+    another. `whole`: the edit is made on the image as stored, not on the encoder's input. `needs_quality`: the edit needs
+    the JPEG quality of the other images.
+    """
 
     words: str
     build: Callable[[References], Make]
@@ -62,7 +68,7 @@ class Plan:
 
     @property
     def control(self) -> str:
-        """What the edit is held against."""
+        """The control that the edit is compared with, in words."""
         return (
             "the same edit in images of the other classes"
             if self.exchanges
@@ -71,7 +77,7 @@ class Plan:
 
 
 def plan(column: Column, value: str) -> Plan | str:
-    """The edit for an attribute's value, or why there is none."""
+    """The edit for an attribute's value, or the reason why there is none."""
     if column.edit == "surroundings" and column.kind == "object":
         return "the attribute is part of the object itself"
     if column.edit not in _EDITS or (column.edit == "surroundings" and column.kind != "context"):
@@ -105,7 +111,7 @@ def _contrasts(value: str) -> Plan:
 
 
 def _blur(value: str) -> Plan:
-    # Blur can be given, not taken away.
+    # Blur can be added but not removed.
     less = is_below(value)
     return Plan(
         "blurring " + ("the other classes equally" if less else "to match the other images"), _blurred, plants=less
@@ -118,7 +124,7 @@ def _frame(value: str) -> Plan:
 
 
 def _quality(value: str) -> Plan:
-    # What compression has lost stays lost, so a low quality is given to the others.
+    # Detail lost to compression cannot be restored, so the other images are saved at the low quality.
     less = is_below(value)
     who = "the other classes at this class's" if less else "at the other classes'"
     return Plan(f"saving {who} JPEG quality", _resaved, plants=less, whole=True, needs_quality=True)
@@ -135,13 +141,13 @@ _EDITS: Mapping[str, Callable[[str], Plan]] = {
     "frame": _frame,
     "quality": _quality,
 }
-"""The plan for a value, by what `Column.edit` says."""
+"""The plan for a value, by `Column.edit`."""
 
 
 def _exchanged(r: References) -> Make:
-    """The object on the surroundings of a picture that has the value, and of one that has not.
+    """Put the object on the surroundings of an image that has the value, and of one that does not.
 
-    Held against the same in other classes: some surroundings are harder than others to see anything on.
+    The control is the same edit in other classes, because objects are harder to recognise on some surroundings.
     """
     side = r.away.shape[1]
     kinds = [
@@ -184,13 +190,13 @@ def _recoloured(r: References) -> Make:
 
 
 def _matched(stat: Stat, change: Callable[[Pixels, float], Pixels]) -> Callable[[References], Make]:
-    """Scale until the statistic is that of a picture on the other side; at most fourfold, where noise begins to show."""
+    """Scale the statistic to that of an `away` image, by at most a factor of four; more would make noise visible."""
 
     def build(r: References) -> Make:
         def make(picture: Pixels, closed: Floats, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
             target = stat(r.away[rng.integers(len(r.away))])
             edited = change(picture, min(4.0, target / max(stat(picture), 1e-3)))
-            # A change of contrast is one of luminance, and the control one of hue; and the other way round.
+            # A contrast edit changes luminance, so its control changes hue; otherwise the other way round.
             if stat is _contrast:
                 return edited, editing.shift_by(picture, _hue(rng), editing.distance(edited, picture))
             return edited, _lighter_or_darker(picture, edited, rng)
@@ -206,7 +212,7 @@ def _blurred(r: References) -> Make:
     def make(picture: Pixels, closed: Floats, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
         target, everywhere = targets[rng.integers(len(targets))], np.ones(picture.shape[:2], np.float32)
         low, high = 0.0, _SOFTEST * min(picture.shape[:2])
-        for _ in range(8):  # to a twentieth of a pixel
+        for _ in range(8):  # precise to a twentieth of a pixel
             middle = (low + high) / 2
             sharper = _sharpness(editing.blur(picture, everywhere, middle)) > target
             low, high = (middle, high) if sharper else (low, middle)
@@ -235,7 +241,7 @@ def _resaved(r: References) -> Make:
 
 
 def frame_width(picture: Pixels) -> float:
-    """How wide a frame of one colour is, as a fraction of the shorter side; its widest edge, 0 where there is none."""
+    """Width of a frame of one colour at its widest edge, as a fraction of the shorter side; 0 if there is no frame."""
     shorter = min(picture.shape[:2])
     most = int(_WIDEST * shorter)
     widths = []
@@ -243,7 +249,7 @@ def frame_width(picture: Pixels) -> float:
         lines = turned[:most].astype(np.float32)
         flat = (lines.std(1) <= _FLAT).all(1) & (np.abs(lines.mean(1) - lines[:1].mean(1)) <= _FLAT).all(1)
         widths.append(most if flat.all() else int(flat.argmin()))
-    # One more line: scaling and JPEG smear the inner edge.
+    # One more line, because scaling and JPEG blur the inner edge.
     return (max(widths) + 1) / shorter if min(widths) else 0.0
 
 
@@ -260,16 +266,16 @@ def _saturation(pixels: Pixels) -> float:
 
 
 def _sharpness(pixels: Pixels) -> float:
-    """On the encoder's input; a picture of one colour is as blurred as can be."""
+    """Sharpness of an encoder input; an image of one colour counts as fully blurred."""
     return detail(pixels.astype(np.float32).mean(-1)) or 0.0
 
 
 def _hue(rng: np.random.Generator) -> NDArray[np.float64]:
-    """A random direction of colour that leaves the luminance as it is."""
+    """A random colour direction that does not change the luminance."""
     step = rng.normal(size=3)
     return np.asarray(step - (step @ LUMA) / (LUMA @ LUMA) * LUMA)
 
 
 def _lighter_or_darker(picture: Pixels, edited: Pixels, rng: np.random.Generator) -> Pixels:
-    """The picture with its brightness, not its hue, moved as far as the edit went."""
+    """The image with its brightness, not its hue, changed by as much as the edit changed it."""
     return editing.shift_by(picture, rng.choice([-1.0, 1.0]) * np.ones(3), editing.distance(edited, picture))

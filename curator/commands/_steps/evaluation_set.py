@@ -1,4 +1,4 @@
-"""What the probe is examined on: a test set that is given, a split of the data, or a part of it held out."""
+"""Choose the test images for the probe: a given test set, a split of the data, or a held-out part of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from curator.types import AuditRun, DuplicateGroup, Embedded, Finding, Ids, Ints
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A test set of the user's, read by the thresholds of the data."""
+    """A test set from the user, measured with the thresholds of the data."""
 
     embedded: Embedded
     labels: Ints
@@ -29,9 +29,9 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """The test images with their labels and groups; `train` are the rows of the data that are left to learn from.
+    """The test images with their labels and groups; `train` are the rows of the data that are left for training.
 
-    `held_out`: the test images were taken out of the data just now.
+    `held_out`: the test images were held out of the data.
     """
 
     embedded: Embedded
@@ -45,7 +45,7 @@ def read_test(test: object, run: AuditRun, session: Session) -> Given:
     """Embed and measure a test set.
 
     Raises:
-        DataError: none of its images is of a class of the data.
+        DataError: none of its images has a class of the data.
     """
     embedded = session.embed(session.scan(str(test)))
     names = np.array(embedded.dataset.label_names(), dtype=np.str_)
@@ -61,10 +61,10 @@ def read_test(test: object, run: AuditRun, session: Session) -> Given:
 
 
 def examine(run: AuditRun, finding: Finding, given: Given | None, session: Session) -> tuple[Exam, list[str]]:
-    """The test set for one shortcut, and what to say about it.
+    """The test set for one shortcut, and notes about it.
 
     Raises:
-        DataError: the class has too few images without the value to examine it.
+        DataError: the class has too few images without the value.
     """
     data = run.dataset
     labelled = data.labels >= 0
@@ -104,7 +104,7 @@ def _given(
 
 
 def _groups(labels: Ints, has: Mask, run: AuditRun, finding: Finding, session: Session) -> tuple[Groups, list[str]]:
-    """The groups that can be examined, and the names of those that cannot."""
+    """The groups that are large enough to be tested, and the names of the others."""
     classes, smallest = run.dataset.classes, session.settings.validate.min_group
     small = []
     for k, name in enumerate(classes):
@@ -124,10 +124,10 @@ def _groups(labels: Ints, has: Mask, run: AuditRun, finding: Finding, session: S
 def _hold_out(
     run: AuditRun, finding: Finding, has: Mask, usable: Mask, session: Session
 ) -> tuple[NDArray[np.intp], list[str]]:
-    """Rows of a test set with as many images of every class x value group that is large enough to share.
+    """Rows of a test set with the same number of images from every class x value group that is large enough.
 
-    A group shares when it has twice `min_group` images; the others are for training only. What shows the same picture
-    stays together, in training where it can.
+    A group is large enough with twice `min_group` images; smaller groups are used for training only. Duplicates stay
+    together, in training if possible.
 
     Raises:
         DataError: the class without the value is not large enough.
@@ -158,7 +158,7 @@ def _hold_out(
 
 
 def _pieces(ids: Ids, groups: Sequence[DuplicateGroup], rng: np.random.Generator) -> list[list[int]]:
-    """Rows that must stay together, the smallest pieces first, in random order among equals."""
+    """Rows that must stay together, the smallest pieces first, in random order among pieces of equal size."""
     position = {str(id): i for i, id in enumerate(ids)}
     together = [[position[i] for i in g.ids] for g in groups]
     taken = {i for piece in together for i in piece}
@@ -167,14 +167,14 @@ def _pieces(ids: Ids, groups: Sequence[DuplicateGroup], rng: np.random.Generator
 
 
 def _with_a_twin(ids: Ids, groups: Sequence[DuplicateGroup], mask: Mask) -> Mask:
-    """Who shows what an image of `mask` shows (n,), those of `mask` that have a twin at all among them."""
+    """Which images (n,) are in a group of duplicates that contains an image of `mask`, including that image itself."""
     inside = dict(zip(ids.tolist(), mask.tolist(), strict=True))
     twins = {i for g in groups if any(inside[j] for j in g.ids) for i in g.ids}
     return np.array([i in twins for i in ids.tolist()], np.bool_)
 
 
 def repeats_between(mine: Embedded, theirs: Embedded, session: Session) -> Mask:
-    """Which of mine show what one of theirs shows."""
+    """Which of `mine` are duplicates of one of `theirs`."""
     groups = twins(mine, theirs, session)
     shared = {i for g in groups if any(j.startswith("second/") for j in g.ids) for i in g.ids}
     return np.isin(np.char.add("first/", mine.dataset.ids), np.array(sorted(shared), dtype=np.str_))

@@ -1,4 +1,4 @@
-"""What a person, and a probe, can check a finding by: pictures that follow it, pictures that break it, and reliance."""
+"""Collect evidence for each finding: images that follow it, images that break it, and the reliance of a probe."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from curator.similarity import clusters
 from curator.types import Audit, Embedded, Finding, Floats, Ints, Mask, Measures
 
 PROBE_C = 0.1
-"""Inverse regularisation of the probe behind reliance and label errors: the middle of the grid that `validate` tries."""
+"""Inverse regularisation of the probe for reliance and label errors: the middle of the grid that `validate` tries."""
 SMALLEST = 5
-"""Images of a class from which a cross-validated probe says anything about it: one in each fold."""
+"""Fewest images of a class for a cross-validated probe: one in each fold."""
 
 
 def cross_fit(embedded: Embedded, labels: Ints, session: Session) -> CrossFit:
-    """Probes that tell the classes apart, of classes of some size; with fewer than two of these, none."""
+    """Cross-validated probes for the classes that are large enough; no probes if there are fewer than two such classes."""
     n_classes = len(embedded.dataset.classes)
     sizes = np.bincount(labels[labels >= 0], minlength=n_classes)
     large = np.flatnonzero(sizes >= SMALLEST)
@@ -43,10 +43,10 @@ def gather(
     session: Session,
     part: Part | None = None,
 ) -> Audit:
-    """The findings with pictures to look at and with reliance, judged by both, worst first.
+    """Add example images and reliance to the findings and judge their severity again; worst first.
 
-    The gap is that of all images; pictures to look at and to edit are of `part` (default: of the images that
-    `sampling.part` takes).
+    The accuracy gap is computed on all images. Examples and images to edit come from `part` (default: the images that
+    `inspected_sample.part` takes).
     """
     settings = session.settings.audit
     if part is None:
@@ -54,12 +54,12 @@ def gather(
     predicted = cross.probabilities.argmax(1)
     to_edit = [f.id for f in audit.findings if f.kind != "object"][: settings.n_edited]
     found = []
-    # Once for all findings.
+    # Computed once for all findings.
     around = conflicting_images.seen(part.embedded, embedded) if audit.findings else embedded.embeddings.vectors
     for i, finding in enumerate(audit.findings):
         session.progress("testing findings", i, len(audit.findings))
         if not _is_measured(finding, table):
-            found.append(finding)  # a cut that only the pool's numbers have
+            found.append(finding)  # its cut exists only in the pool's numbers
             continue
         finding = _with_pictures(finding, part, around, session)
         finding = _with_gap(finding, embedded, labels, table, cross.fold >= 0, predicted, session)
@@ -70,7 +70,7 @@ def gather(
     if audit.verdict != "too few images to tell":
         found.sort(key=detection.worst_first)
     if audit.verdict == "shortcuts found" and not detection.any_counts(found, settings):
-        audit = replace(audit, verdict="none found")  # what was medium has fallen to low
+        audit = replace(audit, verdict="none found")  # findings of medium severity are now low
     return replace(audit, findings=tuple(found))
 
 
@@ -79,7 +79,7 @@ def _is_measured(finding: Finding, table: Indicators) -> bool:
 
 
 def _with_pictures(finding: Finding, part: Part, around: Floats, session: Session) -> Finding:
-    """Typical images that follow the rule; and those that break it, the surest first."""
+    """Add typical images that follow the rule, and images that break it, the most certain first."""
     embedded, labels, table = part.embedded, part.labels, part.table
     with_, without = detection.members(finding, table, labels, embedded.dataset.classes)
     ids, n = embedded.dataset.ids, session.settings.audit.n_examples

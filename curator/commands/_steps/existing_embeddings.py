@@ -1,4 +1,4 @@
-"""Embeddings that a FiftyOne data set has already, and whether they are those of the encoder."""
+"""Use embeddings that a FiftyOne data set already has, if they were made by the same encoder."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from curator.similarity.vectors import unit
 from curator.types import Embedded
 
 AGREES = 0.999
-"""Cosine from which a vector is the encoder's own: half precision and another machine move it by less than 0.0001."""
+"""Smallest cosine similarity at which two vectors count as the same: half precision and another machine change it by less
+than 0.0001."""
 MOST = 50_000_000
-"""Numbers (images x length) of a data set whose fields are looked at: FiftyOne reads them all at once."""
+"""Most numbers (images x vector length) for which the fields are read: FiftyOne loads them all at once."""
 
 
 def with_given(embedded: Embedded, data: Data) -> tuple[Embedded, list[str]]:
     """`embedded` with the vectors of DATA's own fields, if it is `fiftyone:NAME`, and a note on each such field.
 
-    What a field says of its making is not asked: a vector is taken if it points where the encoder's own does, so that one of
-    another encoder, or of a picture that has changed since, never is.
+    How a field was made is ignored. A vector is used if it points in the same direction as the encoder's own, so vectors
+    of another encoder or of an image that has changed are never used.
 
-    Error: no time is saved, for every picture is read anyway, for what is measured in it.
+    Error: this saves no time, because every image is read anyway to be measured.
     """
     if not isinstance(data, str) or not data.lower().startswith("fiftyone:"):
         return embedded, []

@@ -1,4 +1,4 @@
-"""Where in its pictures each finding is seen, for the report."""
+"""Find where in its images each finding is seen, for the report."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from curator.report.html.places import Sight
 from curator.types import AuditRun, Embedded, Finding, Patches
 
 MOST_IMAGES = 500
-"""Images of a class, and others, that a share of images is taken over: it is drawn in steps of 20 %, and its error is 4 %."""
+"""Most images of the class, and of the others, that a share is computed on: its error is 4 %, and it is drawn in steps of
+20 %."""
 MOST_FINDINGS = 30
 
 
 def sights(run: AuditRun, findings: Iterable[Finding]) -> dict[str, Sight]:
-    """By finding id, for those that are of a part of the picture; nothing where nothing sees places.
+    """Where findings about a part of the image are seen, by finding id; empty if there are no patch features.
 
-    Shares are over `MOST_IMAGES` images of the class and as many others, evenly spaced.
+    Shares are computed on `MOST_IMAGES` images of the class and as many others, evenly spaced.
     """
     patches = run.patches
     wanted = [f for f in findings if f.kind in ("object", "context") and f.value != "no"][:MOST_FINDINGS]
@@ -47,7 +48,7 @@ def _sight(
     column = run.measures.column(f.attribute)
     inside = labels == classes.index(f.class_name)
     own, other = (_spread(np.flatnonzero(m)) for m in (inside, (labels >= 0) & ~inside))
-    # A word of the object brings the rest of the object with it; the word itself counts double.
+    # For a word on the object the rest of the object is included; the places of the word itself count double.
     least = 2 if f.kind == "object" and column.place == "word" else 1
     sizes = run.sizes()
     ids = [i for i in f.example_ids if i in position and i in sizes]
@@ -71,7 +72,7 @@ def _sight(
 
 
 def _spread(rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """At most `MOST_IMAGES` of the rows, from the first to the last at even steps."""
+    """At most `MOST_IMAGES` of the rows, evenly spaced from the first to the last."""
     if len(rows) <= MOST_IMAGES:
         return rows
     return rows[np.linspace(0, len(rows) - 1, MOST_IMAGES).round().astype(np.intp)]

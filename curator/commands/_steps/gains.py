@@ -1,4 +1,4 @@
-"""What the recommended images should do to the worst group, by refits of the probe."""
+"""Estimate the gain in worst-group accuracy from the recommended images, by refitting the probe."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from curator.selection.plan import Target
 from curator.types import AuditRun, Floats, Ints, Mask, Recommendation
 
 _BATCHES = 5
-"""Parts of the list at which a gain is expected."""
+"""Number of parts of the list after which the expected gain is estimated."""
 _MOST = 4000
-"""Images on which the penalty of the probe is chosen, at most."""
+"""Most images used to choose the regularisation of the probe."""
 
 
 def expected(
     rec: Recommendation, run: AuditRun, rows: NDArray[np.intp], first: Target, pool: Pool, session: Session
 ) -> Recommendation:
-    """The recommendation with what it should do to the worst group of the first shortcut."""
+    """The recommendation with its expected gain for the worst group of the first shortcut."""
     k = len(run.dataset.classes)
     n = max(len(rec.ids), len(rec.removals))
     if k < 2 or not n:
@@ -38,7 +38,7 @@ def expected(
     points = expect(
         Known(vectors, labels, first.has),
         Known(pool.vectors[theirs], pool.labels[theirs], first.pool_has[theirs]),
-        # An image that serves another shortcut only may not be readable for this one.
+        # An image chosen for another shortcut may have no measured value for this one.
         np.array([position[i] for i in rec.ids if i in position], np.intp),
         np.array([mine[r.id] for r in rec.removals], np.intp),
         sorted({round(n * step / _BATCHES) for step in range(_BATCHES + 1)}),
@@ -52,7 +52,7 @@ def expected(
 
 
 def ease_of(run: AuditRun, rows: NDArray[np.intp], session: Session) -> NDArray[np.float64]:
-    """The probability (n,) of each image's own label by a probe that has not seen it."""
+    """The probability (n,) of each image's own label, from a probe that was not trained on it."""
     labels, vectors, k = run.dataset.labels[rows], run.embeddings.vectors[rows], len(run.dataset.classes)
     if k < 2:
         return np.ones(len(rows))
@@ -64,9 +64,9 @@ def ease_of(run: AuditRun, rows: NDArray[np.intp], session: Session) -> NDArray[
 def penalty(
     vectors: Floats, labels: Ints, n_classes: int, session: Session, value: Mask | None = None
 ) -> float:  # fmt: skip
-    """The regularisation that `validate` would choose, or the usual one where a class is too small to choose by.
+    """The regularisation that `validate` would choose, or the default if a class is too small to choose it.
 
-    `value` (n,) is who has the first shortcut's value; None counts every class alike, whatever its images have.
+    `value` (n,) says which images have the first shortcut's value. With None the groups are the classes alone.
     """
     some = np.sort(np.random.default_rng(session.seed).permutation(len(labels))[:_MOST])
     if np.bincount(labels[some], minlength=n_classes).min() < 2:

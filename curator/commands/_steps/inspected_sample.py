@@ -1,4 +1,4 @@
-"""The images among which examples are looked for and pictures edited: all of a small set, a seeded part of a large one."""
+"""Choose the images to search for examples and to edit: all of a small data set, a seeded sample of a large one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from curator.shortcuts.indicators import Indicators
 from curator.types import AuditRun, Embedded, Finding, Ints, Mask, Measures
 
 LARGE = config.LARGE
-"""Images above which only a part is looked at closely, and about how many that part has."""
+"""Largest data set that is inspected completely, and approximate size of the sample of a larger one."""
 _LEAST = 50
-"""Images of every class, and on each side of every finding, that are in the part at least, where there are as many."""
+"""Fewest images of every class, with and without the value of every finding, in the sample, if there are that many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some of the images with all that is known of them; row i is the same image in each. `whole` is the set they are of."""
+    """A sample of the images with all that is known about them; row i is the same image in each field.
+
+    `whole` is the data set that they come from.
+    """
 
     embedded: Embedded
     labels: Ints
@@ -43,8 +46,11 @@ def part(
     cross: CrossFit,
     rng: np.random.Generator,
 ) -> Part:
-    """Everything up to `LARGE` images; of more, some of every class, and of every finding some of the class with the value and
-    without it, and of the others with and without: what is rare is all in it."""
+    """All images of a data set of up to `LARGE` images, otherwise a sample.
+
+    The sample has images of every class and, for every finding, images of the class and of the others, with and without
+    the value. Rare groups are included completely.
+    """
     n = len(embedded.dataset)
     if n <= LARGE:
         return Part(embedded, labels, table, measures, cross, embedded)
@@ -74,11 +80,12 @@ def part(
 
 
 def for_app(run: AuditRun) -> AuditRun:
-    """The run of no more images than the App takes (`AppSettings.most_images`), if that is fewer: every flagged image, and of
-    the others as large a part of each class, and of those that follow or break its worst finding.
+    """The run, reduced to the number of images that the App shows (`AppSettings.most_images`) if it has more.
 
-    Flagged are the examples and counter-examples of findings, duplicates, leaks and doubtful labels; where these alone are
-    more, they are all there is. A note says how many of how many are shown.
+    It keeps every flagged image. Of the others it keeps the same fraction of each class, and within a class of the images
+    that follow and that break its worst finding. Flagged images are examples and counter-examples of findings, duplicates,
+    leaks and doubtful labels; if these alone exceed the limit, only flagged images are kept. A note says how many of how
+    many are shown.
     """
     data = run.dataset
     most = int(run.settings.get("app", {}).get("most_images", AppSettings().most_images))
@@ -91,7 +98,7 @@ def for_app(run: AuditRun) -> AuditRun:
     stratum = _strata(run)
     rng = np.random.default_rng(run.seed)
     rest = rng.permutation(np.flatnonzero(~taken))
-    # Dealt out by strata, each in its own share: the first of every stratum come before the second.
+    # Stratified order: the first images of all strata come before the second, so that each keeps its share.
     rest = rest[np.argsort(stratum[rest], kind="stable")]
     _, first, sizes = np.unique(stratum[rest], return_index=True, return_counts=True)
     turn = (np.arange(len(rest)) - np.repeat(first, sizes) + 0.5) / np.repeat(sizes, sizes)
@@ -114,7 +121,10 @@ def for_app(run: AuditRun) -> AuditRun:
 
 
 def _strata(run: AuditRun) -> NDArray[np.int64]:
-    """A number (n,) for the class of each image and whether it follows, breaks or is not told of the worst finding of it."""
+    """A stratum number (n,) per image: its class, and whether it follows or breaks the worst finding of the class.
+
+    Images for which that is unknown are a stratum of their own.
+    """
     out = run.dataset.labels.astype(np.int64) * 3
     done: set[str] = set()
     for f in run.audit.findings:
@@ -123,7 +133,7 @@ def _strata(run: AuditRun) -> NDArray[np.int64]:
         done.add(f.class_name)
         try:
             has, known = indicators.read(run.measures, f.attribute, f.value)
-        except InputError:  # a value that only a pool's numbers have
+        except InputError:  # its cut exists only in a pool's numbers
             continue
         inside = run.dataset.labels == run.dataset.classes.index(f.class_name)
         out[inside & known] += np.where(has[inside & known], 1, 2)

@@ -1,4 +1,4 @@
-"""Reliance by intervention: edit the attribute in the pictures, embed them again, and ask probes that have not seen them."""
+"""Measure reliance by intervention: edit the attribute in images, embed them again, and compare a probe's predictions."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from curator.probe.reliance import Intervention
 from curator.types import Column, Embedded, Encoder, Finding, Floats, Ints, Mask, Reliance
 
 MOST = 30
-"""Pictures that are edited for one finding. At 30 the interval of a drop is about 0.1 wide each way; embedding them anew is
-what an intervention costs."""
+"""Images edited for one finding. With 30 the interval of a drop is about 0.1 wide on each side. Embedding them again takes
+most of the time of an intervention."""
 FEWEST = 5
-"""Pictures under which nothing is edited: two or three say nothing of a class."""
+"""Fewest images to edit: two or three say nothing about a class."""
 _DONORS = 24
-"""Pictures on each side that edits are made of."""
+"""Reference images on each side that edits are made from."""
 _PIXELS = 80_000_000
-"""Pixels decoded at full size for one finding, at most: edits of files are made on pictures as they are stored."""
+"""Most pixels decoded at full size for one finding: edits of the file are made on images as stored."""
 Judge = Callable[[Floats], NDArray[np.float64]]
-"""Vectors (m, d) of the pictures -> the probability (m,) of the right class, from a probe that has not seen picture i."""
+"""Vectors (m, d) of the images -> the probability (m,) of the right class, from probes not trained on image i."""
 
 
 def intervene(
     pictures: Iterable[Pixels], closed: Floats, make: Make, encoder: Encoder, judge: Judge, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What a probe says of the two versions of each picture that `make` makes: the probability (m,) of its class.
+    """The probability (m,) of the right class for each of the two versions of every image that `make` returns.
 
-    `pictures` are m encoder inputs (size, size, 3), or stored pictures if `make` prepares them itself; `closed` (m, g, g),
+    `pictures` are m encoder inputs (size, size, 3), or images as stored if `make` prepares them itself. `closed` (m, g, g),
     0..1, is where the object is.
     """
     pairs = [make(picture, places, rng) for picture, places in zip(pictures, closed, strict=True)]
@@ -51,29 +51,29 @@ def by_editing(
     finding: Finding, column: Column, embedded: Embedded, labels: Ints, has: Mask, known: Mask, cross: CrossFit,
     session: Session, regions: Floats | None = None, n_most: int = MOST,
 ) -> Reliance:  # fmt: skip
-    """The finding's reliance with what editing its attribute costs, or with the reason why nothing was edited.
+    """The finding's reliance with the drop in probability caused by editing, or the reason why nothing was edited.
 
-    `labels`, `has`, `known` (n,) as for the finding: class or -1, has the value, was measured; `cross` over the same rows.
-    `regions` (n, g, g), 0..1, says where the attribute lies on each encoder input, if that is not simply where no object is:
-    what lies there counts as surroundings. Pictures are edited in memory; nothing is
-    written.
+    `labels`, `has` and `known` (n,) are class or -1, has the value, and was measured; `cross` is over the same rows.
+    `regions` (n, g, g), 0..1, says where on each encoder input the attribute is, if that is not simply everywhere outside
+    the object; these places count as surroundings. Images are edited in memory, and nothing is written.
 
-    Error: what is exchanged are surroundings, and with them all that goes with the attribute there. The interval covers the
-    pictures, not the probe: one of 80 pictures leans a little on anything, so that an excess under 0.1 says nothing.
+    Error: an exchange replaces the whole surroundings, with everything else that occurs together with the attribute there.
+    The interval covers the choice of images, not the probe. A probe trained on 80 images relies a little on anything, so a
+    difference below 0.1 says nothing.
     """
     so_far = finding.reliance or Reliance(None, None, 0)
     chosen = plan(column, finding.value)
     if isinstance(chosen, str):
         return replace(so_far, edit=chosen)
     if chosen.exchanges and embedded.patches is None:
-        # With a square for an object, the seam around it costs as much as the surroundings do.
+        # If the object mask is just a square, its visible edge changes the prediction as much as the surroundings do.
         return replace(so_far, edit="this encoder cannot separate the object from its surroundings")
     sample = _sample(finding, chosen, embedded, labels, has, known & (cross.fold >= 0), session, n_most)
     if isinstance(sample, str):
         return replace(so_far, edit=sample)
     try:
         found = _run(sample, chosen, embedded, labels, cross, session, regions)
-    except DataError as error:  # a file that has changed or gone since it was embedded
+    except DataError as error:  # a file was changed or removed since it was embedded
         return replace(so_far, edit=f"an image could not be read again ({error})")
     return replace(
         so_far,
@@ -90,8 +90,11 @@ def by_editing(
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """Rows of the pictures to edit; of those that have what the edit leads to; for an exchange, of those that have what the
-    edited ones have, and of pictures of other classes for the control."""
+    """Rows of the images for an intervention.
+
+    They are the images to edit and the images that have what the edit leads to. For an exchange there are also images
+    with the same value as the edited ones, and images of other classes for the control.
+    """
 
     edited: NDArray[np.intp]
     away: NDArray[np.intp]
@@ -115,8 +118,8 @@ def _sample(
     if isinstance(quality, str):
         return quality
     if chosen.exchanges:
-        # Donors of both kinds come from other classes where they can, so that nothing else tells them apart; and a picture
-        # is no donor to itself.
+        # If possible, donors of both kinds come from other classes, so that they differ in nothing else. An image is never
+        # its own donor.
         same = np.flatnonzero(others & has & usable)
         if len(same) < FEWEST:
             edited, same = _shared(edited, rng)
@@ -132,14 +135,14 @@ def _sample(
 
 
 def _shared(rows: NDArray[np.intp], rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows to edit, and rows to take surroundings from: a third, as many as are used at most."""
+    """Rows to edit, and rows to take surroundings from: a third of all, up to the number that is used."""
     shuffled = rng.permutation(rows)
     n = min(_DONORS, len(rows) // 3)
     return shuffled[n:], shuffled[:n]
 
 
 def _quality(embedded: Embedded, here: NDArray[np.intp], there: NDArray[np.intp]) -> int | str:
-    """The JPEG quality to save at: the usual one on the other side."""
+    """The JPEG quality to save with: the usual one on the other side."""
     values = embedded.facts["jpeg_quality"].to_numpy(float)
     usual = [float(np.nanmedian(values[m])) if np.isfinite(values[m]).any() else np.nan for m in (here, there)]
     if not np.isfinite(usual).all():
@@ -191,7 +194,7 @@ def _run(
 
 
 def _closed(embedded: Embedded) -> Floats:
-    """Where the object is, (n, g, g), 0..1; nowhere where nothing sees places."""
+    """Where the object is, (n, g, g), 0..1; all 0 if there are no patch features."""
     if embedded.patches is None:
         return np.zeros((len(embedded.dataset), 1, 1), np.float32)
     return np.asarray(embedded.patches.foreground / np.float32(255), np.float32)

@@ -1,4 +1,4 @@
-"""DATA with the images of a plan added, as one data set; which of its images are synthetic, and what these are made of."""
+"""Join DATA and the images of plans into one data set, and record which images are synthetic and what they are made of."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GIVE = "give the recommendation.csv or recommend.json of `curator recommend`, o
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The data set with the plans' images; `made_of` has the sources of each synthetic image by id; `roots` are all folders."""
+    """The data set with the plans' images; `made_of` lists the sources of each synthetic image by id, `roots` all folders."""
 
     dataset: Dataset
     made_of: Mapping[str, tuple[str, ...]]
@@ -31,7 +31,7 @@ class Joined:
 
 
 def refuse_synthetic(dataset: Dataset, what: str) -> None:
-    """Raises InputError where a data set holds images that were put together: `what` they must not be mixed into."""
+    """Raises InputError if a data set contains synthetic images; `what` names the set that must not contain any."""
     found = is_synthetic(dataset.ids, dataset.metadata)
     if found.any():
         raise InputError(
@@ -41,10 +41,10 @@ def refuse_synthetic(dataset: Dataset, what: str) -> None:
 
 
 def joined(dataset: Dataset, plans: Sequence[Path]) -> Joined:
-    """The images of `dataset` and of the `plans`, under the folder that holds all of them; ids are longer by the way there.
+    """The images of `dataset` and of the `plans`, with ids relative to the folder that contains all of them.
 
-    Rows that were rejected are passed over; what a plan drops is dropped. A label that is no class of the data, and an
-    image that is there already, are left out and told.
+    Rejected rows are ignored, and images that a plan drops are removed. Images with a label that is not a class of the
+    data, and images that are there already, are left out with a note.
 
     Raises:
         InputError: no such plan, an image of it that is not there, or remote images.
@@ -105,7 +105,7 @@ def joined(dataset: Dataset, plans: Sequence[Path]) -> Joined:
 
 
 def _rows(plan: Path) -> list[dict[str, str]]:
-    """The rows of a plan with absolute paths; paths of a table are relative to its folder, as in DATA."""
+    """The rows of a plan with absolute paths; relative paths start at the folder of the table, as in DATA."""
     try:
         if plan.suffix.lower() == ".json":
             content = read_json(plan)

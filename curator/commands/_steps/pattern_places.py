@@ -1,4 +1,4 @@
-"""Where a shared pattern is seen: pictures that show it well, and the place in each of them."""
+"""Find images that show a shared pattern well, and where in each of them it is."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from curator.types import Box, Column, Crop, Embedded, Ints, Mask, Patches, Prep
 
 N_EXAMPLES = 6
 WINDOW = 2 / 7
-"""Side of the window that is shown of a word, as a fraction of the encoder's input: four of fourteen places, large enough to
-tell what it is."""
+"""Side of the window shown for a visual word, as a fraction of the encoder's input: four of fourteen places, large enough to
+recognise it."""
 _WELL = 0.5
-"""Examples are chosen among this fraction of the images that have the pattern, the ones with most of it."""
+"""Examples are chosen from this fraction of the images that have the pattern: those that show most of it."""
 
 
 def illustrate(
@@ -30,15 +30,16 @@ def illustrate(
     table: Indicators,
     whole: Embedded | None = None,
 ) -> dict[str, tuple[SharedPattern, ...]]:
-    """The patterns with up to `N_EXAMPLES` pictures each, and the box in them where the pattern lies.
+    """The patterns with up to `N_EXAMPLES` example images each, and the box of the pattern in each image.
 
-    `labels` (n,) and `table` are those of `embedded`, which may be a part of the `whole` set that the words were learnt
-    from. A word's box is the window with most
-    places of it; that of a colour or a prompt about the surroundings (or the object) the rectangle that holds most of
-    them and least else; what is said of the picture or its file has the whole picture. Pictures are typical ones among
-    those that show most of it.
+    `labels` (n,) and `table` belong to `embedded`, which may be a part of the `whole` data set that the words were learnt
+    from. The box of a visual word is the window with most places of that word. The box of a colour or a prompt about the
+    surroundings (or the object) is the rectangle with most of these places and least else. A pattern of the image as a
+    whole or of its file has the whole image as its box. Examples are typical images among those that show most of the
+    pattern.
 
-    Error: a place is a fourteenth of the input, and sees some of its neighbours: a box is a place off at times.
+    Error: a place is a fourteenth of the input, and its features contain some of its neighbours. A box is sometimes off by
+    one place.
     """
     spelt = words.spelling(embedded, whole or embedded)
     measured = set(zip(table.attribute, table.value_names, strict=True))
@@ -84,9 +85,9 @@ def _illustrated(
 def shown(
     column: Column, value: str, rows: NDArray[np.intp], patches: Patches | None, spelt: NDArray[np.uint8] | None
 ) -> NDArray[np.int64] | None:
-    """How much each place (r, g, g) of these images shows of the value; None where it is of the whole picture.
+    """How much each place (r, g, g) of these images shows the value; None if the value is about the whole image.
 
-    `spelt` (n, g, g) are the words at the places of `patches`, see `attributes.words.spelling`.
+    `spelt` (n, g, g) are the visual words at the places of `patches`, see `attributes.words.spelling`.
     """
     if patches is None or column.kind not in ("object", "context"):
         return None
@@ -95,8 +96,8 @@ def shown(
         if spelt is None:
             return None
         here = spelt[rows] == column.word
-        # A word of the surroundings is counted where the object is not. One of the object may lie on its rim: what of the
-        # object lies beside it is shown too.
+        # A word of the surroundings is counted only outside the object. A word of the object may be at its edge, so the
+        # neighbouring places of the object are shown too.
         out = 2 * here + (likely & here.any((1, 2), keepdims=True)) if column.kind == "object" else here & ~likely
     elif column.kind == "object":
         out = likely
@@ -116,9 +117,9 @@ def _size(embedded: Embedded, row: int) -> tuple[int, int] | None:
 
 
 def densest(weights: NDArray[np.integer]) -> tuple[NDArray[np.int64], list[Box]]:
-    """For each image, what its best window of the weights (n, g, g) holds (n,), and that window in places.
+    """For each image, the sum (n,) of the weights (n, g, g) in its best window, and that window in places.
 
-    Of equally good windows, the one with most around it, so that a lawn is shown by its middle, not its rim.
+    Among equally good windows, the one with most weight around it is chosen, so that a lawn is shown by its middle.
     """
     n, grid = weights.shape[:2]
     side = max(1, round(WINDOW * grid))
@@ -132,7 +133,7 @@ def densest(weights: NDArray[np.integer]) -> tuple[NDArray[np.int64], list[Box]]
 
 
 def rectangle(places: Mask) -> Box:
-    """The rectangle of places (g, g) that holds the most of them and the fewest others; everything where there are none.
+    """The rectangle with the most marked places (g, g) and the fewest others; the whole grid if none is marked.
 
     >>> rectangle(np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0]], bool))
     (1, 1, 3, 2)
@@ -149,7 +150,7 @@ def rectangle(places: Mask) -> Box:
 
 
 def in_pixels(box: Box, grid: int, width: int, height: int, preprocessing: Preprocessing) -> Box:
-    """A box in places of the encoder's input as one in pixels of the picture, which it never leaves and never empty.
+    """Convert a box from places of the encoder's input to pixels of the image; it is inside the image and never empty.
 
     >>> in_pixels((0, 0, 7, 14), 14, 512, 256, Preprocessing(size=224, resize_to=256))
     (144, 16, 256, 240)
@@ -161,7 +162,7 @@ def in_pixels(box: Box, grid: int, width: int, height: int, preprocessing: Prepr
 
 
 def _along(length: int, start: float, stop: float, low: float, high: float) -> tuple[int, int]:
-    """Pixels from `low` to `high` of the part from `start` to `stop` of a side."""
+    """The range `low` to `high`, as fractions of the part from `start` to `stop` of a side, in pixels."""
     first, last = (round(length * (start + (stop - start) * v)) for v in (low, high))
     first = min(max(first, 0), length - 1)
     return first, max(min(last, length), first + 1)

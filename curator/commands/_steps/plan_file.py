@@ -1,4 +1,4 @@
-"""A recommendation.csv read back: which images of the pool it names, and which shortcut it is about."""
+"""Read a recommendation.csv: which images of the pool it names, and which shortcuts it is about."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from curator.types import AuditRun, Embedded, Finding
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One image of a plan: its row in the pool, and what the plan says of it ("" where it says nothing).
+    """One image of a plan: its row in the pool, and what the plan says about it ("" if it says nothing).
 
-    `cell` is class, attribute and value, the value as the plan writes it: "green" or "not green".
+    `cell` is class, attribute and value. The value is as written in the plan: "green" or "not green".
     """
 
     row: int
@@ -31,10 +31,10 @@ Wanted = list[Line]
 
 
 def read_plan(plan: Path, pool: Embedded) -> Wanted:
-    """The lines of a recommendation.csv, edited or not: only path and label must be there.
+    """The lines of a recommendation.csv, which may have been edited. Only path and label are required.
 
     Raises:
-        InputError: no such table, or it names an image that the pool does not have.
+        InputError: there is no such table, or it names an image that is not in the pool.
     """
     try:
         columns, rows = read_rows(plan)
@@ -66,9 +66,9 @@ def read_plan(plan: Path, pool: Embedded) -> Wanted:
 
 
 def findings_of(wanted: Wanted, run: AuditRun) -> list[Finding]:
-    """The shortcuts that the plan undoes, in its order; none where it does not say.
+    """The shortcuts that the plan undoes, in its order; empty if the plan does not name any.
 
-    A cell of the class itself lacks the value, a cell of another class has it: that names the class.
+    The class of a shortcut follows from its cells: cells of that class lack the value, and cells of other classes have it.
     """
     found: dict[str, Finding] = {}
     for class_name, attribute, value in dict.fromkeys(line.cell for line in wanted):
@@ -79,7 +79,7 @@ def findings_of(wanted: Wanted, run: AuditRun) -> list[Finding]:
             found.setdefault(finding.id, finding)
     if found:
         return list(found.values())
-    # A shortcut that was named by hand need not be a finding; only the class's own cell says whose it is.
+    # A shortcut that the user named may not be a finding. Its class is then known only from the class's own cell.
     for class_name, attribute, value in dict.fromkeys(line.cell for line in wanted):
         if class_name in run.dataset.classes and attribute in run.measures.frame and value.startswith("not "):
             return [named(f"{class_name}:{attribute}={value.removeprefix('not ')}", run)]

@@ -1,4 +1,4 @@
-"""What unlabelled images show, from evidence that does not share the bias of the data set; whether it is any class of it."""
+"""Predict labels for unlabelled images without the bias of the data set, and whether they belong to any class at all."""
 
 from __future__ import annotations
 
@@ -16,25 +16,30 @@ from curator.similarity.vectors import unit
 from curator.types import Floats, Ints, Patches
 
 _TRUSTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
-"""How much each view may count, as a power of its probabilities; 1 for one view alone is its probe as it is."""
+"""Possible weights of a view: exponents of its probabilities. A single view with 1 gives its probe unchanged."""
 _NEIGHBOURS = 3
-"""Images of its class that a picture is compared with when we ask whether it belongs to any class."""
+"""Number of images of its class that an image is compared with to decide whether it belongs to any class."""
 _FOLDS = 5
 _STRANGERS = 0.2
-"""Share of a pool that is taken to be of no class, before any of it is seen: prudent, since nothing can be known of it."""
+"""Assumed share of a pool that belongs to no class, before any image is looked at. The true share cannot be known, so this
+is a cautious value."""
 _MOST = 6
-"""Classes that are left out in turn to learn how strangers look; the largest ones."""
+"""Most classes that are left out in turn to learn how images of no class look; the largest classes are used."""
 _LARGEST = 3000
-"""Images that this is learnt from, at most."""
+"""Most images used for this."""
 _BLOCK = 512
 _RARE = 0.05
-"""Share of its class that a picture must look as much like their class as, where there are too few classes to leave one out."""
+"""With too few classes to leave one out, membership is uncertain (0.5) for an image that is no more typical of its class than
+this share of the class."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labelling:
-    """`probabilities` (p, n_classes) of each pool image, rows sum to 1, if it is of a class at all; `belongs` (p,) the
-    probability that it is; `trusts` how much each view counted."""
+    """Predicted labels of p pool images.
+
+    `probabilities` (p, n_classes) are of each class, given that the image belongs to one; rows sum to 1. `belongs` (p,) is
+    the probability that it belongs to any class. `trusts` are the weights of the views.
+    """
 
     probabilities: NDArray[np.float64]
     belongs: NDArray[np.float64]
@@ -47,13 +52,16 @@ class Labelling:
 
     @property
     def confidence(self) -> NDArray[np.float64]:
-        """The probability (p,) that this is right: of a class, and of this one."""
+        """The probability (p,) that the label is right: the image belongs to a class, and to this one."""
         return np.asarray(self.probabilities.max(1) * self.belongs)
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Images with labels: their `views`, each (n, d_v), and sample `weights` (n,). The last view tells strangers."""
+    """Labelled images: their `views`, each (n, d_v), and sample `weights` (n,).
+
+    The last view decides whether an image belongs to any class.
+    """
 
     views: tuple[Floats, ...]
     labels: Ints
@@ -63,7 +71,7 @@ class _Known:
     seed: int
 
     def held_out(self) -> list[NDArray[np.float64]]:
-        """Log-probabilities (n, n_classes) of each image by each view's probe, from folds that have not seen it."""
+        """Cross-validated log-probabilities (n, n_classes) of each image, one array per view."""
         sizes = np.bincount(self.labels)
         n_folds = min(_FOLDS, int(sizes[sizes > 0].min()))
         out = [np.full((len(self.labels), self.n_classes), -np.log(self.n_classes)) for _ in self.views]
@@ -77,25 +85,25 @@ class _Known:
         return out
 
     def of(self, others: Sequence[Floats]) -> list[NDArray[np.float64]]:
-        """Log-probabilities (p, n_classes) of other images by each view's probe."""
+        """Log-probabilities (p, n_classes) of other images, one array per view."""
         pairs = zip(self.views, others, strict=True)
         return [
             _log(Probe.fit(v, self.labels, self.n_classes, self.c, self.weights).probabilities(o)) for v, o in pairs
         ]
 
     def take(self, rows: NDArray[np.intp]) -> _Known:
-        """Some of the images, their classes numbered anew."""
+        """Some of the images, with their classes renumbered."""
         classes, labels = np.unique(self.labels[rows], return_inverse=True)
         views = tuple(v[rows] for v in self.views)
         return _Known(views, labels.astype(np.int32), self.weights[rows], len(classes), self.c, self.seed)
 
 
 def object_view(patches: Patches) -> Floats:
-    """The mean feature (n, d) of the places that hold some of the object, unit norm; of all places where none does.
+    """The mean feature (n, d), unit norm, of the places that hold some of the object, or of all places if none does.
 
-    The surroundings, which a shortcut mostly lies in, have no part in it.
-    Error: what is taken for the object is a guess; the features are of the fifth block of a network, so they know shapes and
-    textures better than kinds.
+    It does not contain the surroundings, where most shortcuts are.
+    Error: where the object is, is estimated. The features come from the fifth block of a network, so they describe shapes
+    and textures better than kinds of object.
     """
     out = np.empty((len(patches), patches.features.shape[3]), np.float32)
     for start in range(0, len(patches), _BLOCK):
@@ -110,17 +118,18 @@ def label(
     known: Sequence[Floats], labels: Ints, weights: NDArray[np.float64], n_classes: int, pool: Sequence[Floats],
     *, c: float, seed: int,
 ) -> Labelling:  # fmt: skip
-    """Label the pool by probes on several views of the same images (the whole, the object), put together.
+    """Label the pool by combining probes on several views of the same images (the whole image, the object).
 
-    `known` are the views (n, d_v) of the images with `labels` (n,), `pool` the same views (p, d_v). Each view's probe learns
-    with `weights` (n,), under which every class x value group counts alike. The views' probabilities are multiplied, each to
-    a power: the powers under which images that the probes have not seen, weighted alike, get their own label most
-    probably. That both prefers the view that is not fooled and calibrates. `belongs` is learnt by leaving each class out in
-    turn and asking how its images look to probes of the others.
+    `known` are the views (n, d_v) of the images with `labels` (n,), and `pool` the same views (p, d_v). The probe of each
+    view is trained with `weights` (n,) that give every class x value group the same weight. The probabilities of the views
+    are multiplied, each raised to an exponent. The exponents maximise the weighted likelihood of held-out images. That
+    prefers views without the bias and calibrates the result. `belongs` is learnt by leaving out each class in turn and
+    looking at how its images appear to probes of the other classes.
 
     Source: the product of experts (Hinton 2002) with weights fitted as in stacking (Wolpert 1992).
-    Error: of a cell with three images the weights see three. Strangers may be stranger, or less strange, than a class left
-    out is; a fifth of the pool is taken to be strangers before it is seen. With two classes none can be left out.
+    Error: for a cell with three images the exponents depend on three images. Images of no class may look stranger or less
+    strange than a left-out class. A fifth of the pool is assumed to belong to no class. With two classes none can be left
+    out.
     """
     have = _Known(tuple(known), labels, weights, n_classes, c, seed)
     held = have.held_out()
@@ -133,9 +142,11 @@ def label(
 def _trusts(
     held: Sequence[NDArray[np.float64]], labels: Ints, weights: NDArray[np.float64]
 ) -> tuple[float, ...]:  # fmt: skip
-    """How much each view counts: of the powers that are as good as the best, to one standard error, those with most of the last
-    view. What few conflicting images there are cannot tell a view that is fooled from one that is not, but we know the last
-    sees least of the surroundings. Source: the one-standard-error rule of Breiman et al. (1984)."""
+    """The exponent of each view: among those within one standard error of the best, the ones that favour the last view.
+
+    There are too few conflicting images to show which view is biased, but the last view sees least of the surroundings.
+    Source: the one-standard-error rule of Breiman et al. (1984).
+    """
     mine = np.arange(len(labels))
     losses = {t: -_together(held, t)[mine, labels] for t in product(_TRUSTS, repeat=len(held)) if any(t)}
     mean = {t: float((weights * loss).sum() / weights.sum()) for t, loss in losses.items()}
@@ -161,13 +172,15 @@ def _together(logs: Sequence[NDArray[np.float64]], trusts: tuple[float, ...]) ->
 
 
 def _belongs(every: _Known, pool: Floats) -> NDArray[np.float64]:
-    """The probability (p,) that each pool image is of any class, by the last view alone: to a view that leans on the
-    surroundings the very images that are wanted look strange."""
+    """The probability (p,) that each pool image belongs to any class, from the last view alone.
+
+    In a view that depends on the surroundings the images that are wanted most would look strange.
+    """
     known = replace(every, views=every.views[-1:])
     logs = known.of([pool])[0]
     look = _signs(logs, typical(known.views[-1], known.labels, pool, logs.argmax(1)))
     if known.n_classes < 3 or len(np.unique(known.labels)) < 3:
-        # Nothing tells how strangers look, but of true members few look like nothing of their class.
+        # How images of no class look is unknown, but few true members look unlike all others of their class.
         return np.where(np.exp(look[:, 1]) > _RARE, 1 - _STRANGERS / 4, 0.5)
     rng = np.random.default_rng(known.seed)
     sample = np.sort(rng.permutation(len(known.labels))[:_LARGEST])
@@ -190,23 +203,23 @@ def _belongs(every: _Known, pool: Floats) -> NDArray[np.float64]:
         return np.full(len(logs), 1 - _STRANGERS)
     y, w = np.concatenate(member), np.concatenate(weights)
     fit = LogisticRegression(C=10, max_iter=500).fit(np.concatenate(signs), y, sample_weight=w * len(y) / w.sum())
-    # Half of what it learnt from were strangers.
+    # Half of the training weight was on left-out classes, so correct the odds to the assumed share.
     odds = fit.decision_function(look) + np.log((1 - _STRANGERS) / _STRANGERS)
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -50, 50))))
 
 
 def _signs(logs: NDArray[np.float64], typical: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What tells members from strangers: how sure the probes are, how like its class the image is, how torn the probes are."""
+    """Features that tell members from others: the largest probability, similarity to the class, and entropy."""
     return np.column_stack([logs.max(1), np.log(typical + 1e-3), -(np.exp(logs) * logs).sum(1)])
 
 
 def typical(
     known: Floats, labels: Ints, pool: Floats | None, guess: NDArray[np.integer]
 ) -> NDArray[np.float64]:  # fmt: skip
-    """Of the images of the class that each pool image is taken for, the share (p,) that look no more like their class than it.
+    """The share (p,) of the predicted class's images that are no more similar to their class than the pool image is.
 
-    Likeness is the mean cosine to the three most similar images of the class, oneself left out. `pool` None: the known
-    images themselves. Source: conformal p-values (Vovk, Gammerman and Shafer 2005).
+    Similarity is the mean cosine to the three most similar other images of the class. With `pool` None the known images
+    are rated themselves. Source: conformal p-values (Vovk, Gammerman and Shafer 2005).
 
     >>> known = np.array([[1, 0], [0.9, 0.1], [0.8, 0.2], [0.7, 0.3]], np.float32)
     >>> typical(known, np.zeros(4, int), np.array([[0.85, 0.15], [-1, 0]], np.float32), np.zeros(2, int)).round(1).tolist()

@@ -1,4 +1,4 @@
-"""Whether pool images have a finding's value, by what all that surrounds their objects looks like."""
+"""Predict whether pool images have a finding's value from the look of their surroundings."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from curator.shortcuts.indicators import natural_cut
 from curator.types import AuditRun, Embedded, Finding, Floats, Mask
 
 _FEWEST = 10
-"""Training images with the value, and without it, from which its looks are learnt."""
+"""Fewest training images with the value, and without it, for learning how it looks."""
 _STRICT, _FREE = 1e-3, 1e-2
-"""Inverse regularisation of the probe that learns from readings which miss some, and of those that learn from what it says. On
-development sets 1 to 5 of benchmarks/fix the correlation with the true scene rose from 0.84 to 0.95 (0.75 to 0.74 where sand
-looks like dirt); at 1e-2 at once the probe learns what the readings miss as well."""
+"""Inverse regularisation of the first probe, which learns from measured values with errors, and of those that learn from its
+predictions. On development sets 1 to 5 of benchmarks/fix the correlation with the true scene rose from 0.84 to 0.95 (0.75 to
+0.74 where sand looks like dirt). With 1e-2 from the start the probe would also learn the errors of the measured values."""
 _PASSES = 2
 _MOST = 4000
-"""Images that the looks are learnt from, at most."""
+"""Most images that the probes are trained on."""
 
 
 def reread(target: Target, finding: Finding, run: AuditRun, pool: Embedded, session: Session) -> Target:
-    """The target with the pool read by looks, where the finding is of what surrounds the objects.
+    """The target with the pool's values predicted from looks, if the finding is about the surroundings.
 
-    A visual word or a colour's name misses some images of its scene and is found in some others; and what it misses are whole
-    kinds of views, so that images of them fill cells they have no place in. Of a number the value itself must agree, and
-    images of which it does not are taken as not measured.
+    A visual word or a colour name misses some images of its scene and is found in some images of other scenes. It misses
+    whole kinds of views, so such images would fill the wrong cells. For a number the measured value must agree with the
+    prediction; images where it does not count as not measured.
 
-    Error: images that only look like those with the value (sand for dirt) are taken for them, as before.
+    Error: images that only look like those with the value (sand for dirt) still count as having it.
     """
     ours, theirs = run.embeddings.surround, pool.embeddings.surround
     if finding.kind != "context" or ours is None or theirs is None or not len(theirs):
@@ -48,13 +48,14 @@ def reread(target: Target, finding: Finding, run: AuditRun, pool: Embedded, sess
 
 
 def by_looks(known: Floats, has: Mask, others: Floats, seed: int) -> Mask:
-    """Which of `others` (p, d) look like those of `known` (n, d) that have a value: (p,), by probes that have not seen them.
+    """Which of `others` (p, d) look like the images of `known` (n, d) that have a value: a mask (p,).
 
-    A strongly held probe ranks all images by `has` (n,), a reading with errors; where their scores part best, all are told
-    apart; and probes of what was so told say it once more, each of images it has not learnt from.
+    A strongly regularised probe is trained on `has` (n,), which has errors, and scores all images. The scores are cut
+    where they separate best. New probes are trained on the result and predict once more, each only for images that it was
+    not trained on.
 
     Source: self-training (Scudder 1965; Lee 2013) from noisy labels, with Otsu's cut (1979).
-    Error: the value must be a kind of picture that hangs together; of a value with no looks what comes out is arbitrary.
+    Error: images with the value must look alike. For a value that cannot be seen the result is arbitrary.
     """
     n, both = len(known), np.concatenate([known, others])
     labels = has.astype(np.int32)

@@ -1,4 +1,4 @@
-"""Results as files: the JSON files of the contract, and the report, with the plan and the proof that lie beside it."""
+"""Write result files: JSON documents, and the report with the plan and the validation in the same folder."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ Pictures = Callable[[str], bytes | None]
 
 
 def save(name: str, document: Document, out: Path) -> Path:
-    """Write one JSON file of the contract."""
+    """Write one JSON result file."""
     dump(document, out / name)
     return out / name
 
 
 def beside(out: Path, name: str, kind: type[D]) -> D | None:
-    """A document that an earlier command left in the folder `out`; None where there is none, or it is damaged."""
+    """A document that an earlier command wrote to the folder `out`; None if there is none or it is damaged."""
     try:
         return as_document(read_json(out / name), kind)
     except (OSError, ValueError):
@@ -42,7 +42,7 @@ def beside(out: Path, name: str, kind: type[D]) -> D | None:
 
 
 def pictures(data: Dataset, side: int | None = None) -> Pictures:
-    """Thumbnails of a data set's images by id; None for an id that it does not have."""
+    """A function from ids of the data set to thumbnails; it returns None for an unknown id."""
     position = {str(i): k for k, i in enumerate(data.ids)}
 
     def picture(id: str) -> bytes | None:
@@ -64,10 +64,10 @@ def write_report(
     comparison: Comparison | None = None,
     progress: Progress = silent,
 ) -> tuple[Path, str]:
-    """Write report.html. Returns its path, and a line on an earlier plan or proof that had to be left out ("" for none).
+    """Write report.html. Returns its path and a line about an earlier plan or validation that was left out ("" for none).
 
-    `recommendation` and `probe` come with the `pool` that their images are of. What is not given is taken from
-    recommend.json and validation.json, as long as they are of the same data and the same encoder.
+    The images of `recommendation` and `probe` are from `pool`. If they are not given, they are read from recommend.json
+    and validation.json, provided that these are about the same data and the same encoder.
     """
     progress("drawing the report", 0, 1)
     shown, said = Shown(recommendation, probe, None if pool is None else pictures(pool)), ""
@@ -90,7 +90,7 @@ def write_report(
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a report shows of other commands: a plan, a proof, and thumbnails of the images of the plan."""
+    """What a report shows from other commands: a plan, a validation, and thumbnails of the plan's images."""
 
     recommendation: Recommendation | None
     probe: ProbeReport | None
@@ -98,7 +98,7 @@ class Shown:
 
 
 def digest_beside(out: Path) -> str | None:
-    """What recommend.json is known by; None where there is none. A proof keeps it, so that a later plan is noticed."""
+    """The digest of recommend.json, None if there is none. A validation stores it, so that a newer plan is noticed."""
     try:
         return hashlib.sha256((out / PLAN).read_bytes()).hexdigest()
     except OSError:
@@ -106,7 +106,7 @@ def digest_beside(out: Path) -> str | None:
 
 
 def _with_earlier(shown: Shown, run: AuditRun, out: Path) -> tuple[Shown, str]:
-    """The plan and the proof of earlier commands where the report has none of its own, and why one is left out."""
+    """Fill in a missing plan and validation from earlier commands, and say why one is left out."""
     plan = beside(out, PLAN, RecommendDocument) if shown.recommendation is None else None
     proof = beside(out, PROOF, ValidationDocument)
     for one in (plan, proof):
@@ -125,19 +125,19 @@ def _with_earlier(shown: Shown, run: AuditRun, out: Path) -> tuple[Shown, str]:
 
 
 def _pictures_of(plan: RecommendDocument | None) -> Pictures:
-    """Thumbnails of the images of a plan, while they are where it says."""
+    """Thumbnails of the plan's images, if they are still at the paths in the plan."""
     paths = {image.id: image.path for image in plan.images} if plan else {}
 
     def picture(id: str) -> bytes | None:
         try:
             return thumbnail(paths[id]) if id in paths else None
-        except CuratorError:  # the pool has moved since
+        except CuratorError:  # the pool was moved
             return None
 
     return picture
 
 
 def _forecast(run: AuditRun, out: Path) -> Forecast | None:
-    """What an earlier `curator forecast` wrote of the same data, if it did."""
+    """The forecast that an earlier `curator forecast` wrote for the same data, or None."""
     found = beside(out, "forecast.json", Forecast)
     return found if found and found.fingerprint == run.fingerprint else None

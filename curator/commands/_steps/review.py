@@ -1,4 +1,4 @@
-"""Decisions of a review put into effect: rejected images never chosen, accepted ones kept first, others in their place."""
+"""Apply the decisions of a review: never choose rejected images, keep accepted ones first, and replace the rejected."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from curator.selection.plan import CellKey, Target
 from curator.types import Cell, Dataset, Ints, Mask, Recommendation
 
 LEDGER = "review.csv"
-"""The file of a result folder that keeps every decision of earlier rounds."""
+"""The file in a result folder that keeps all decisions of earlier rounds."""
 
 
 def read_review(path: str | Path) -> Review:
-    """A recommendation.csv with a column `decision` (accept, reject, or nothing), and its labels, corrected or not.
+    """Read a recommendation.csv with a column `decision` (accept, reject or empty) and labels that may be corrected.
 
     Raises:
-        InputError: no such table, or another word in `decision`.
+        InputError: there is no such table, or `decision` has another word.
     """
     try:
         columns, rows = read_rows(path)
@@ -62,9 +62,9 @@ def read_review(path: str | Path) -> Review:
 
 
 def earlier(out: Path) -> Review:
-    """Every decision that a result folder holds: of earlier rounds in review.csv, and of the last in recommendation.csv.
+    """All decisions in a result folder: of earlier rounds in review.csv, and of the last round in recommendation.csv.
 
-    Raises: InputError as `read_review`.
+    Raises: InputError as in `read_review`.
     """
     found = Review()
     if (out / LEDGER).exists():
@@ -76,7 +76,7 @@ def earlier(out: Path) -> Review:
 
 
 def keep(review: Review, out: Path) -> None:
-    """Write every decision to review.csv, which a later recommendation.csv does not replace."""
+    """Write all decisions to review.csv, which stays when a new recommendation.csv is written."""
     if not review.accepted and not review.rejected:
         return
     text = io.StringIO(newline="")
@@ -92,13 +92,13 @@ def _has_decisions(path: Path) -> bool:
     try:
         _, rows = read_rows(path)
     except (OSError, ValueError):
-        return False  # whatever it is, nobody has decided on anything in it
+        return False  # not a readable table, so it holds no decisions
     return any(row.get("decision", "").strip() for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """The pool after a review: `open` to choose from, `kept` rows that were accepted, `pool` with both usable."""
+    """The pool after a review: `open` are candidates to choose from, `kept` the accepted rows, `pool` has both usable."""
 
     open: Pool
     pool: Pool
@@ -107,9 +107,9 @@ class Reviewed:
 
 
 def decided(candidates: Pool, pool: Dataset, classes: Sequence[str], review: Review) -> Reviewed:
-    """The candidates with what was decided: a rejected image is never usable, an accepted one has the label it was given.
+    """Apply the decisions to the candidates: rejected images are not usable, accepted ones have the label of the review.
 
-    An accepted image is taken whatever spoke against it before: a low confidence, a poor picture, a twin in the set.
+    An accepted image is used even if it had low confidence, poor quality or a duplicate in the data set.
     """
     place = {os.path.realpath(pool.path(i)): i for i in range(len(pool))}
     accepted = {os.path.realpath(path): label for path, label in review.accepted.items()}
@@ -127,7 +127,7 @@ def decided(candidates: Pool, pool: Dataset, classes: Sequence[str], review: Rev
     strangers = len(accepted) + len(review.rejected) - len(rows) - len(gone)
     if strangers:
         notes.append(f"Decisions on images that are not in the pool: {strangers}.")
-    # Whoever said that it is no image of the classes said that it is not to be added either.
+    # A label that is not a class of the data means that the image is not to be added.
     gone += rows[labels < 0].tolist()
     kept = rows[labels >= 0]
     usable, known = candidates.usable.copy(), candidates.labels.copy()
@@ -146,7 +146,7 @@ def decided(candidates: Pool, pool: Dataset, classes: Sequence[str], review: Rev
 def as_added(
     labels: Ints, targets: Sequence[Target], reviewed: Reviewed, classes: Sequence[str]
 ) -> tuple[Ints, Sequence[str], list[Target]]:
-    """The data set's labels, classes and targets, with the accepted images as part of it."""
+    """The labels, classes and targets of the data set with the accepted images added."""
     rows = reviewed.kept
     return (
         np.concatenate([labels, reviewed.pool.labels[rows]]).astype(np.int32),
@@ -158,7 +158,7 @@ def as_added(
 def kept_first(
     rec: Recommendation, reviewed: Reviewed, targets: Sequence[Target], classes: Sequence[str]
 ) -> Recommendation:
-    """The recommendation with the accepted images before all others; the plan counts them as wanted and got."""
+    """The recommendation with the accepted images first; the plan counts them as wanted and chosen."""
     keys: list[CellKey] = [(t, k, k != a.class_idx) for t, a in enumerate(targets) for k in range(len(classes))]
     filled = [_fills(int(row), keys, targets, reviewed.pool.labels) for row in reviewed.kept]
     n = np.bincount([c for c in filled if c >= 0], minlength=len(keys)) if keys else np.zeros(0, int)
@@ -179,7 +179,7 @@ def kept_first(
 
 
 def _fills(row: int, keys: Sequence[CellKey], targets: Sequence[Target], labels: Ints) -> int:
-    """The first cell that an image of the pool adds to, -1 for none."""
+    """The index of the first cell that an image of the pool fills, -1 for none."""
 
     def fits(t: int, k: int, wanted: bool) -> bool:
         known: Mask | None = targets[t].pool_known

@@ -1,9 +1,8 @@
-"""A sample of a data set that is too large to be audited whole, and the counts of all its images that the audit is of.
+"""Draw a sample of a data set that is too large to audit completely, and count its values in all images.
 
-Which values there are (words, cuts, common names) and how they go together is learnt from the sample. How often each class has
-each of them is then counted in all images, in pieces, each by itself, so that a piece can be counted wherever it is: one after
-the other on this machine, or on those of a cluster. Only the counts come together: they take as much for a thousand images as
-for a billion.
+The values (visual words, cuts, common names) and how they occur together are learnt from the sample. How often each class has
+each value is then counted in all images. The images are counted in independent pieces, one after the other on this machine or
+in parallel on a cluster. Only the counts are combined, so their size does not depend on the number of images.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from curator.types import Dataset, Embedded, Encoder, EncoderInfo, Floats, Ints,
 from curator.types.results import Whole
 
 PIECE = 4096
-"""Images counted together, some 100 MB with places. For each piece the sample's thresholds are read anew, so a larger sample
-has pieces of up to twice as many."""
+"""Images per piece, about 100 MB with places. Every piece computes the sample's thresholds again, so with a larger sample the
+pieces have up to twice as many images."""
 FLOOR = 50
-"""Images of every class that are drawn at least, where it has as many and the sample has room: examples come from them."""
+"""Fewest images drawn from every class, if it has that many and the sample has room. Examples come from the sample."""
 
 Piece = tuple[Embedded, Ints]
 Counts = tuple[Table, str]
@@ -40,8 +39,10 @@ Counts = tuple[Table, str]
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A `sample` of the images in `dataset`, of which `part(rows)` gives any others; `contents` (n,) says which are the same
-    file, [] where nothing does."""
+    """A `sample` of the images in `dataset`; `part(rows)` returns any other images.
+
+    Images with equal `contents` (n,) are the same file; `contents` is [] if that is unknown.
+    """
 
     sample: Embedded
     dataset: Dataset
@@ -50,7 +51,7 @@ class Drawn:
 
 
 def of_images(dataset: Dataset, session: Session) -> Drawn:
-    """Embed all of a data set and draw from it. Raises: what `Session.fill` does."""
+    """Embed a whole data set and draw a sample. Raises the errors of `Session.fill`."""
     stored = session.fill(dataset)
     part = session.recaller(stored)
     sample = replace(part(rows(stored.dataset, session)), n_new=stored.n_new, seconds=stored.seconds)
@@ -58,16 +59,16 @@ def of_images(dataset: Dataset, session: Session) -> Drawn:
 
 
 def of_embeddings(given: Embedded, session: Session) -> Drawn:
-    """Draw from embeddings that are there already."""
+    """Draw a sample from existing embeddings."""
     keys = list(given.facts["key"]) if "key" in given.facts else []
     return Drawn(given.take(rows(given.dataset, session)), given.dataset, given.take, keys)
 
 
 def rows(dataset: Dataset, session: Session) -> NDArray[np.intp]:
-    """Which images are drawn, in their order: of those that findings are about, up to `FLOOR` of every class, the rest as it
-    comes.
+    """The rows that are drawn, in order.
 
-    Those with the smallest digests of seed and id: an image that joins or leaves the data set changes one place.
+    Images that findings are about are drawn first, up to `FLOOR` of every class; the rest are drawn from all images. Images
+    with the smallest digest of seed and id are chosen, so adding or removing one image changes one place of the sample.
     """
     labels = dataset.train_labels()
     can = np.flatnonzero(labels >= 0)
@@ -89,7 +90,7 @@ def _lot(text: str) -> int:
 
 
 def count(drawn: Drawn, table: Indicators, session: Session) -> tuple[Table, Whole, list[str]]:
-    """The counts of all images by class and value of `table`, which is the sample's, what is known of them, and notes."""
+    """Counts over all images by class and value of the sample's `table`, a summary of all images, and notes."""
     data = drawn.dataset
     n, labels = len(data), data.train_labels()
     digest = hashlib.sha256()
@@ -143,7 +144,7 @@ def _counted(drawn: Drawn, table: Indicators, labels: Ints, session: Session) ->
 
 @dataclass(frozen=True, slots=True)
 class _Counting:
-    """Counts the sample's `values` in a piece; images are read by the thresholds of `reference`, the sample."""
+    """Counts the sample's `values` in a piece; images are measured with the thresholds of `reference`, the sample."""
 
     encoder: Encoder
     settings: Settings
@@ -159,7 +160,10 @@ class _Counting:
 
 @dataclass(slots=True)
 class _Recorded:
-    """What an encoder said of the sample, so that others need not have it, nor say it a little otherwise: it can travel."""
+    """Recorded outputs of an encoder for the sample, which can be sent to other machines.
+
+    They then need no encoder and cannot get slightly different values.
+    """
 
     info: EncoderInfo
     said: Mapping[str, Floats] = field(default_factory=dict)
@@ -167,7 +171,7 @@ class _Recorded:
 
     @classmethod
     def of(cls, encoder: Encoder, sample: Embedded, settings: Settings) -> _Recorded:
-        """All that measuring by the thresholds of `sample` asks."""
+        """Record everything that measuring with the thresholds of `sample` asks of the encoder."""
         asked = cls(encoder.info, {}, encoder)
         attributes.measures(sample.take(np.arange(1)), asked, settings, sample)
         return cls(encoder.info, asked.said)
@@ -181,19 +185,19 @@ class _Recorded:
         return np.stack([self.said[p] for p in prompts])
 
     def concepts(self, vectors: Floats) -> tuple[tuple[str, ...], Floats]:
-        """None: what a word is called is not counted."""
+        """No concepts: the names of visual words are not needed for counting."""
         return (), np.zeros((len(vectors), 0), np.float32)
 
 
 def _held(embedded: Embedded) -> Embedded:
-    """The same with everything in memory, and without what is known of other images, so that it can travel."""
+    """The same with everything in memory and without data about other images, so that it can be sent elsewhere."""
     patches, data = embedded.patches, replace(embedded.dataset, skipped=())
     held = patches if patches is None else replace(patches, features=patches.features[:])
     return replace(embedded, dataset=data, patches=held)
 
 
 def _leaks(drawn: Drawn) -> tuple[Leak, ...]:
-    """Groups of identical files in more than one split, by their first."""
+    """Groups of identical files in more than one split, sorted by their first id."""
     data = drawn.dataset
     if not len(drawn.contents) or len(np.unique(data.splits)) < 2:
         return ()

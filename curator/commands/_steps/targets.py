@@ -1,4 +1,4 @@
-"""Which shortcuts to undo, and who has their value: in the data set and in its pool."""
+"""Choose which shortcuts to undo, and find which images of the data set and of the pool have their value."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from curator.shortcuts import indicators
 from curator.types import AuditRun, Embedded, Finding, Mask, Measures
 
 _SAME = 0.5
-"""Correlation from which two values of one class's findings are taken for one shortcut, to be planned for once."""
+"""Correlation from which on the values of two findings of a class count as one shortcut, which is planned for once."""
 
 
 def to_undo(run: AuditRun, attribute: str | None) -> list[Finding]:
-    """The findings to act on, worst first. Raises DataError where there is none and InputError for a malformed `attribute`."""
+    """The findings to act on, worst first. Raises DataError if there are none, InputError for a malformed `attribute`."""
     if attribute is not None:
         for finding in run.audit.findings:
             if finding.id == attribute:
@@ -37,7 +37,7 @@ def to_undo(run: AuditRun, attribute: str | None) -> list[Finding]:
 
 
 def named(text: str, run: AuditRun) -> Finding:
-    """A shortcut the user named himself, with the shares only."""
+    """A shortcut that the user named, with its shares only (no tests)."""
     class_name, _, rest = text.partition(":")
     name, equals, value = rest.partition("=")
     if class_name not in run.dataset.classes or not equals:
@@ -47,7 +47,7 @@ def named(text: str, run: AuditRun) -> Finding:
     column = run.measures.column(name)
     table = indicators.build(run.measures, run.settings["audit"]["cuts"])
     if column.form != "number":
-        table.index(name, value)  # a name that no image has is a slip of the pen
+        table.index(name, value)  # raises if no image has this value, which is probably a typing error
     has, known = indicators.read(run.measures, name, value)
     inside = run.dataset.labels == run.dataset.classes.index(class_name)
     n, k = int((inside & known).sum()), int((inside & has & known).sum())
@@ -72,10 +72,10 @@ def named(text: str, run: AuditRun) -> Finding:
 
 
 def readable(findings: Sequence[Finding], sets: Mapping[str, Measures]) -> tuple[list[Finding], list[str]]:
-    """The findings whose attribute was measured in every set (by what it is called), and notes on the others.
+    """The findings with an attribute that was measured in every one of the named `sets`, and notes on the others.
 
     Raises:
-        DataError: there is none; the message is of the first.
+        DataError: there is no such finding; the message is about the first one.
     """
     kept, notes = [], []
     for finding in findings:
@@ -101,7 +101,7 @@ def is_measured(measures: Measures, attribute: str) -> bool:
 def distinct(
     findings: Sequence[Finding], run: AuditRun, pool: Measures, rows: NDArray[np.intp]
 ) -> tuple[list[Finding], list[Target], list[str]]:
-    """The findings without those that go with an earlier one of their class: the same images break both."""
+    """The findings without those correlated with an earlier finding of their class: the same images break both."""
     kept: list[Finding] = []
     targets: list[Target] = []
     notes = []
@@ -130,7 +130,7 @@ def _correlation(one: Mask, other: Mask) -> float:
 
 
 def target(finding: Finding, run: AuditRun, pool: Measures) -> Target:
-    """Who has the finding's value, in the data set and in the pool, by the cut that the value is named after."""
+    """Which images of the data set and of the pool have the finding's value, by the cut in the name of the value."""
     name, value = finding.attribute, finding.value
     has, known = indicators.read(run.measures, name, value)
     theirs, measured = indicators.read(pool, name, value)
@@ -139,7 +139,7 @@ def target(finding: Finding, run: AuditRun, pool: Measures) -> Target:
 
 
 def training(run: AuditRun) -> NDArray[np.intp]:
-    """The rows a network would be trained on: labelled, and of the train split where there is one."""
+    """The rows that a network would be trained on: labelled, and in the train split if there is one."""
     train = run.dataset.labels >= 0
     if "train" in run.dataset.splits:
         train = train & (run.dataset.splits == "train")
@@ -147,5 +147,5 @@ def training(run: AuditRun) -> NDArray[np.intp]:
 
 
 def as_embedded(run: AuditRun) -> Embedded:
-    """The data set of a run, to be measured or compared again."""
+    """The data set of a run in the form that can be measured or compared again."""
     return Embedded(run.dataset, run.embeddings, run.measures.frame, run.facts, 0, 0.0, run.patches)

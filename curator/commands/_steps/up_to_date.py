@@ -1,4 +1,4 @@
-"""Whether the results that are there are those that this run would give: like make, but by content."""
+"""Check whether existing results are those that this run would give. Like make, but based on content."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def fingerprint(session: Session, *data: Dataset, source: Source) -> str:
-    """Changes with every byte of an image, a label, a split, a metadata value, a setting, a version or curator itself.
+    """A digest that changes with any image, label, split, metadata value, setting, version or file of curator.
 
-    `source` is how DATA was read, which the results name.
+    `source` is how DATA was read, which the results contain.
     """
     from curator import attributes
     from curator.commands.session import versions
@@ -56,7 +56,7 @@ def fingerprint(session: Session, *data: Dataset, source: Source) -> str:
 
 def _sha256(path: str) -> bytes:
     if remote.is_url(path):
-        # A remote file that has no stamp is new each time.
+        # A remote file without a time or version stamp counts as changed every time.
         return (remote.stamp(path) or uuid.uuid4().hex).encode()
     try:
         with open(path, "rb") as file:
@@ -66,31 +66,31 @@ def _sha256(path: str) -> bytes:
 
 
 def _code() -> str:
-    """What curator's own files say, so that a changed checkout is not taken for the one that wrote the results."""
+    """A digest of curator's own files, so that results of a different checkout are not reused."""
     home = Path(__file__).parent.parent
     files = sorted(p for p in home.rglob("*") if p.suffix in (".py", ".j2", ".txt", ".css", ".js"))
     return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
 
 
 def digests(out: Path, names: Sequence[str]) -> dict[str, str]:
-    """SHA-256 of what was written, by name."""
+    """SHA-256 of each written file, by name."""
     return {name: _sha256(str(out / name)).hex() for name in names}
 
 
 def finished(inputs: str, out: Path) -> tuple[AuditDocument, RunDocument] | None:
-    """The audit and the run of an earlier call on the same `inputs`, if all that it wrote is still as it was.
+    """The audit and the run of an earlier call with the same `inputs`, if all files that it wrote are unchanged.
 
-    The run comes back as this one would have been: no image embedded.
+    The run is returned with no newly embedded images, as it would be for this call.
     """
     try:
         run = as_document(read_json(out / "run.json"), RunDocument)
         if run.inputs != inputs or not run.outputs:
             return None
         if any(Path(name).name != name for name in run.outputs):
-            return None  # a run.json that sends us to /dev/zero, or anywhere else
+            return None  # run.json names a file outside the folder, such as /dev/zero
         if any(_sha256(str(out / name)).hex() != kept for name, kept in run.outputs.items()):
             return None
         this = replace(run, n_new=0, seconds=0.0, images_per_second=None, reused=True)
         return as_document(read_json(out / "audit.json"), AuditDocument), this
     except (OSError, ValueError):
-        return None  # no earlier run, or not one of this version's: audit
+        return None  # there is no earlier run of this version, so audit

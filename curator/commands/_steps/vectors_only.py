@@ -1,4 +1,4 @@
-"""DATA that is embeddings already: a folder of clip-retrieval's, audited without opening a picture."""
+"""Read DATA that is already embeddings: a folder of clip-retrieval, audited without opening an image."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from curator.similarity.vectors import unit
 from curator.types import Dataset, Embedded, Embeddings, Encoder
 
 NO_ENCODER = "pixels"
-"""What is opened where no encoder is needed: it has no weights to fetch."""
+"""The encoder to open if none is needed: its weights need no download."""
 _SAME = 0.99
-"""Cosine from which a text embedding is the named encoder's own: half precision moves it by less than 0.001."""
+"""Smallest cosine similarity at which a text embedding counts as the named encoder's own: half precision changes it by less
+than 0.001."""
 _ASKED = 16
 
 
 def is_given(dataset: Dataset) -> bool:
-    """Whether these images are known by their embeddings only."""
+    """Whether only the embeddings of these images are available."""
     return clip_retrieval.is_folder(dataset.root)
 
 
 def read(dataset: Dataset, session: Session) -> tuple[Embedded, Session]:
     """The embeddings of a scanned folder, and the session with the encoder that made them.
 
-    That is the encoder of `session` where the user named one (`Session.named`), or where it reads the folder's captions as
-    its text embeddings have them; otherwise one that knows nothing but the length of the vectors.
+    That is the encoder of `session` if the user named it (`Session.named`), or if it gives the same text embeddings for the
+    folder's captions. Otherwise it is a placeholder that knows only the length of the vectors.
 
     Raises:
-        InputError: the encoder that was named did not make these vectors.
+        InputError: the named encoder did not make these vectors.
         DataError: more images than `max_skipped` have no usable embedding.
     """
     vectors, usable = clip_retrieval.vectors(dataset.root, session.cache)
@@ -46,7 +47,7 @@ def read(dataset: Dataset, session: Session) -> tuple[Embedded, Session]:
         )
     encoder = _maker(dataset.root, vectors.shape[1], session)
     index = pd.Index(data.ids, name="id")
-    # A missing key is like no other.
+    # A missing key matches no other key.
     known = [k or f"row {i}" for i, k in enumerate(keys)]
     facts = pd.DataFrame({"key": [known[i] for i in np.flatnonzero(usable)]} if keys else {}, index=index)
     embeddings = Embeddings(data.ids, vectors, encoder.info)

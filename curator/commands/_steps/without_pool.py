@@ -1,4 +1,4 @@
-"""What to do where there is no pool: which of the images to train on, with which weights, and what either gives."""
+"""Suggest remedies without a pool: a subset to train on, sample weights, and the expected effect of each."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from curator.types.without_pool import RemedyName, Unaided
 
 
 def unaided(run: AuditRun, finding: Finding, target: Target, session: Session) -> Unaided | None:
-    """What the images of `run` allow without new ones, for the first shortcut; None with one class.
+    """Remedies for the first shortcut that use only the images of `run`; None with one class.
 
-    The subset has as many images of every class x value group as the smallest has. A group without any image stays empty:
-    neither can make up for it.
+    The subset has as many images of every class x value group as the smallest group has. A group without images stays
+    empty; neither a subset nor weights can replace it.
     """
     rows = training(run)
     labels, has, k = run.dataset.labels[rows], target.has[rows], len(run.dataset.classes)

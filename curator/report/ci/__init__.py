@@ -1,1 +1,1 @@
-"""What CI systems read: JUnit, SARIF, and the gate that fails a build."""
+"""Output for CI systems: JUnit, SARIF, and the rule that fails a build."""

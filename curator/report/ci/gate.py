@@ -1,4 +1,4 @@
-"""Which part of an audit fails a build: the level of --fail-on, without what is accepted and what an earlier audit had."""
+"""Decide what fails a build: findings at the level of --fail-on that are neither accepted nor in an earlier audit."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from curator.types.documents import AuditDocument
 
 LEVELS = ("low", "medium", "high")
 DEFAULT = "medium"
-"""The level of files that say pass or fail, where no --fail-on was given."""
+"""The level used by files that say pass or fail when --fail-on was not given."""
 
 
 def is_shortcut(kind: str, counts_objects: bool) -> bool:
-    """Whether a finding of this kind counts: a class's own looks do only where the user asked (`audit.objects`)."""
+    """Whether a finding of this kind counts. Findings about the object itself count only with `audit.objects`."""
     return kind != "object" or counts_objects
 
 
 def failing_findings(audit: AuditDocument, level: str, before: AuditDocument | None) -> list[Finding]:
     """Findings at `level` (low, medium, high, or any) or above.
 
-    Left out: what is intended, what was not tested, what describes the object itself, and what `before` (an earlier
-    audit) has at that level already. What was accepted then and is no longer is new.
+    Left out are intended findings, untested findings, findings about the object itself (unless the user counts them),
+    and findings that `before` (an earlier audit) already had at that level. A finding that was accepted in `before` but
+    is not accepted now is new.
     """
     if level == "leak":
         return []
@@ -36,7 +37,7 @@ def failing_findings(audit: AuditDocument, level: str, before: AuditDocument | N
 
 
 def failing_leaks(audit: AuditDocument, level: str, before: AuditDocument | None) -> list[Leak]:
-    """Groups of duplicates in more than one split that `before` does not have, if `level` is leak or any."""
+    """Groups of duplicates in more than one split that `before` does not have; none unless `level` is leak or any."""
     if level not in ("leak", "any"):
         return []
     known = leaks_of(before) if before else set()
@@ -44,7 +45,7 @@ def failing_leaks(audit: AuditDocument, level: str, before: AuditDocument | None
 
 
 def is_met(audit: AuditDocument, level: str, before: AuditDocument | None) -> bool:
-    """Whether something as bad as `level` is there that `before` does not have at that severity already."""
+    """Whether the audit has a finding at `level` or a leak that `before` did not already have."""
     return bool(failing_findings(audit, level, before) or failing_leaks(audit, level, before))
 
 

@@ -1,4 +1,4 @@
-"""`audit.sarif`: the audit in SARIF 2.1.0, which code hosts and editors show beside the files.
+"""`audit.sarif`: the audit in SARIF 2.1.0, a format that code hosts and editors show next to the files.
 
 Source: OASIS Static Analysis Results Interchange Format (SARIF) Version 2.1.0, 2020.
 """

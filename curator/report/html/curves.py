@@ -21,7 +21,7 @@ _ASIDE = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A point: `x` in per cent of the width, the rest in pixels from the top."""
+    """A point with its interval: `x` in per cent of the width, the `y` values in pixels from the top."""
 
     x: float
     y: float
@@ -41,9 +41,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One diagram: its title, a description for screen readers, its ticks (pixel, label) and its lines.
+    """One diagram: its lines, its ticks, and the same in `words` for people who cannot see it.
 
-    `goal` (pixel, label) is a horizontal line at the target. `bottom` is the lowest pixel of the plot.
+    `y_ticks` are (pixel, label); `x_ticks` are (per cent of the width, label). `goal` (pixel, label) is a horizontal line
+    at the target. `bottom` is the lowest pixel of the plot area.
     """
 
     title: str

@@ -26,9 +26,11 @@ _EDGE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """An image on the map: `x` and `y` in per cent, `kind` its class's place in the legend, `ref` the embedded element's id.
+    """An image on the map.
 
-    `has` has one character for each finding that the map can mark: 1 has the value, 0 does not, - is of another class.
+    `x` and `y` are in per cent, `kind` is the position of its class in the legend, and `ref` is the element id of its
+    thumbnail. `has` has one character per finding that the map can highlight: 1 if the image has the value, 0 if it does
+    not, - if it is not of the finding's class.
     """
 
     id: str
@@ -42,9 +44,10 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """`kinds` are the legend: number, name, and how many of it are shown. `marks` are the findings that it can mark.
+    """The embedding map and its legend.
 
-    `share` is the fraction of the variance of the images shown that the two axes keep.
+    `kinds` is the legend: number, name, and how many images of the kind are shown. `marks` are the findings that the map
+    can highlight. `share` is the fraction of the variance of the images shown that the two axes explain.
     """
 
     dots: tuple[Dot, ...]
@@ -95,7 +98,7 @@ def embedding_map(
 
 
 def _marked(run: AuditRun, marks: Sequence[Finding], rows: NDArray[np.intp]) -> list[NDArray[np.str_]]:
-    """For each finding a character for each row, see `Dot`."""
+    """For each finding one character per row, as in `Dot.has`."""
     measures, labels = run.measures.take(rows), run.dataset.labels[rows]
     out = []
     for f in marks:
@@ -130,9 +133,10 @@ def chosen(run: AuditRun, findings: Sequence[Finding], limit: int) -> NDArray[np
 
 
 def positions(vectors: Floats) -> tuple[NDArray[np.float64], float]:
-    """Where each of the (n, d) vectors lies on the first two principal components, (n, 2) in per cent of the map, and the
-    fraction of the variance these keep. An axis points to the image farthest out on it, so that the map is not mirrored from
-    one run to the next.
+    """Positions (n, 2) of the (n, d) vectors on the first two principal components, in per cent of the map.
+
+    The second result is the fraction of the variance that these components explain. The image farthest from the centre
+    on an axis sets its direction, so that the map is not mirrored from one run to the next.
 
     >>> positions(np.array([[0.0, 0], [2, 0], [4, 0], [2, 2]]))[0].tolist()
     [[97.0, 73.5], [50.0, 73.5], [3.0, 73.5], [50.0, 26.5]]
@@ -146,7 +150,7 @@ def positions(vectors: Floats) -> tuple[NDArray[np.float64], float]:
     low, high = at.min(0), at.max(0)
     # Both axes have one scale, so that distances are comparable; the shorter axis is centred.
     at = (at - (low + high) / 2) / max(float((high - low).max()), 1e-12)
-    at[:, 1] = -at[:, 1]  # up is more
+    at[:, 1] = -at[:, 1]  # larger values at the top
     total = float(values.sum())
     # Rounded to tenths, because the last bits of a product depend on the number of threads.
     return np.round(50 + at * (100 - 2 * _EDGE), 1) + 0.0, float(values[:2].sum()) / total if total > 0 else 0.0

@@ -61,9 +61,10 @@ def render(
 ) -> str:
     """The whole report as one HTML text of at most 5 MB, the same for the same input.
 
-    `thumbnails` gives a small JPEG or PNG for an id of the data set, `map_thumbnails` a smaller one for the map (default: the
-    same), `pool_thumbnails` one of the recommended; None, a `CuratorError` or an `OSError` becomes a placeholder. `sights` are
-    by finding id. What is left out for size is counted in place. The text can be encoded as UTF-8 whatever the names hold.
+    `thumbnails` returns a small JPEG or PNG for an id of the data set, `map_thumbnails` a smaller one for the map (default:
+    the same), and `pool_thumbnails` one for an id of the pool. None, a `CuratorError` or an `OSError` becomes a
+    placeholder. `sights` are by finding id. Where the page leaves something out to save space, it says how much. The text
+    can always be encoded as UTF-8.
     """
     page = ""
     for limits in _LIMITS:
@@ -169,7 +170,7 @@ def _quiet(sentence: str) -> Markup:
 
 
 def _breakable(path: str) -> Markup:
-    """A path that breaks after its folders before it breaks within a name."""
+    """A path that wraps after a folder rather than inside a name."""
     return Markup("/<wbr>").join(wording.visible(path, LONGEST_TEXT).split("/"))
 
 

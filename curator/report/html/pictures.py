@@ -66,8 +66,9 @@ class Album:
         captions: Callable[[str], str] | None = None,
         total: int = 0,
     ) -> Strip:
-        """The first `limit` of the images as a row, out of `total` if there are more than ids; `captions` gives what
-        stands under each.
+        """The first `limit` of the images as a row; `captions` gives the text under each.
+
+        `total` is the number of images if there are more than `ids` lists.
         """
         every = list(ids)
         return Strip(

@@ -16,11 +16,12 @@ LEVELS = (0.02, 0.2, 0.4, 0.6, 0.8)
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """Where a finding is seen, on a grid of g x g places of the encoder's view of an image.
+    """Where a finding is seen, on a grid of g x g places over the encoder's input.
 
-    `share` and `elsewhere` (g, g) are the fractions of the `n` images of the class, and of the `n_elsewhere` others, that show
-    it there. `places` (g, g) and `views` (left, top, right, bottom of the grid as fractions of the image) are by image id.
-    `exact`: the places themselves have the value. Otherwise they are the places where the attribute was measured.
+    `share` (g, g) is the fraction of the `n` images of the class that show the finding at each place; `elsewhere` (g, g)
+    is the same for the `n_elsewhere` other images. `places` (g, g) and `views` (left, top, right, bottom of the grid as
+    fractions of the image) are by image id. `exact`: the places themselves have the value; otherwise they are where the
+    value was measured.
     """
 
     exact: bool
@@ -72,7 +73,7 @@ def lit(sight: Sight, shot: Shot) -> Lit | None:
 
 
 def heats(sight: Sight, name: str) -> tuple[Heat, ...]:
-    """The class beside the others, on one scale."""
+    """Heat maps of the class and of the other images, on the same scale."""
     out = [_heat(name, sight.share, sight.n)]
     if sight.n_elsewhere:
         out.append(_heat("elsewhere", sight.elsewhere, sight.n_elsewhere))

@@ -66,7 +66,7 @@ class FindingView:
 
 @dataclass(frozen=True, slots=True)
 class PatternView:
-    """Something most images of a class share, and where it is seen in some of them."""
+    """A pattern that most images of a class share, and where it is seen in some of them."""
 
     pattern: SharedPattern
     shots: tuple[Shot, ...]

@@ -1,4 +1,4 @@
-"""The JSON files that curator writes: one class each, from which the file, its schema in docs/schema and its reader follow."""
+"""The JSON files that curator writes. One class per file defines the file, its schema in docs/schema and its reader."""
 
 from curator.types.document import Document
 from curator.types.documents.audit import AuditDocument, RunDocument

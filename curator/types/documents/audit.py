@@ -23,7 +23,7 @@ from curator.types.findings import (
 
 
 class DatasetSummary(Struct, frozen=True, kw_only=True):
-    """What was audited. `fingerprint` changes with an image, a label, a split or a metadata value."""
+    """The audited data set. `fingerprint` changes if an image, a label, a split or a metadata value changes."""
 
     name: str = ""
     root: str
@@ -92,7 +92,7 @@ class Source(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AuditDocument(Document, frozen=True, kw_only=True, tag="curator.audit/1"):
-    """What `curator audit` found. It holds nothing that differs between two runs over the same data, settings and seed."""
+    """What `curator audit` found. It is identical for two runs over the same data, settings and seed."""
 
     dataset: DatasetSummary
     encoder: EncoderSummary
@@ -120,7 +120,7 @@ class AuditDocument(Document, frozen=True, kw_only=True, tag="curator.audit/1"):
 
     @property
     def counts_objects(self) -> bool:
-        """Whether the user asked that findings about the objects themselves count as shortcuts."""
+        """Whether findings about the objects themselves count as shortcuts, as the user asked."""
         audit = self.settings.get("audit", {})
         return bool(audit.get("objects", False)) if isinstance(audit, dict) else False
 

@@ -1,4 +1,4 @@
-"""What smaller commands print with --json."""
+"""The JSON that smaller commands print with --json."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class CacheDocument(Document, frozen=True, kw_only=True, tag="curator.cache/1"):
 
 
 class CheckResult(Struct, frozen=True, kw_only=True):
-    """One part of the installation."""
+    """The check of one part of the installation."""
 
     name: Name
     status: Annotated[
@@ -118,7 +118,7 @@ class FalseAlarms(Struct, frozen=True, kw_only=True):
 
 
 class SelfTestDocument(Document, frozen=True, kw_only=True, tag="curator.selftest/1"):
-    """Would a shortcut be found in these images?"""
+    """Whether an audit would find a shortcut in these images."""
 
     n_images: Count
     classes: Annotated[dict[str, Count], Meta(description="Images of each class that took part.")]

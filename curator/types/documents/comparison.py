@@ -59,7 +59,7 @@ class GoneFinding(Struct, frozen=True, kw_only=True):
 
 
 class MovedFinding(Struct, frozen=True, kw_only=True):
-    """A finding of both audits that changed."""
+    """A finding that is in both audits and changed."""
 
     id: str
     id_before: Annotated[str, Meta(description="Another id where it was folded or, for a visual word, learnt anew.")]
@@ -83,7 +83,7 @@ class FindingChanges(Struct, frozen=True, kw_only=True):
 
 
 class ImageChanges(Struct, frozen=True, kw_only=True):
-    """`added` and `removed` are null if the earlier audit has no measures.parquet beside it."""
+    """How the images changed. `added` and `removed` are null if the earlier audit has no measures.parquet in its folder."""
 
     was: Count
     now: Count

@@ -1,4 +1,4 @@
-"""recommend.json, validation.json and splits.json."""
+"""The files recommend.json, validation.json and splits.json."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class ArmResult(Struct, frozen=True, kw_only=True):
 
 
 class CurveControl(Struct, frozen=True, kw_only=True):
-    """The worst group and the reliance after `n_added` images."""
+    """Worst-group accuracy and reliance after `n_added` images."""
 
     n_added: Count
     worst_group: Share
