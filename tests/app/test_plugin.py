@@ -150,7 +150,7 @@ def test_each_flag_has_its_view_and_nothing_to_show_is_said(fo: Any, tmp_path: P
     assert browse.first_view(dataset, None) == browse.first_view(dataset, "findings") == "bunny · green background"
     assert browse.first_view(dataset, "duplicates") == "duplicates and leaks"
     assert browse.first_view(dataset, "label errors") == "label errors"
-    with pytest.raises(InputError, match="give a --pool"):
+    with pytest.raises(InputError, match="give --pool"):
         browse.first_view(dataset, "recommended")
     clean = to_fiftyone(replace(run, audit=replace(run.audit, findings=()), duplicates=(), leaks=()), "clean")
     assert browse.first_view(clean, None) == ""
@@ -343,7 +343,7 @@ def test_a_fiftyone_data_set_is_data(fo: Any, farm: Path, tmp_path: Path) -> Non
     assert scan("fiftyone:my pictures", label_column="animal").classes == ("bunny", "hen")
     with pytest.raises(InputError, match="no label field 'animla'"):
         scan("fiftyone:my pictures", label_column="animla")
-    with pytest.raises(InputError, match="did you mean fiftyone:my pictures"):
+    with pytest.raises(InputError, match="did you mean 'fiftyone:my pictures'"):
         scan("fiftyone:my picture")
 
     run = make_run(tmp_path)
@@ -385,7 +385,7 @@ def test_embeddings_that_are_there_are_used_where_they_are_the_encoders(fo: Any,
     assert told == [
         "Embeddings of FiftyOne's field 'emb' are used for 47 of 96 images; for 1 images they are not the encoder's.",
         "FiftyOne's field 'noise' is not used: its vectors are not those of pixels.",
-        f"FiftyOne's field 'short' is not used: its vectors have 7 numbers, those of pixels {len(given)}.",
+        f"FiftyOne's field 'short' is not used: its vectors have 7 numbers, but those of pixels have {len(given)}.",
     ]
     by_path = dict(zip([str(Path(run.dataset.root) / i) for i in run.dataset.ids], run.embeddings.vectors, strict=True))
     same = [bool((by_path[str(path)] == own[str(path)]).all()) for path in paths]

@@ -29,6 +29,6 @@ def test_an_audit_keeps_the_plan_of_the_same_data_and_says_when_it_does_not(run:
 
     shutil.copy(next((FIVE / "bunny").iterdir()), data / "bunny" / "one more.jpg")
     other = run("audit", data, "--compare", out / "audit.json", out=out)
-    assert "of other data and is left out" in other.err
+    assert "leaves out an earlier plan or validation made from other data" in other.err
     assert '<section id="add"' not in (out / "report.html").read_text("utf-8")
     assert "comparison.json" in json.loads((out / "run.json").read_text("utf-8"))["files"]

@@ -194,8 +194,8 @@ def masked(lines: list[str]) -> str:
     text = re.sub(
         r"(?<=\n  )(before|recommended images|random images|reweighted|oracle) .*(?:\n {30}.*)*", r"\1 #", text
     )
-    text = re.sub(r"(?m)^(Reliance|Average accuracy),.*(?:\n(?!Note|Average|Reliance).+)*", r"\1 #", text)
+    text = re.sub(r"(?m)^(Reliance|Average accuracy)[ ,].*(?:\n(?!Note|Average|Reliance).+)*", r"\1 #", text)
     text = re.sub(r"(?m)^(Expected gain of).*(?:\n(?!The labels|Doubtful|$).+)*", r"\1 #", text)
     # How many look like no class hangs on probes.
-    text = re.sub(r"(?<=look like no class of the data, which are left\nout: )\d+", "#", text)
-    return re.sub(r"(?<=same number: ).*|\d+(?= tests)|\d+(?= doubtful)", "#", text)
+    text = re.sub(r"(?<=do not look like any\nclass of the data: )\d+", "#", text)
+    return re.sub(r"(?<=many random images: ).*|\d+(?= tests)|\d+(?= doubtful)", "#", text)

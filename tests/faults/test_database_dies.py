@@ -48,7 +48,7 @@ def test_a_database_that_dies_is_one_line(tmp_path, request):
     assert process.returncode == 1, said
     assert "Traceback" not in said
     assert [line for line in said.splitlines() if line.startswith("Error:")] == [
-        "Error: the MongoDB of the App stopped answering; start it again and repeat the command, which begins anew."
+        "Error: the MongoDB of the App stopped answering; start it and run the command again."
     ]
     with own_mongod(tmp_path / "mongo") as uri, pymongo.MongoClient(uri) as client:
         process = browse(tmp_path, uri)
