@@ -154,7 +154,7 @@ def test_each_flag_has_its_view_and_nothing_to_show_is_said(fo: Any, tmp_path: P
         browse.first_view(dataset, "recommended")
     clean = to_fiftyone(replace(run, audit=replace(run.audit, findings=()), duplicates=(), leaks=()), "clean")
     assert browse.first_view(clean, None) == ""
-    for show, says in (("findings", "no shortcut"), ("duplicates", "twice")):
+    for show, says in (("findings", "no shortcut"), ("duplicates", "no duplicates")):
         with pytest.raises(InputError, match=says):
             browse.first_view(clean, show)
 
