@@ -83,7 +83,7 @@ def test_the_heat_has_each_place_in_the_step_of_its_share() -> None:
     assert levels.tolist() == [[0, 0, 1], [2, 3, 4], [5, 5, 5]]
     assert len(own.steps) == len(LEVELS)
     assert own.words == "bunny: at one place in up to 100% of the images (10 images)"
-    assert other.words == "elsewhere: nowhere in particular (30 images)"
+    assert other.words == "the others: nowhere in particular (30 images)"
     low = np.array([[0, 0], [0.1, 0.6]])
     (alone,) = heats(Sight(True, low, 10, low, 0, {}, {}, {}), "x")  # no others to be shown beside
     assert [bool(path) for path in alone.steps] == [True, False, False, True, False]  # a step begins at its share

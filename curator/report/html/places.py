@@ -76,7 +76,7 @@ def heats(sight: Sight, name: str) -> tuple[Heat, ...]:
     """Heat maps of the class and of the other images, on the same scale."""
     out = [_heat(name, sight.share, sight.n)]
     if sight.n_elsewhere:
-        out.append(_heat("elsewhere", sight.elsewhere, sight.n_elsewhere))
+        out.append(_heat("the others", sight.elsewhere, sight.n_elsewhere))
     return tuple(out)
 
 

@@ -109,7 +109,9 @@ def finding(
     """A finding with its images. `sight` says where in them it is seen; `alpha` is the audit's false-discovery rate."""
     bars = [Bar(f.class_name, f.share_in_class, f.share_in_class_ci, True)]
     if f.share_elsewhere is not None:
-        bars.append(Bar("the others", f.share_elsewhere, f.share_elsewhere_ci, False))
+        bars.append(
+            Bar("the pool" if f.against == "pool" else "the others", f.share_elsewhere, f.share_elsewhere_ci, False)
+        )
     examples = album.strip(f.example_ids, thumbnails, limits.strip, total=f.n_with)
     seen = [lit(sight, shot) for shot in examples.shots] if sight else []
     return FindingView(
