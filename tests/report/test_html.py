@@ -285,9 +285,9 @@ def test_a_class_is_answered_side_by_side(full: str) -> None:
     assert full.index('id="findings"') < full.index('id="classes"') < full.index('id="clusters"')
     assert "<h4>On the object</h4>" in on_object
     assert "<strong>90%</strong> <bdi>show bunny</bdi>" in on_object
-    assert "(80% elsewhere)" in on_object
+    assert "(80% of the others)" in on_object
     assert "<strong>95%</strong> <bdi>bunny on green</bdi>" in around
-    assert "elsewhere" not in around
+    assert "of the others" not in around
     assert "In the whole image: <strong>70%</strong> <bdi>are JPEG files</bdi>." in " ".join(around.split())
     # Pictures of 240 x 180 are shown with 120 x 90: the box is half as large. The surround has no box: all is shown.
     # One of the four cannot be read.
