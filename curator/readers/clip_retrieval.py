@@ -117,7 +117,7 @@ def keys(path: str) -> list[str]:
 def captions(path: str, n: int) -> tuple[list[str], Floats]:
     """Up to n captions and their text embeddings (m, d). Both are empty if the folder has no text_emb."""
     emb, table = _shards(path)[0]
-    text = Path(str(emb).replace("img_emb", "text_emb"))
+    text = Path(path) / "text_emb" / Path(emb).name.replace("img_emb", "text_emb")
     if not text.exists() or "caption" not in _columns(table):
         return [], np.zeros((0, 0), np.float32)
     said = [_text(v) for v in _read(table, ["caption"])["caption"]]

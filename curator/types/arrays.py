@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from curator.errors import DataError
@@ -14,7 +15,9 @@ Ids = NDArray[np.str_]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Mask = NDArray[np.bool_]
-Interval = tuple[float, float]
+End = Annotated[float, Meta(ge=-2, le=2)]
+Interval = tuple[End, End]
+"""A 95 % interval of a share or of a difference of shares; ends beyond 1 leave room for rounding."""
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels."""
 Kind = Literal["context", "object", "image", "file", "metadata"]

@@ -23,6 +23,7 @@ from curator.report.json import (
     splits_document,
     validation_document,
 )
+from curator.types.documents import AuditDocument
 
 
 def refused(path: Path, content: dict[str, Any] | str) -> str:
@@ -89,3 +90,12 @@ def test_the_first_thing_that_is_wrong_is_named(tmp_path: Path) -> None:
 def test_what_would_fail_later_is_refused_at_the_door(tmp_path: Path, nested: str, said: str) -> None:
     text = dumps(audit_document(make_run())).rstrip().removesuffix("}")
     assert said in refused(tmp_path / "a.json", f'{text}, "more": {nested}}}')
+
+
+@pytest.mark.parametrize("end", [1e307, -3.0])
+def test_an_interval_that_is_none_of_a_share_is_refused(end: float) -> None:
+    """A share of 1e307 is finite, and a hundred times as much is not."""
+    content = json.loads(dumps(audit_document(make_run())))
+    content["findings"][0]["effect_ci"][1] = end
+    with pytest.raises(ValueError, match=r"findings\[0\]\.effect_ci\[1\]: expected `float`"):
+        as_document(content, AuditDocument)
