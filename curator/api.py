@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from html import escape
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, get_args
 
 import pandas as pd
 
@@ -201,13 +201,13 @@ def recommend(
         DataError: there is nothing to undo. InputError: an unknown strategy, mode or attribute.
     """
     if out is not None:
-        _keep_out(out, data)
-        _keep_out(out, pool)
+        _keep_out(out, data, pool)
     work = _session(session, options)
     advice = commands.recommend(data, pool, work, budget=budget, strategy=strategy, attribute=attribute, mode=mode)
     if out is not None:
         folder, root = Path(out), advice.pool.dataset.root
         keep_out_of_images(folder, advice.run.dataset, "folder")
+        keep_out_of_images(folder, advice.pool.dataset, "folder")
         folder.mkdir(parents=True, exist_ok=True)
         rec = advice.recommendation
         save(PLAN, recommend_document(rec, root, run=advice.run, seed=work.seed, notes=advice.notes), folder)
@@ -237,8 +237,7 @@ def validate(
         DataError: there is nothing to undo, or too few images to examine a probe on.
     """
     if out is not None:
-        for source in (data, pool, test):
-            _keep_out(out, source)
+        _keep_out(out, data, pool, test)
     work = _session(session, options)
     if budget is not None:
         settings = replace(work.settings, recommend=updated(work.settings.recommend, {"budget": budget}, "budget:"))
@@ -253,6 +252,7 @@ def validate(
         advice, report = done
         folder = Path(out)
         keep_out_of_images(folder, advice.run.dataset, "folder")
+        keep_out_of_images(folder, advice.pool.dataset, "folder")
         folder.mkdir(parents=True, exist_ok=True)
         root = advice.pool.dataset.root
         proved = recommend_document(advice.recommendation, root, run=advice.run, seed=work.seed)
@@ -272,9 +272,11 @@ def forecast(
     Raises:
         InputError: `target` is not between 0 and 1. DataError: too few images or classes.
     """
+    work = _session(session, options)
     if out is not None:
         _keep_out(out, data)
-    done = commands.forecast(data, _session(session, options), target=target)
+        keep_out_of_images(Path(out), work.scan(data), "folder")
+    done = commands.forecast(data, work, target=target)
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
         save("forecast.json", done, Path(out))
@@ -305,6 +307,12 @@ def export(
     Raises:
         InputError: the destination exists (give `force`), or a column or format is unknown. DataError: no label.
     """
+    for name, value, known in (
+        ("link", link, [w for w in get_args(commands.Link) if w != "bare"]),
+        ("balance", balance, get_args(commands.Balance)),
+        ("balance_by", balance_by, get_args(commands.Way)),
+    ):
+        _one_of(name, value, known)
     return commands.export(
         data, destination, _session(session, options), format=format, attribute=attribute, link=link, force=force,
         dry_run=dry_run, group_columns=group_columns, balance=balance, balance_by=balance_by,
@@ -329,14 +337,25 @@ def _session(session: Session | None, options: Options) -> Session:
     if session is not None:
         return session
     settings = given.pop("settings", Settings())
+    if not isinstance(settings, Settings | Mapping):
+        raise InputError(f"settings is {settings!r}; give a Settings or a dictionary of its tables.")
     if not isinstance(settings, Settings):
         settings = settings_of(settings, "settings")
     return Session.open(given.pop("model", "auto"), settings=settings, **given)
 
 
-def _keep_out(out: str | Path, data: object) -> None:
-    """Refuse, before any work is done, to write into the folder `data`."""
-    keep_out_of_folder(Path(out), data, "folder")
+def _keep_out(out: str | Path, *data: object) -> None:
+    """Refuse, before any work is done, to write into one of the folders `data`, or where a file is."""
+    if not str(out) or Path(out).is_file():
+        raise InputError(f"out is {str(out)!r}, which is not a folder; choose another folder.")
+    for one in data:
+        keep_out_of_folder(Path(out), one, "folder")
+
+
+def _one_of(name: str, value: object, known: Sequence[str]) -> None:
+    if value not in known:
+        hint = did_you_mean(str(value), known, f"there are: {', '.join(known)}.")
+        raise InputError(f"{name} is {value!r}; {hint}")
 
 
 def _source(work: Session, options: Options, data: Data, pool: Data | None) -> Source | None:

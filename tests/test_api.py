@@ -146,3 +146,50 @@ def test_the_loop_in_python_writes_what_the_commands_write(audited: AuditResult,
     done = curator.export(SAMPLE / "train", tmp_path / "splits", format="csv", dry_run=True, **given)
     assert not (tmp_path / "splits").exists()
     assert len(done.plan.assignment) == 240
+
+
+def test_what_is_written_stays_out_of_the_pools_images_too(audited: AuditResult, cache: Path, tmp_path: Path) -> None:
+    pool = pd.read_csv(SAMPLE / "pool_labels.csv")
+    pool["path"] = [str(SAMPLE / p) for p in pool["path"]]
+    inside = SAMPLE / "pool" / "out"
+    what = {"budget": 5, "attribute": "bunny:background.colour=green", "out": inside}
+    with pytest.raises(InputError, match="lies inside the data"):
+        curator.recommend(SAMPLE / "train", pool, model="pixels", cache=cache, settings=FAST, **what)  # type: ignore[arg-type]
+    assert not inside.exists()
+
+
+def test_a_data_frame_is_exported_below_the_working_folder_but_not_among_its_images(
+    two_colours: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = {"model": "pixels", "cache": tmp_path / "cache", "settings": FAST, "format": "csv"}
+    done = curator.export(two_colours, "balanced", **given)  # type: ignore[arg-type]
+    assert done.n_images == 40
+    for name in ("images", "images/splits"):
+        with pytest.raises(InputError):
+            curator.export(two_colours, name, **given)  # type: ignore[arg-type]
+    assert len(list((tmp_path / "images").iterdir())) == 40
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"seed": -1}, "seed is -1"),
+        ({"max_skipped": 3}, "max_skipped is 3"),
+        ({"jobs": -4}, "jobs is -4"),
+        ({"settings": "curator.toml"}, "settings is 'curator.toml'"),
+        ({"out": ""}, "out is ''"),
+        ({"out": __file__}, "which is not a folder"),
+    ],
+)
+def test_a_wrong_value_is_one_line_before_any_work(
+    two_colours: pd.DataFrame, given: dict[str, object], says: str
+) -> None:
+    with pytest.raises(InputError, match=says) as error:
+        curator.audit(two_colours, **{"model": "pixels", **given})  # type: ignore[arg-type]
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_wrong_word_of_export_names_the_nearest(two_colours: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"balance is 'classs'; did you mean 'class'\?"):
+        curator.export(two_colours, tmp_path / "x", model="pixels", balance="classs")  # type: ignore[arg-type]

@@ -98,7 +98,7 @@ def command(
         review, said = reviewing.of_pool(reviewing.results(common, dataset), title, from_app=from_app, table=table)
         advice = commands.recommend(data, pool, session, attribute=attribute, mode=mode, review=review)
         if synthesize and not dry_run:
-            folder = common.folder(advice.run) / FOLDER
+            folder = common.folder(advice.run, advice.pool.dataset) / FOLDER
             made, lacking = commands.synthesize(advice, synthesize, folder, session)
             said = [*said, *lacking]
     rec, root, data_root = advice.recommendation, advice.pool.dataset.root, advice.run.dataset.root
@@ -116,7 +116,7 @@ def command(
     console = common.console()
     terminal.print_plan(rec, console)
     if not dry_run:
-        out = common.folder(advice.run)
+        out = common.folder(advice.run, advice.pool.dataset)
         reviewing.keep(out, None if from_app else review)
         save("recommend.json", content, out)
         files.recommendation_csv(rec, root, out / "recommendation.csv", data_root=data_root, decisions=True)

@@ -72,9 +72,10 @@ def command(
         advice, report = commands.validate(
             data, pool, session, plan=plan, test=test, attribute=attribute, synthetic=synthetic
         )
+        tested = () if test is None else (session.scan(test),)
     # A note that another encoder was used belongs to the validation as much as to the audit.
     report = replace(report, notes=tuple(dict.fromkeys((*advice.run.notes, *report.notes))))
-    out = common.folder(advice.run)
+    out = common.folder(advice.run, advice.pool.dataset, *tested)
     # A plan with only paths and labels has no cells to show.
     shown = advice.recommendation if advice.recommendation.ids or not plan else None
     root = advice.pool.dataset.root

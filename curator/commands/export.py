@@ -173,9 +173,10 @@ def export(
     dataset = one_class(session.scan(data))
     refuse_synthetic(dataset, "the data")
     both = joined(dataset, plans)
-    exporters.check(
-        both.dataset, destination, format=format, link=link, force=force, roots=both.roots
-    )  # checked before any work is done
+    # A DataFrame's root is the working folder, which is no folder of images: only those of its images are protected.
+    roots = both.roots if not isinstance(data, pd.DataFrame) else tuple(map(str, exporters.image_folders(both.dataset)))
+    # Checked before any work is done.
+    exporters.check(both.dataset, destination, format=format, link=link, force=force, roots=roots)
     check_columns(dataset, group_columns)
     embedded = session.embed(both.dataset)
     synthetic = np.isin(embedded.dataset.ids, np.array(sorted(both.made_of), np.str_))
@@ -205,7 +206,7 @@ def export(
         shard_size=shard_size,
         force=force,
         extra_files={"splits.json": dumps(splits_document(plan))},
-        roots=both.roots,
+        roots=roots,
     )
     session.progress("writing", 1, 1)
     return Exported(run, plan, n)

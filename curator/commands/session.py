@@ -95,6 +95,17 @@ class Session:
     ray_address: str = ""
     crew: Crew | None = None
 
+    def __post_init__(self) -> None:
+        """Raises: InputError: a number is of the wrong type or out of range."""
+        for name, kind, low, high in (
+            ("seed", int, 0, 2**32 - 1),
+            ("jobs", int, 0, 4096),
+            ("max_skipped", float, 0, 1),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int | kind) or isinstance(value, bool) or not low <= value <= high:
+                raise InputError(f"{name} is {value!r}; a number from {low} to {high} is needed.")
+
     @classmethod
     def open(
         cls, model: str = "auto", *, cache: str | Path | None = None, device: str = "auto", jobs: int = 0,

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from curator.errors import CuratorError, DataError, InputError
 from curator.exporters._placing import check_destination, put_in_place
+from curator.exporters._placing import image_folders as image_folders
 from curator.io.atomic import sweep, unfinished
 from curator.registry import Registry
 from curator.types import Dataset, Measures, SplitPlan

@@ -31,7 +31,7 @@ def check_destination(dataset: Dataset, destination: Path, force: bool, roots: S
         raise InputError(f"{destination} cannot be a folder ({error}); choose another name.") from None
     if is_link:
         raise InputError(f"{destination} is a symbolic link; give the folder it should lead to.")
-    for root in sorted({*_resolved(roots or (dataset.root,)), *homes(dataset)}):
+    for root in sorted({*_resolved(roots or (dataset.root,)), *image_folders(dataset)}):
         if _inside(target, root):
             raise InputError(f"{destination} lies inside the data ({root}), which is never written to; choose another.")
         if _inside(root, target):
@@ -47,7 +47,7 @@ def check_destination(dataset: Dataset, destination: Path, force: bool, roots: S
     return target
 
 
-def homes(dataset: Dataset) -> set[Path]:
+def image_folders(dataset: Dataset) -> set[Path]:
     """The real folders of the images, after resolving links and paths with `..`."""
     if "://" in dataset.root:
         return set()

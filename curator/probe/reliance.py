@@ -92,7 +92,6 @@ def intervention(
     are wide; with one image they are -1..1. Every edit that makes an image look unnatural has a cost of its own: read
     `excess`. Source: percentile bootstrap over images (Efron 1979), widened for small n as in Hesterberg (2015), section 5.3;
     comparison with an edit of equal size elsewhere as in Singla and Feizi (2022).
-    against an edit of equal size elsewhere as in Singla and Feizi (2022).
     """
     drop, other = float(costs.mean()), float(control.mean())
     own_weights = _resamples(len(costs), rng)

@@ -40,7 +40,7 @@ def test_every_flagged_image_is_in_the_sample_and_the_note_counts():
     assert len(ids) == 70
     assert flagged(run) <= set(ids)
     assert shown.notes[:-1] == run.notes
-    assert shown.notes[-1].startswith(f"The App shows 70 of 80 images: all {len(flagged(run))} that are flagged")
+    assert shown.notes[-1].startswith(f"The App shows 70 of 80 images: all {len(flagged(run))} flagged images")
     assert (
         shown.embeddings.ids.tolist() == ids == [str(i) for i in shown.measures.frame.index] == list(shown.facts.index)
     )

@@ -54,7 +54,7 @@ def test_a_swap_leaves_out_as_many_as_it_adds_and_its_plan_is_not_for_validate(s
     assert (pd.read_csv(tmp_path / "r.csv")["action"] == ["add"] * 10 + ["drop"] * 10).all()
     with pytest.raises(InputError, match=r"make the plan with --mode add"):
         read_plan(tmp_path / "r.csv", advice.pool)
-    with pytest.raises(InputError, match=r"give a --pool"):
+    with pytest.raises(InputError, match=r"give --pool"):
         recommend(data, None, session, attribute=f"cat:{NORTH}", mode="swap")
 
 

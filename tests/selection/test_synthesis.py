@@ -150,7 +150,7 @@ def test_without_places_there_is_one_line(session, tmp_path):
     with pytest.raises(DataError, match="use --model embedded"):
         synthesize(replace(told, run=replace(told.run, patches=None)), 4, tmp_path / "synthetic", session)
     full = replace(told, targets=(replace(told.targets[0], has=np.array([i % 2 == 0 for i in range(20)])),))
-    with pytest.raises(DataError, match="no counter-example can be put together"):
+    with pytest.raises(DataError, match="no counter-example can be made"):
         synthesize(full, 4, tmp_path / "synthetic", session)
 
 

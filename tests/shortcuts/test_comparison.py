@@ -142,7 +142,7 @@ def test_images_added_and_removed_are_named_where_they_are_known(before: dict[st
     assert "Added: c, d." in compared.lines(found)
     unknown = compare(before, now)
     assert unknown.images.added is None
-    assert "which ones is not known" in compared.images(unknown.images)
+    assert "the added and removed images are not known" in compared.images(unknown.images)
     edited = compare(
         before,
         now | {"dataset": now["dataset"] | {"n_images": 80, "classes": before["dataset"]["classes"]}},
@@ -163,7 +163,7 @@ def test_what_describes_the_objects_is_left_out_unless_asked(before: dict[str, A
 def test_a_class_that_is_gone_takes_its_findings_along(before: dict[str, Any], now: dict[str, Any]) -> None:
     now["findings"], now["dataset"] = [], now["dataset"] | {"classes": {"hen": 20}}
     found = compare(before, now)
-    assert compared.why(found.gone[0]) == "there is no class bunny any more"
+    assert compared.why(found.gone[0]) == "the class bunny no longer exists"
     assert compared.why(found.gone[2]) == "not found now"
 
 

@@ -22,7 +22,7 @@ _STRIP, _HEIGHT = 3, "72px"
 _COLUMNS = (
     ("severity", "Severity"),
     ("finding", "Finding"),
-    ("share", "In class, else"),
+    ("share", "In class, others"),
     ("conflicting", "Break it"),
 )
 

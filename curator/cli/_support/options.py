@@ -91,21 +91,22 @@ class Common:
             if self.cache is not None:
                 keep_out_of_folder(self.cache, source, "--cache")
 
-    def folder(self, run: AuditRun) -> Path:
+    def folder(self, run: AuditRun, *others: Dataset) -> Path:
         """The result folder of a run (see `folder_of`)."""
-        return self.folder_of(run.dataset)
+        return self.folder_of(run.dataset, *others)
 
-    def folder_of(self, dataset: Dataset) -> Path:
-        """The result folder: --out, or curator-out/NAME. It is created if needed.
+    def folder_of(self, dataset: Dataset, *others: Dataset) -> Path:
+        """The result folder: --out, or curator-out/NAME. It is created if needed. `others` are a pool or a test set.
 
         Raises:
-            InputError: it is in a folder of the table's images, or it cannot be created.
+            InputError: it is in a folder of the images, or it cannot be created.
         """
         from curator.commands._steps.output_folder import keep_out_of_images
         from curator.errors import InputError
 
         out = self.out or Path("curator-out") / dataset.name
-        keep_out_of_images(out, dataset, "--out")
+        for images in (dataset, *others):
+            keep_out_of_images(out, images, "--out")
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as e:

@@ -13,6 +13,7 @@ from curator.commands._steps.targets import as_embedded
 from curator.commands.session import Session
 from curator.errors import DataError
 from curator.probe.groups import Groups
+from curator.readers import Data
 from curator.shortcuts import indicators
 from curator.types import AuditRun, DuplicateGroup, Embedded, Finding, Ids, Ints, Mask, Measures
 
@@ -41,18 +42,19 @@ class Exam:
     held_out: bool = False
 
 
-def read_test(test: object, run: AuditRun, session: Session) -> Given:
+def read_test(test: Data, run: AuditRun, session: Session) -> Given:
     """Embed and measure a test set.
 
     Raises:
         DataError: none of its images has a class of the data.
     """
-    embedded = session.embed(session.scan(str(test)))
+    embedded = session.embed(session.scan(test))
     names = np.array(embedded.dataset.label_names(), dtype=np.str_)
     labels = class_indices(names, run.dataset.classes)
     if (labels < 0).all():
         raise DataError(
-            f"no image of the test set {test} has a class of the data ({', '.join(run.dataset.classes)}); correct its labels."
+            f"no image of the test set {embedded.dataset.name} has a class of the data "
+            f"({', '.join(run.dataset.classes)}); correct its labels."
         )
     notes = strange(names, run.dataset.classes, "test set")
     if (names == "").any():
