@@ -149,7 +149,7 @@ def test_images_added_and_removed_are_named_where_they_are_known(before: dict[st
         ["a"],
         ["a"],
     )
-    assert compared.images(edited.images).endswith("so pictures, labels or columns behind them changed.")
+    assert compared.images(edited.images).endswith("so images, labels or columns changed.")
 
 
 def test_what_describes_the_objects_is_left_out_unless_asked(before: dict[str, Any], now: dict[str, Any]) -> None:
