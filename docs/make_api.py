@@ -73,7 +73,10 @@ def _star(p: inspect.Parameter) -> str:
 
 
 def _type(annotation: Any) -> str:
-    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    if isinstance(annotation, str):
+        # Bounds and descriptions are in the schema.
+        return re.sub(r"Annotated\[(.*), Meta\(.*\)\]", r"\1", annotation)
+    return getattr(annotation, "__name__", str(annotation))
 
 
 def prose(text: str) -> str:
