@@ -207,7 +207,8 @@ def test_a_vocabulary_that_no_tower_reads_is_not_dropped_in_silence(run: Run, tm
     (tmp_path / "mine.txt").write_text("a meadow\n")
     done = run("audit", FOUR, "--concepts", tmp_path / "mine.txt", "--model", "pixels")
     assert done.code == 0
-    assert "mine.txt is not used" in " ".join(done.out.split())
+    # The path is longer than a line where the folder of the tests has a long name, and may be broken anywhere.
+    assert "mine.txtisnotused" in "".join(done.out.split())
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
