@@ -313,6 +313,9 @@ def export(
         ("balance_by", balance_by, get_args(commands.Way)),
     ):
         _one_of(name, value, known)
+    # A text is a sequence of letters, too.
+    group_columns = [group_columns] if isinstance(group_columns, str) else group_columns
+    plans = [plans] if isinstance(plans, (str, Path)) else plans
     return commands.export(
         data, destination, _session(session, options), format=format, attribute=attribute, link=link, force=force,
         dry_run=dry_run, group_columns=group_columns, balance=balance, balance_by=balance_by,

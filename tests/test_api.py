@@ -12,7 +12,7 @@ from PIL import Image
 
 import curator
 from curator.api import AuditResult
-from curator.errors import InputError
+from curator.errors import DataError, InputError
 
 SAMPLE = Path(__file__).parents[1] / "sample_data" / "bunnies"
 FAST = {
@@ -193,3 +193,11 @@ def test_a_wrong_value_is_one_line_before_any_work(
 def test_a_wrong_word_of_export_names_the_nearest(two_colours: pd.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"balance is 'classs'; did you mean 'class'\?"):
         curator.export(two_colours, tmp_path / "x", model="pixels", balance="classs")  # type: ignore[arg-type]
+
+
+def test_one_column_needs_no_list(two_colours: pd.DataFrame, tmp_path: Path) -> None:
+    given = {"model": "pixels", "cache": tmp_path / "cache", "settings": FAST, "dry_run": True}
+    with pytest.raises(DataError, match="stay together"):  # two sites are too few for three splits
+        curator.export(two_colours, tmp_path / "x", group_columns="site", **given)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="'sites'"):
+        curator.export(two_colours, tmp_path / "x", group_columns="sites", **given)  # type: ignore[arg-type]
