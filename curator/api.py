@@ -112,7 +112,7 @@ class AuditResult(AuditRun):
 
         out = Path(folder)
         _keep_out(out, self.source.data if self.source else None)
-        keep_out_of_images(out, self.dataset, "folder")
+        keep_out_of_images(out, self.dataset, flag="folder")
         write_audit(self, audit_document(self, self.source), out)
         dump(run_document(self, out=str(out), files=(*FILES, "run.json")), out / "run.json")
         return out
@@ -206,8 +206,7 @@ def recommend(
     advice = commands.recommend(data, pool, work, budget=budget, strategy=strategy, attribute=attribute, mode=mode)
     if out is not None:
         folder, root = Path(out), advice.pool.dataset.root
-        keep_out_of_images(folder, advice.run.dataset, "folder")
-        keep_out_of_images(folder, advice.pool.dataset, "folder")
+        keep_out_of_images(folder, advice.run.dataset, advice.pool.dataset, flag="folder")
         folder.mkdir(parents=True, exist_ok=True)
         rec = advice.recommendation
         save(PLAN, recommend_document(rec, root, run=advice.run, seed=work.seed, notes=advice.notes), folder)
@@ -239,6 +238,8 @@ def validate(
     if out is not None:
         _keep_out(out, data, pool, test)
     work = _session(session, options)
+    if out is not None and test is not None:
+        keep_out_of_images(Path(out), work.scan(test), flag="folder")
     if budget is not None:
         settings = replace(work.settings, recommend=updated(work.settings.recommend, {"budget": budget}, "budget:"))
         work = replace(work, settings=settings)
@@ -251,8 +252,7 @@ def validate(
 
         advice, report = done
         folder = Path(out)
-        keep_out_of_images(folder, advice.run.dataset, "folder")
-        keep_out_of_images(folder, advice.pool.dataset, "folder")
+        keep_out_of_images(folder, advice.run.dataset, advice.pool.dataset, flag="folder")
         folder.mkdir(parents=True, exist_ok=True)
         root = advice.pool.dataset.root
         proved = recommend_document(advice.recommendation, root, run=advice.run, seed=work.seed)
@@ -275,7 +275,7 @@ def forecast(
     work = _session(session, options)
     if out is not None:
         _keep_out(out, data)
-        keep_out_of_images(Path(out), work.scan(data), "folder")
+        keep_out_of_images(Path(out), work.scan(data), flag="folder")
     done = commands.forecast(data, work, target=target)
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)

@@ -201,3 +201,12 @@ def test_one_column_needs_no_list(two_colours: pd.DataFrame, tmp_path: Path) -> 
         curator.export(two_colours, tmp_path / "x", group_columns="site", **given)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="'sites'"):
         curator.export(two_colours, tmp_path / "x", group_columns="sites", **given)  # type: ignore[arg-type]
+
+
+def test_a_proof_is_not_written_among_the_images_of_a_test_table(two_colours: pd.DataFrame, cache: Path) -> None:
+    out = Path(two_colours["path"].iloc[0]).parent / "out"
+    with pytest.raises(InputError, match="lies inside the data"):
+        curator.validate(
+            SAMPLE / "train", SAMPLE / "pool_labels.csv", test=two_colours, out=out, model="pixels", cache=cache
+        )
+    assert not out.exists()

@@ -105,8 +105,7 @@ class Common:
         from curator.errors import InputError
 
         out = self.out or Path("curator-out") / dataset.name
-        for images in (dataset, *others):
-            keep_out_of_images(out, images, "--out")
+        keep_out_of_images(out, dataset, *others, flag="--out")
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as e:

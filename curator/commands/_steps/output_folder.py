@@ -22,18 +22,19 @@ def keep_out_of_folder(out: Path, data: object, flag: str) -> None:
         raise InputError(f"{out} lies inside {data}, which is never written to; choose another {flag}.")
 
 
-def keep_out_of_images(out: Path, dataset: Dataset, flag: str) -> None:
-    """Refuse `out` inside a folder of the images of `dataset`.
+def keep_out_of_images(out: Path, *datasets: Dataset, flag: str) -> None:
+    """Refuse `out` inside a folder of the images of one of `datasets`.
 
     A table's own folder is often the user's working folder, so only the folders of its images count as data.
 
     Raises:
         InputError: `out` lies inside such a folder; `flag` names the argument to change.
     """
-    root = Path(dataset.root).resolve()
-    # A table may name images outside its folder: "../elsewhere/1.jpg".
-    for images in {str(id).rpartition("/")[0] for id in dataset.ids} - {""}:
-        if out.resolve().is_relative_to(os.path.normpath(root / images)):
-            raise InputError(
-                f"{out} lies inside the data ({images}), which is never written to; choose another {flag}."
-            )
+    for dataset in datasets:
+        root = Path(dataset.root).resolve()
+        # A table may name images outside its folder: "../elsewhere/1.jpg".
+        for images in {str(id).rpartition("/")[0] for id in dataset.ids} - {""}:
+            if out.resolve().is_relative_to(os.path.normpath(root / images)):
+                raise InputError(
+                    f"{out} lies inside the data ({images}), which is never written to; choose another {flag}."
+                )
