@@ -11,6 +11,7 @@ from msgspec import structs
 
 from curator.errors import InputError
 from curator.types import Audit, Finding
+from curator.types.findings import is_shortcut
 
 _KEYS = ("finding", "class", "attribute", "value", "reason")
 _EXAMPLE = '{finding = "bunny:background.colour=green", reason = "shot in one garden"}'
@@ -134,7 +135,7 @@ def accept(audit: Audit, entries: Sequence[Intended], objects: bool = False) -> 
             f"{len(accepted)} of {len(marked)} findings are accepted by the settings (intended) "
             "and do not count in the verdict.",
         )
-        counts = any(f.borne_out and (f.kind != "object" or objects) for f in left)
+        counts = any(f.borne_out and is_shortcut(f.kind, objects) for f in left)
         if not counts and verdict == "shortcuts found":
             verdict = "none found"
     return replace(audit, findings=(*left, *accepted), verdict=verdict), tuple(notes)

@@ -38,6 +38,7 @@ FAMILY = PhotoFamily(
             place="colour",
             edit="surroundings",
             planted_by=("tint",),
+            around=True,
         ),
         Column(
             "background.brightness",
@@ -50,6 +51,7 @@ FAMILY = PhotoFamily(
             rank=2,
             edit="surroundings",
             planted_by=("tint",),
+            around=True,
         ),
         Column(
             "background.texture",
@@ -61,6 +63,7 @@ FAMILY = PhotoFamily(
             rank=2,
             edit="surroundings",
             planted_by=("tint",),
+            around=True,
         ),
     ),
     measure=_measure,

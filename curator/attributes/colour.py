@@ -136,6 +136,7 @@ FAMILY = PhotoFamily(
             "that are not mostly {value}",
             edit="colour",
             planted_by=("tint",),
+            around=True,
         ),
         Column(
             "colour.saturation",
@@ -146,6 +147,7 @@ FAMILY = PhotoFamily(
             "0..1",
             edit="colourfulness",
             planted_by=("tint",),
+            around=True,
         ),
         Column(
             "colour.warmth",
@@ -157,6 +159,7 @@ FAMILY = PhotoFamily(
             marked="outer",
             edit="colour",
             planted_by=("tint",),
+            around=True,
         ),
         Column(
             "colour.grey",

@@ -39,6 +39,7 @@ FAMILY = PhotoFamily(
             marked="above",
             # Close-ups and distant shots are two sizes. Quantiles within one of them only separate animals by their build.
             quantiles=False,
+            around=True,
         ),
     ),
     measure=_measure,

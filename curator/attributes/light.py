@@ -47,6 +47,7 @@ FAMILY = PhotoFamily(
             marked="below",
             edit="brightness",
             defect="dark",
+            around=True,
         ),
         # An asphalt road is dark, but only an underexposed image has no bright parts. The brightest channel is used, because a
         # camera exposes until one channel is full, and a lawn or a red wall fills only one. Cut in two, it agrees with planted
@@ -61,6 +62,7 @@ FAMILY = PhotoFamily(
             ratio=True,
             marked="below",
             edit="brightness",
+            around=True,
         ),
         Column(
             "light.contrast",
@@ -71,6 +73,7 @@ FAMILY = PhotoFamily(
             "standard deviation of luma over its mean",
             edit="contrast",
             defect="flat",
+            around=True,
         ),
     ),
     measure=_measure,

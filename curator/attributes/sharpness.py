@@ -65,6 +65,7 @@ FAMILY = PhotoFamily(
             marked="below",
             edit="blur",
             defect="blurred",
+            around=True,
         ),
     ),
     measure=_measure,

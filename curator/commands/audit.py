@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from curator import intended, stats
-from curator.commands._steps import evidence, inspected_sample, pattern_places, sampled_counts, vectors_only
+from curator.commands._steps import evidence, inspected_sample, pattern_places, sampled_counts, unclear, vectors_only
 from curator.commands._steps.existing_embeddings import with_given
 from curator.commands._steps.sampled_counts import Drawn
 from curator.commands.session import Session, one_class, versions
@@ -35,6 +35,7 @@ from curator.types import (
     Ids,
     Ints,
     LabelError,
+    Mask,
     Measures,
 )
 from curator.types.results import Recall, Whole
@@ -82,6 +83,9 @@ def audit_embedded(
     """Audit images that are already embedded. If they are `drawn` from more, the counts are of all images."""
     settings = session.settings
     session.progress("auditing", 0, 1)
+    embedded = session.looked_at(embedded)
+    if drawn is not None:
+        drawn = replace(drawn, sample=embedded)
     measures = session.measures(embedded)
     data = embedded.dataset
     notes = list(session.notes)
@@ -111,7 +115,8 @@ def audit_embedded(
         notes += said_of_all
     elif 0 < settings.audit.sample < len(data):
         notes.append(f"All {len(data):,} images were audited, because only `curator audit` uses the setting `sample`.")
-    found = _test(embedded, labels, measures, table, session, pool, _pictures(data.ids, groups), counts)
+    doubtful = unclear.mask(embedded, labels, table)
+    found = _test(embedded, labels, measures, table, session, pool, _pictures(data.ids, groups), doubtful, counts)
     found = replace(found, findings=wording.worded(found.findings))
     cross = evidence.cross_fit(embedded, labels, session)
     sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))
@@ -187,12 +192,15 @@ def _test(
     session: Session,
     pool: Embedded | None,
     pictures: Ints,
+    doubtful: Mask,
     counts: Table | None = None,
 ) -> Audit:
     classes = embedded.dataset.classes
     rng = session.rng("audit")
     if pool is None or len(classes) > 1:
-        return detection.audit(table, labels, classes, session.settings.audit, rng, pictures=pictures, counts=counts)
+        return detection.audit(
+            table, labels, classes, session.settings.audit, rng, pictures=pictures, counts=counts, unclear=doubtful
+        )
     # The pool replaces the missing other class. It has the same columns, measured with the data set's thresholds.
     theirs = session.measures(pool, embedded)
     frame = pd.concat([measures.frame, theirs.frame.rename(index=lambda i: f"(pool) {i}")])
@@ -201,7 +209,12 @@ def _test(
     )
     both = np.concatenate([labels, np.full(len(pool.dataset), len(classes), np.int32)])
     shown = np.concatenate([pictures, len(pictures) + np.arange(len(pool.dataset), dtype=np.int32)])
-    return detection.audit(joined, both, classes, session.settings.audit, rng, against="pool", pictures=shown)
+    # The pool's numbers may add cuts, so the values of the data set are looked up by attribute.
+    doubt = {name for name, is_doubt in zip(table.attribute, doubtful.all(0), strict=True) if is_doubt}
+    unsure = np.array([[name in doubt for name in joined.attribute]] * len(classes))
+    return detection.audit(
+        joined, both, classes, session.settings.audit, rng, against="pool", pictures=shown, unclear=unsure
+    )
 
 
 def _label_errors(embedded: Embedded, labels: Ints, cross: CrossFit) -> tuple[LabelError, ...]:

@@ -19,6 +19,7 @@ from curator.io import editing
 from curator.io.decoding import images
 from curator.io.editing import Pixels
 from curator.types import AuditRun, Dataset, Embedded, Measures
+from curator.types.findings import is_shortcut
 from curator.types.selftest import Plant, Planted, SelfTest
 
 SMALLEST = 10
@@ -235,4 +236,4 @@ def _found(run: AuditRun, class_name: str, kind: str, n_classes: int) -> bool:
 
 
 def _alarm(run: AuditRun) -> bool:
-    return any(f.severity in ("medium", "high") and f.kind != "object" for f in run.audit.findings)
+    return any(f.severity in ("medium", "high") and is_shortcut(f.kind, False) for f in run.audit.findings)

@@ -1,16 +1,18 @@
-"""Locates the object: the places that differ from the image's own border region. Needs no classes and no masks."""
+"""Locates the object in each image, from the features of its places. Needs no classes and no masks."""
 
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 from threadpoolctl import ThreadpoolController
 
 from curator.types import Floats, Mask, Preprocessing
 
-VERSION = 2
+VERSION = 3
 RING = 1 / 7
 """Width of the border ring that counts as surroundings, as a fraction of the side: two of fourteen places."""
 NEIGHBOURS = 8
@@ -19,6 +21,14 @@ NEIGHBOURS = 8
 TOUCHES, STEEPNESS = 0.714, 25.6
 """Logistic fit on the same photographs: the distance at which the probability is 0.5 that the object covers at least 5 % of the
 place, and the slope. Places that only touch the object count as object, so that the rest is free of it."""
+WEIGHTS = Path(__file__).with_name("foreground_weights.txt")
+"""Logistic weights of the cues of a place, learnt by benchmarks/wild/train_foreground.py from the salient objects in photographs of
+seven kinds and from composed images with true masks."""
+DIM = 112
+"""Number of features of the network that the weights are for."""
+N_CUES = 3 * DIM + 7
+"""Cues of a place: its features, their mean over its neighbours and over the image, its position, and how different it is from the
+border: itself, its neighbours and the image."""
 
 
 @cache
@@ -59,15 +69,50 @@ def strangeness(features: Floats) -> Floats:
     return np.asarray(1 - closest.mean(2), np.float32).reshape(b, g, g)
 
 
+def cues(features: Floats) -> Floats:
+    """What tells whether a place belongs to the object: features (b, g, g, d) -> (b, g, g, 3 d + 7)."""
+    b, g = features.shape[:2]
+    unit = features / np.maximum(np.linalg.norm(features, axis=3, keepdims=True), 1e-12)
+    scaled = np.asarray(4 * unit, np.float32)
+    odd = 6 * (strangeness(features)[..., None] - TOUCHES)
+    middle = (g - 1) / 2
+    y, x = (v.astype(np.float32) / np.float32(middle) - 1 for v in np.mgrid[:g, :g])
+    place = np.stack([x, y, x**2, y**2], -1)
+
+    def parts(values: Floats) -> list[Floats]:
+        near = uniform_filter(values, (0, 3, 3, 0), mode="nearest")
+        return [values, near, np.broadcast_to(values.mean((1, 2), keepdims=True), values.shape)]
+
+    return np.concatenate([*parts(scaled), np.broadcast_to(place, (b, g, g, 4)), *parts(odd)], -1, dtype=np.float32)
+
+
+@cache
+def _weights() -> Floats:
+    return np.loadtxt(WEIGHTS, dtype=np.float32)
+
+
 def foreground(features: Floats) -> Floats:
     """The probability (b, g, g) that a place contains part of the object.
+
+    With the network that the weights were learnt for, several cues count together (`cues`). With any other, only the
+    difference from the border does.
+
+    Error: of the places called surroundings in 100 real photographs, with masks drawn by hand and weights learnt without
+    images of that kind, 3 % (insects) to 34 % (waste that fills the frame) lay on the object; with the border alone 5 to
+    50 %. X-rays have no surroundings, and 87 % of what is called so is the patient.
 
     >>> picture = np.tile(np.array([1.0, 0.0], np.float32), (1, 7, 7, 1))
     >>> picture[0, 3, 2] = 0.0, 1.0
     >>> np.argwhere(foreground(picture)[0] > 0.5).tolist()
     [[3, 2]]
     """
-    return np.asarray(1 / (1 + np.exp(STEEPNESS * (TOUCHES - strangeness(features)))), np.float32)
+    if features.shape[3] == DIM:
+        weights = _weights()
+        # Summed by numpy and not by BLAS, so that the last bits do not depend on the number of threads.
+        logit = np.einsum("bghc,c->bgh", cues(features), weights[:-1], optimize=False) + weights[-1]
+    else:
+        logit = STEEPNESS * (strangeness(features) - TOUCHES)
+    return np.asarray(1 / (1 + np.exp(-logit)), np.float32)
 
 
 def spread(grid: Floats, height: int, width: int, preprocessing: Preprocessing) -> Floats:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from curator.types import Finding, Interval, Untested
 from curator.types.documents import AuditDocument
+from curator.types.findings import is_shortcut
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def compare(
     """
     moved, new, used = [], [], set[int]()
     objects = now.counts_objects
-    earlier, current = ([f for f in c.findings if objects or f.kind != "object"] for c in (before, now))
+    earlier, current = ([f for f in c.findings if is_shortcut(f.kind, objects)] for c in (before, now))
     for finding in current:
         k = _counterpart(finding, earlier, used)
         if k is None:

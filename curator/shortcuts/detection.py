@@ -27,12 +27,13 @@ from curator.types import (
     Coverage,
     Finding,
     Ints,
+    Kind,
     Mask,
     Severity,
     Untested,
     Verdict,
 )
-from curator.types.findings import Against, Reason
+from curator.types.findings import Against, Reason, is_shortcut
 
 _FEW = 12
 """A single class with fewer images than this gets descriptions if its tests find nothing. Also the maximum of descriptions."""
@@ -41,8 +42,9 @@ _MOST_OF_FEW = 0.75
 
 
 def severity(low: float, kind: str, settings: AuditSettings) -> Severity:
-    """Severity by the lower end of the effect's interval. Findings about the object are low, unless `objects` is set."""
-    if kind == "object" and not settings.objects:
+    """Severity by the lower end of the effect's interval. Findings about the object are low, unless `objects` is set, and so
+    are those that may be about the object."""
+    if not is_shortcut(kind, settings.objects):
         return "low"
     return "high" if low >= settings.high else "medium" if low >= settings.medium else "low"
 
@@ -55,17 +57,19 @@ def _finding(
     classes: tuple[str, ...],
     settings: AuditSettings,
     against: Against,
+    unclear: Mask,
 ) -> Finding:
     c, v = hit.class_idx, hit.indicator
     k, n = int(table.with_[c, v]), int(table.known[c, v])
     other_with, other_known = (int(x[c, v]) for x in table.elsewhere)
     here, there = _share(k, n), _share(other_with, other_known)
     column = indicators.columns[v]
+    kind: Kind = "unclear" if unclear[c, v] else column.kind
     return Finding(
         class_name=classes[c],
         attribute=column.name,
         value=indicators.value_names[v],
-        kind=column.kind,
+        kind=kind,
         n_class=n,
         n_with=k,
         share_in_class=here[0],
@@ -77,7 +81,7 @@ def _finding(
         times=here[0] / there[0] if there[0] else None,
         p=hit.p,
         q=hit.q,
-        severity=severity(hit.effect_ci[0] - column.bias, column.kind, settings),
+        severity=severity(hit.effect_ci[0] - column.bias, kind, settings),
         phrase=plain_phrase(column, indicators.value_names[v]),
         against=against,
         coverage=_coverage(table, c, n, other_known),
@@ -110,12 +114,12 @@ def _name_of(hit: Hit, leader: Hit, indicators: Indicators, classes: tuple[str, 
 
 
 def worst_first(finding: Finding) -> tuple[bool, int, bool, float, str]:
-    """Sort key of findings, the most severe first. Findings about the object come last, because classes differ in looks anyway.
+    """Sort key of findings, the most severe first. Findings that are, or may be, about the object come last.
 
     Within one severity, findings that no random half confirms come last.
     """
     low = (finding.effect_ci or (0.0, 0.0))[0] - finding.bias
-    return finding.kind == "object", _SEVERITY_ORDER[finding.severity], not finding.borne_out, -low, finding.id
+    return finding.kind in ("object", "unclear"), _SEVERITY_ORDER[finding.severity], not finding.borne_out, -low, finding.id
 
 
 def judged(finding: Finding, settings: AuditSettings) -> Finding:
@@ -139,7 +143,7 @@ def judged(finding: Finding, settings: AuditSettings) -> Finding:
         return replace(finding, severity="high")
     sure = finding.confirmation is not None and 2 * finding.confirmation.confirmed > finding.confirmation.n_splits
     decides = r.excess_ci is not None and r.excess_ci[0] >= 2 * settings.leans
-    if plain == "low" and sure and decides and not finding.bias and (finding.kind != "object" or settings.objects):
+    if plain == "low" and sure and decides and not finding.bias and is_shortcut(finding.kind, settings.objects):
         return replace(finding, severity="medium")
     if len(intervals) == 2 and all(high < settings.leans for _, high in intervals):
         return replace(finding, severity="medium" if plain == "high" else "low")
@@ -149,7 +153,7 @@ def judged(finding: Finding, settings: AuditSettings) -> Finding:
 def any_counts(findings: Sequence[Finding], settings: AuditSettings) -> bool:
     """Whether the verdict is "shortcuts found". Findings about the object do not count, because classes differ in looks
     anyway. Low findings that no random half of the images confirms do not count either."""
-    return any(f.borne_out and (f.kind != "object" or settings.objects) for f in findings)
+    return any(f.borne_out and is_shortcut(f.kind, settings.objects) for f in findings)
 
 
 _SEVERITY_ORDER = {"high": 0, "medium": 1, "low": 2}
@@ -165,6 +169,7 @@ def audit(
     against: Against = "others",
     pictures: Ints | None = None,
     counts: Table | None = None,
+    unclear: Mask | None = None,
 ) -> Audit:
     """Test every class x value and return the significant findings, the most severe first.
 
@@ -172,28 +177,32 @@ def audit(
     with but not reported. `pictures` (n,) numbers the images by content, so that a duplicate cannot confirm a finding. The
     caller adds example and counter-example ids, because it has the vectors. `counts` are the counts of all images if `labels`
     belong to a sample. Shares, effects and tests then describe all images. The sample provides what needs single images:
-    correlations of values (folding, adjusted effects), random halves and shuffles.
+    correlations of values (folding, adjusted effects), random halves and shuffles. `unclear` (k, v) are the classes and values of
+    which it cannot be told whether they are about the object.
 
     Error: p is exact given the margins. q holds for independent or positively dependent tests. The effect of a number's best
     cut is a little too high, because the cut was chosen among `cuts`; the interval allows for that. Shares describe the
     values as measured, which may contain errors.
     Source: Fisher (1935), Newcombe (1998), Benjamini and Hochberg (1995), Mantel and Haenszel (1959).
     """
+    if unclear is None:
+        unclear = np.zeros((len(classes), len(indicators.columns)), np.bool_)
+    unclear = unclear | np.array([c.kind == "unclear" for c in indicators.columns])
     n_rows = max(int(labels.max(initial=-1)) + 1, len(classes))
     table = counts or count(indicators, labels, n_rows)
     present = int((table.sizes > 0).sum())
     shared = shared_patterns(indicators, labels, classes, table)
     if present < 2:
-        return Audit(_descriptions(indicators, table, classes, against), "too few images to tell", None, 0, shared)
+        return Audit(_descriptions(indicators, table, classes, against, unclear), "too few images to tell", None, 0, shared)
     tests = exact_tests(table, len(classes), indicators, settings)
     found = [widened(hit, indicators, labels) for hit in hits(table, tests, settings)]
     strong = sorted((h for h in found if h.effect_ci[0] > settings.min_effect), key=lambda h: -round(h.effect_ci[0], 9))
-    groups = fold(strong, indicators, labels, settings)
+    groups = fold(strong, indicators, labels, settings, unclear)
     leaders = [g[0] for g in groups]
     confirmed = confirm(leaders, indicators, labels, len(classes), settings, rng.spawn(1)[0], pictures)
     evidence = zip(groups, confirmed, adjust(leaders, indicators, labels), strict=True)
     findings = tuple(
-        _with_evidence(_finding(g[0], g[1:], table, indicators, classes, settings, against), confirmation, left)
+        _with_evidence(_finding(g[0], g[1:], table, indicators, classes, settings, against, unclear), confirmation, left)
         for g, confirmation, left in evidence
     )
     ordered = sorted(findings, key=worst_first)
@@ -202,7 +211,7 @@ def audit(
         verdict = "too few images to tell"
     if not findings and len(classes) == 1 and int(table.sizes[0]) < _FEW:
         # A handful of images is seldom significantly different from a pool. What they share is still reported.
-        verdict, ordered = "too few images to tell", list(_descriptions(indicators, table, classes, against))
+        verdict, ordered = "too few images to tell", list(_descriptions(indicators, table, classes, against, unclear))
     expected = expected_false_findings(indicators, labels, n_rows, len(classes), settings, rng)
     untested = _untested(indicators, table, tests)
     return Audit(tuple(ordered), verdict, expected, tests.n_tests, shared, untested)
@@ -247,7 +256,7 @@ def _could_tell(sizes: NDArray[np.int64], n_classes: int, n_tests: int, settings
 
 
 def _descriptions(
-    indicators: Indicators, table: Table, classes: tuple[str, ...], against: Against
+    indicators: Indicators, table: Table, classes: tuple[str, ...], against: Against, unclear: Mask
 ) -> tuple[Finding, ...]:
     """Values of the surroundings that most images of a class share, without p-values, for data that cannot be tested.
 
@@ -259,7 +268,7 @@ def _descriptions(
         for v, column in enumerate(indicators.columns):
             k, n = int(table.with_[c, v]), int(table.known[c, v])
             k2, n2 = int(other_with[c, v]), int(other_known[c, v])
-            if column.kind != "context" or column.form == "number" or n < 2 or k < _MOST_OF_FEW * n:
+            if column.kind != "context" or unclear[c, v] or column.form == "number" or n < 2 or k < _MOST_OF_FEW * n:
                 continue
             here, there = _share(k, n), _share(k2, n2)
             low, high = stats.newcombe(k, n, k2, n2)

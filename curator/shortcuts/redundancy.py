@@ -9,9 +9,9 @@ from curator.config import AuditSettings
 from curator.shortcuts.association import Hit
 from curator.shortcuts.bitcounts import Tallies
 from curator.shortcuts.indicators import Indicators, is_below
-from curator.types import Ints
+from curator.types import Ints, Mask
 
-KIND_ORDER = {"context": 0, "metadata": 1, "file": 2, "image": 3, "object": 4}
+KIND_ORDER = {"context": 0, "metadata": 1, "file": 2, "image": 3, "object": 4, "unclear": 5}
 """Order in which kinds are preferred for naming a finding: the easiest to read first."""
 _FORM_ORDER = {"tags": 0, "category": 0, "flag": 1, "number": 2}
 _SAME = 0.25
@@ -21,7 +21,7 @@ _AS_MUCH = 0.1
 _MOST_RIVALS = 8
 _NOTHING = ("no", "none")
 """Values that mean that something is absent."""
-_PIXELS = ("context", "image", "object")
+_PIXELS = ("context", "image", "object", "unclear")
 """Kinds that are measured on the pixels of the same image, so several attributes may describe one thing."""
 _AGREE = 0.98
 """Two columns that agree on this fraction of the images are the same column under two names."""
@@ -162,16 +162,25 @@ def _said_by(
     return out
 
 
-def fold(hits: list[Hit], indicators: Indicators, labels: Ints, settings: AuditSettings) -> list[list[Hit]]:
+def fold(
+    hits: list[Hit], indicators: Indicators, labels: Ints, settings: AuditSettings, unclear: Mask | None = None
+) -> list[list[Hit]]:
     """Groups of hits (strongest first), one group per shortcut. The first hit of a group names it.
 
     A hit that several groups could explain joins the group that contains its attribute. Findings about the object are folded
-    separately: fur predicts the class better than any lawn and would otherwise absorb the lawn.
+    separately: fur predicts the class better than any lawn and would otherwise absorb the lawn. So are those that may be about
+    the object: `unclear` (k, v), by class and value.
     """
     groups: list[list[Hit]] = []
     tallies = Tallies(indicators, labels)
-    for of_object in (False, True):
-        mine = [h for h in hits if (indicators.columns[h.indicator].kind == "object") == of_object]
+
+    def about(hit: Hit) -> str:
+        if unclear is not None and unclear[hit.class_idx, hit.indicator]:
+            return "unclear"
+        return "object" if indicators.columns[hit.indicator].kind == "object" else "shortcut"
+
+    for subject in ("shortcut", "object", "unclear"):
+        mine = [h for h in hits if about(h) == subject]
         groups += _fold(mine, indicators, tallies, settings, Ties(mine, indicators, labels, tallies))
     return groups
 

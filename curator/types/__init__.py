@@ -2,6 +2,7 @@
 
 from curator.types.arrays import UNLABELLED, Box, Floats, Ids, Interval, Ints, Kind, Mask, Severity, as_ids
 from curator.types.data import (
+    SURELY_SALIENT,
     Column,
     Dataset,
     Embedded,
@@ -16,6 +17,7 @@ from curator.types.data import (
     Photo,
     PlaceFeatures,
     Preprocessing,
+    Salience,
     Skipped,
 )
 from curator.types.findings import (
@@ -46,6 +48,7 @@ from curator.types.plans import (
 from curator.types.results import Audit, AuditRun, Clusters, Recall, Whole
 
 __all__ = [
+    "SURELY_SALIENT",
     "UNLABELLED",
     "Adjusted",
     "Arm",
@@ -89,6 +92,7 @@ __all__ = [
     "Recommendation",
     "Reliance",
     "Removal",
+    "Salience",
     "Severity",
     "SharedPattern",
     "Skipped",

@@ -20,7 +20,8 @@ Interval = tuple[End, End]
 """A 95 % interval of a share or of a difference of shares; ends beyond 1 leave room for rounding."""
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels."""
-Kind = Literal["context", "object", "image", "file", "metadata"]
+Kind = Literal["context", "object", "image", "file", "metadata", "unclear"]
+"""What an attribute is about. "unclear": it cannot be told whether it lies on the object or around it."""
 Severity = Literal["high", "medium", "low"]
 UNLABELLED = -1
 

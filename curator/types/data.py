@@ -278,6 +278,38 @@ class PackedRows(Protocol):
         ...
 
 
+SURELY_SALIENT, FEWEST_PLACES = 204, 4
+"""An object was found if at least this many places have at least this value of `Salience.maps` (0.8 of 255)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Salience:
+    """What a network for salient objects sees in some images of a data set.
+
+    `rows` (m,) are the positions of these images, ascending. `maps` (m, g, g) uint8 is how much of each place the salient
+    object covers, times 255.
+    """
+
+    rows: NDArray[np.intp]
+    maps: NDArray[np.uint8]
+
+    @property
+    def found(self) -> Mask:
+        """The images (m,) in which an object was found: one that surely covers four places or more."""
+        return np.asarray((self.maps >= SURELY_SALIENT).sum((1, 2)) >= FEWEST_PLACES)
+
+    def only(self, some: Mask) -> Salience:
+        """What was seen in some of these images, a mask (m,)."""
+        return Salience(self.rows[some], self.maps[some])
+
+    def take(self, indices: NDArray[np.intp]) -> Salience:
+        """What was seen in some of the data set's images, `indices` (k,) without repeats; their new positions are 0 to k-1."""
+        where = {int(old): new for new, old in enumerate(indices)}
+        kept = [(where[int(row)], m) for m, row in enumerate(self.rows) if int(row) in where]
+        rows, at = (np.array(x, np.intp) for x in (zip(*sorted(kept), strict=True) if kept else ((), ())))
+        return Salience(rows, self.maps[at])
+
+
 @dataclass(frozen=True, slots=True)
 class Patches:
     """Features of each of the g x g places of every encoder input.
@@ -285,7 +317,7 @@ class Patches:
     `features` (n, g, g, d) int8 are unit vectors times 127; they may be on disk, so read few at a time. `foreground`
     (n, g, g) uint8 is the probability times 255 that the object is there; `colour` (n, g, g, 3) uint8 is the mean RGB, and
     `texture` (n, g, g) uint8 the mean difference between neighbouring pixels, in grey levels. `eye` is the fingerprint of
-    the network that computed them.
+    the network that computed them. `salience` is None until someone has looked for salient objects.
     """
 
     ids: Ids
@@ -294,6 +326,7 @@ class Patches:
     colour: NDArray[np.uint8]
     texture: NDArray[np.uint8]
     eye: str
+    salience: Salience | None = None
 
     def __post_init__(self) -> None:
         n, g = self.features.shape[:2]
@@ -328,6 +361,7 @@ class Patches:
             foreground=self.foreground[idx],
             colour=self.colour[idx],
             texture=self.texture[idx],
+            salience=self.salience and self.salience.take(idx),
         )
 
 
@@ -350,6 +384,7 @@ class Column:
     `learnt`: a visual word, learnt from one data set; `word` is its number there. `nth` distinguishes columns with the same
     phrase (0: the phrase is unique). `needs_text`: only an encoder that reads prompts can measure it. `brought`: the user's
     own column. `in_header`: read from metadata in the file, which an export can remove.
+    `around`: measured on what surrounds the object, so it describes the object where that cannot be located.
     `rank`: if several attributes describe one shortcut, the one with the lowest rank is reported; values in `told_late`
     have a rank that is one higher. `follows`: it depends on other attributes and is reported only if none of them explains
     the shortcut.
@@ -371,6 +406,7 @@ class Column:
     needs_text: bool = False
     brought: bool = False
     in_header: bool = False
+    around: bool = False
     rank: int = 0
     told_late: tuple[str, ...] = ()
     follows: bool = False

@@ -22,6 +22,12 @@ Against = Literal["others", "pool"]
 Verdict = Literal["shortcuts found", "none found", "too few images to tell"]
 
 
+def is_shortcut(kind: str, counts_objects: bool) -> bool:
+    """Whether a finding of this kind counts as a shortcut. One about the object counts only if the user says so, because
+    classes differ in looks anyway. One that may be about the object never counts."""
+    return kind != "unclear" and (kind != "object" or counts_objects)
+
+
 class DuplicateGroup(Struct, frozen=True):
     """Images that are duplicates, and the kind of evidence."""
 

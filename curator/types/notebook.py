@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from html import escape as _escape
 from typing import TYPE_CHECKING
 
+from curator.types.findings import is_shortcut
+
 if TYPE_CHECKING:
     from curator.types.findings import Finding
 
@@ -26,7 +28,7 @@ def audit_html(
 
     `objects`: also show findings about the objects themselves, which are no shortcuts.
     """
-    shown = [f for f in findings if objects or f.kind != "object"]
+    shown = [f for f in findings if is_shortcut(f.kind, objects)]
     rows = "".join(_row(f) for f in shown[:MOST_ROWS])
     head = f"<tr><th {_CELL}>severity</th><th {_CELL}>finding</th><th {_CELL}>id</th></tr>"
     table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>" if rows else ""

@@ -43,7 +43,7 @@ def surest(
     if not np.isnan(cut):
         beyond = measures.frame[finding.attribute].to_numpy(float, na_value=np.nan) - cut
         doubt = -beyond if indicators.is_below(finding.value) else beyond
-    elif finding.kind in ("context", "image"):
+    elif finding.kind in ("context", "image", "unclear"):
         v = table.index(finding.attribute, finding.value)
         doubt = _looks_like(around, table.values[:, v], table.known[:, v] & (labels >= 0), session)
     order = np.lexsort((embedded.dataset.ids[rows], np.round(doubt[rows], 6)))

@@ -52,7 +52,7 @@ def gather(
     if part is None:
         part = inspected_sample.part(audit.findings, embedded, labels, table, measures, cross, session.rng("part"))
     predicted = cross.probabilities.argmax(1)
-    to_edit = [f.id for f in audit.findings if f.kind != "object"][: settings.n_edited]
+    to_edit = [f.id for f in audit.findings if f.kind not in ("object", "unclear")][: settings.n_edited]
     found = []
     # Computed once for all findings.
     around = conflicting_images.seen(part.embedded, embedded) if audit.findings else embedded.embeddings.vectors

@@ -26,7 +26,7 @@ def sights(run: AuditRun, findings: Iterable[Finding]) -> dict[str, Sight]:
     Shares are computed on `MOST_IMAGES` images of the class and as many others, evenly spaced.
     """
     patches = run.patches
-    wanted = [f for f in findings if f.kind in ("object", "context") and f.value != "no"][:MOST_FINDINGS]
+    wanted = [f for f in findings if f.kind in ("object", "context", "unclear") and f.value != "no"][:MOST_FINDINGS]
     if patches is None or not len(patches) or not wanted:
         return {}
     spelt = None

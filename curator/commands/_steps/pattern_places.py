@@ -89,7 +89,7 @@ def shown(
 
     `spelt` (n, g, g) are the visual words at the places of `patches`, see `attributes.words.spelling`.
     """
-    if patches is None or column.kind not in ("object", "context"):
+    if patches is None or column.kind not in ("object", "context", "unclear"):
         return None
     likely = patches.on_object_of(rows)
     if column.place == "word":
@@ -98,7 +98,7 @@ def shown(
         here = spelt[rows] == column.word
         # A word of the surroundings is counted only outside the object. A word of the object may be at its edge, so the
         # neighbouring places of the object are shown too.
-        out = 2 * here + (likely & here.any((1, 2), keepdims=True)) if column.kind == "object" else here & ~likely
+        out = 2 * here + (likely & here.any((1, 2), keepdims=True)) if column.kind == "object" else here if column.kind == "unclear" else here & ~likely
     elif column.kind == "object":
         out = likely
     elif column.place == "colour" and value in NAMES:

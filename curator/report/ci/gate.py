@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from curator.types import Finding, Leak
 from curator.types.documents import AuditDocument
+from curator.types.findings import is_shortcut as is_shortcut
 
 LEVELS = ("low", "medium", "high")
 DEFAULT = "medium"
 """The level used by files that say pass or fail when --fail-on was not given."""
-
-
-def is_shortcut(kind: str, counts_objects: bool) -> bool:
-    """Whether a finding of this kind counts. Findings about the object itself count only with `audit.objects`."""
-    return kind != "object" or counts_objects
 
 
 def failing_findings(audit: AuditDocument, level: str, before: AuditDocument | None) -> list[Finding]:
