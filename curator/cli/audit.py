@@ -79,6 +79,7 @@ def command(
     from curator.readers import clip_retrieval
     from curator.report import comparison, terminal
     from curator.report.ci import gate
+    from curator.report.wording import comparison as changes
 
     common.keep_out_of(data, pool)
     before = None if baseline is None else read_audit(baseline, "the baseline")[0]
@@ -100,7 +101,7 @@ def command(
     console = common.console()
     terminal.print_audit(done.document, console)
     if done.changes is not None:
-        terminal.print_lines(["", "Since the earlier audit:", *comparison.lines(done.changes)], console)
+        terminal.print_lines(["", "Since the earlier audit:", *changes.lines(done.changes)], console)
     if done.said and not common.quiet:
         click.echo(done.said, err=True)
     console.print(f"\nReport: {(done.out / 'report.html').resolve()}", soft_wrap=True, markup=False)

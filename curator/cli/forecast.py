@@ -40,7 +40,7 @@ def command(common: Common, data: str, target: float) -> None:
         from curator.commands._steps.results import save
         from curator.commands.forecast import forecast
         from curator.report import terminal
-        from curator.report.forecast import headline, lines
+        from curator.report.wording.forecast import headline, lines
 
         out = common.folder_of(session.scan(data))
         done = forecast(data, session, target=target)

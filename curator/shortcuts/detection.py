@@ -115,7 +115,7 @@ def worst_first(finding: Finding) -> tuple[bool, int, bool, float, str]:
     Within one severity, findings that no random half confirms come last.
     """
     low = (finding.effect_ci or (0.0, 0.0))[0] - finding.bias
-    return finding.kind == "object", _SEVERITY_ORDER[finding.severity], not finding.borne_out, -low, finding.id
+    return finding.kind == "object", _SEVERITY_ORDER[finding.severity], not finding.is_confirmed, -low, finding.id
 
 
 def judged(finding: Finding, settings: AuditSettings) -> Finding:
@@ -149,7 +149,7 @@ def judged(finding: Finding, settings: AuditSettings) -> Finding:
 def any_counts(findings: Sequence[Finding], settings: AuditSettings) -> bool:
     """Whether the verdict is "shortcuts found". Findings about the object do not count, because classes differ in looks
     anyway. Low findings that no random half of the images confirms do not count either."""
-    return any(f.borne_out and (f.kind != "object" or settings.objects) for f in findings)
+    return any(f.is_confirmed and (f.kind != "object" or settings.objects) for f in findings)
 
 
 _SEVERITY_ORDER = {"high": 0, "medium": 1, "low": 2}

@@ -48,7 +48,7 @@ class LabelError(Struct, frozen=True):
 class Reliance(Struct, frozen=True):
     """How much a probe relies on the attribute.
 
-    `gap` is the cross-validated accuracy on images that follow the shortcut minus the accuracy on images that break it.
+    `gap` is the cross-validated accuracy on images that follow the rule minus the accuracy on images that break it.
     `intervention_drop` is the drop in the probability of the right class when the attribute is removed from `n_edited`
     images (or added to them) by an edit. `control_drop` is the drop with the control edit, and `excess_ci` the interval of
     the difference of the two.
@@ -56,10 +56,10 @@ class Reliance(Struct, frozen=True):
 
     gap: Annotated[
         Difference | None,
-        Meta(description="Accuracy of a probe on images that follow the shortcut minus that on images that break it."),
+        Meta(description="Probe accuracy on images that follow the rule minus that on images that break it."),
     ] = None
     gap_ci: Interval | None = None
-    n_conflicting: Annotated[Count, Meta(description="Images that break the shortcut.")] = 0
+    n_conflicting: Annotated[Count, Meta(description="Images that break the rule.")] = 0
     intervention_drop: Annotated[
         Difference | None,
         Meta(description="Fall of the mean probability of the right class when the attribute is edited."),
@@ -191,7 +191,7 @@ class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
         return Adjusted(self.adjusted_for, self.adjusted_effect, self.adjusted_ci, self.adjusted_p)
 
     @property
-    def borne_out(self) -> bool:
+    def is_confirmed(self) -> bool:
         """Whether it counts for the verdict: medium or high, or confirmed in at least one held-out half."""
         return self.severity != "low" or self.confirmation is None or self.confirmation.confirmed > 0
 

@@ -20,7 +20,8 @@ from curator.commands.selftest import ELSEWHERE, PLANTS, _counts, _found, _label
 from curator.commands.session import Session
 from curator.errors import DataError
 from curator.io import editing
-from curator.report.selftest import meaning, selftest_document
+from curator.report.selftest import selftest_document
+from curator.report.wording.selftest import meaning
 from curator.types import Audit, Dataset, Finding, Measures
 from curator.types.selftest import Planted, SelfTest
 

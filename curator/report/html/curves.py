@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import floor, isfinite
 
 from curator.report import wording
+from curator.report.wording import probes
 from curator.types import CurvePoint, Interval, ProbeReport
 
 HEIGHT = 180
@@ -60,10 +61,9 @@ def panels(probe: ProbeReport) -> list[Panel]:
     """Worst-group accuracy, and reliance if the test set can show it. Empty for a curve of a single point."""
     if len(probe.curve) < 2:
         return []
-    out = [_panel("Accuracy of the worst group", probe.curve, lambda p: (p.worst_group, p.ci), wording.percent)]
+    out = [_panel(probes.WORST_GROUP, probe.curve, lambda p: (p.worst_group, p.ci), wording.percent)]
     if all(isfinite(p.reliance) for p in probe.curve):
-        title = "Reliance: accuracy where the shortcut holds minus where it does not"
-        out.append(_panel(title, probe.curve, lambda p: (p.reliance, p.reliance_ci), wording.points))
+        out.append(_panel(probes.RELIANCE, probe.curve, lambda p: (p.reliance, p.reliance_ci), wording.points))
     return out
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import floor, log
 
 from curator.report import wording
-from curator.report.forecast import MOST_CLASSES, MOST_PAIRS, headline, short
 from curator.report.html.curves import HEIGHT, LEFT, SPAN, TOP, Line, Mark, Panel
+from curator.report.wording.forecast import MOST_CLASSES, MOST_PAIRS, headline, short
 from curator.types.forecast import ClassForecast, Forecast, PairForecast
 
 _STEP = 0.1

@@ -162,7 +162,8 @@ class CurveControl(Struct, frozen=True, kw_only=True):
     worst_group: Share
     ci: Interval
     reliance: Annotated[
-        Difference | None, Meta(description="Accuracy where the shortcut holds minus accuracy where it does not.")
+        Difference | None,
+        Meta(description="Accuracy on images that follow the rule minus that on images that break it."),
     ]
     reliance_ci: Interval | None
     average_accuracy: Share | None

@@ -1,0 +1,67 @@
+"""One sentence for one fact: terminal, report and App say the same about a finding, with the same sign."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+
+import numpy as np
+import pytest
+from changed import replace
+from rich.console import Console
+
+from curator.exporters.fiftyone import _summary
+from curator.exporters.marks import FindingMark
+from curator.report import wording
+from curator.report.html.ladder import rungs
+from curator.report.html.page import render
+from curator.report.json import audit_document
+from curator.report.terminal import print_audit
+from curator.report.wording import checks
+from curator.types import AuditRun, Finding, Reliance
+
+GAPS = {
+    Reliance(0.31, (0.22, 0.4), 4): "+31 points [+22, +40]",
+    Reliance(-0.06, (-0.14, 0.02), 1200): "−6 points [−14, +2]",
+    Reliance(0.01, (-0.02, 0.03), 1): "+1 point [−2, +3]",
+}
+
+
+def with_gap(run: AuditRun, gap: Reliance) -> tuple[AuditRun, Finding]:
+    """The run with its worst finding alone, whose probe has this gap."""
+    only = replace(run.audit.findings[0], reliance=gap)
+    return replace(run, audit=replace(run.audit, findings=(only,))), only
+
+
+@pytest.mark.parametrize("gap", GAPS)
+def test_every_surface_says_the_gap_in_the_same_sentence(run: AuditRun, gap: Reliance) -> None:
+    sentence = wording.reliance(gap)
+    assert GAPS[gap] in sentence
+    run, finding = with_gap(run, gap)
+
+    out = io.StringIO()
+    print_audit(audit_document(run), Console(file=out, width=80, _environ={}))
+    assert sentence.replace("−", "-") in " ".join(out.getvalue().split())
+
+    page = html.unescape(re.sub(r"<[^>]+>", "", render(run, lambda _: None)))
+    assert page.count(sentence) == 2  # how bad it is, and the evidence
+    assert page.count("accuracy on") == page.count(sentence)  # no other words for it
+
+    none = np.zeros(0, np.bool_)
+    assert _summary(FindingMark(finding, "grass", "a", "b", none, none), {})["reliance"] == sentence
+    assert rungs(finding, 312, 0.05)[4].answer == sentence
+    assert sentence in checks.harm(finding)
+    assert sentence in checks.results(finding)
+
+
+@pytest.mark.parametrize("gap", [None, Reliance(None, None, 0), Reliance(None, None, 3)])
+def test_an_unknown_gap_is_not_said(run: AuditRun, gap: Reliance | None) -> None:
+    assert wording.reliance(gap) == ""
+    _, finding = with_gap(run, Reliance())
+    assert "Reliance (" not in " ".join(checks.results(replace(finding, reliance=gap)))
+
+
+def test_a_small_difference_keeps_its_sign() -> None:
+    assert wording.points(-0.06) == "−6 points"
+    assert [s.rpartition(": ")[2] for s in map(wording.reliance, GAPS)] == [f"{text}." for text in GAPS.values()]
