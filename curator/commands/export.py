@@ -18,6 +18,7 @@ from curator.commands.session import Session, one_class
 from curator.errors import DataError, InputError, did_you_mean
 from curator.readers import Data
 from curator.report.json import dumps, splits_document
+from curator.report.wording import notes as words
 from curator.selection import splits
 from curator.shortcuts import indicators
 from curator.similarity import altered_copies
@@ -110,26 +111,26 @@ def _notes(run: AuditRun, plan: SplitPlan, group_columns: Sequence[str]) -> list
     notes = []
     own = [s for s in dict.fromkeys(run.dataset.splits.tolist()) if s]
     if own:
-        notes.append(f"The data already has splits ({', '.join(sorted(own))}); the images are split anew.")
+        notes.append(words.split_anew(sorted(own)))
     for cell, counts in zip(plan.got.index.tolist(), plan.got.to_dict("records"), strict=True):
         n, empty = int(sum(counts.values())), [str(split) for split, k in counts.items() if not k]
         if empty:
-            images = "1 image" if n == 1 else f"{n} images"
-            why = "" if n < len(counts) else " (duplicates stay together, or the split is small)"
-            notes.append(f"{', '.join(str(part) for part in cell)}: {images}, none in {' or '.join(empty)}{why}.")
-    whole = " and ".join(["duplicates", *(f"images of one {column}" for column in group_columns)])
+            notes.append(words.missing_in_split(", ".join(map(str, cell)), n, empty, len(counts)))
     off = [
-        f"{', '.join(str(part) for part in cell)}: {int(plan.got.loc[cell, split])} in {split} where "
-        f"{plan.asked.loc[cell, split]:.1f} were wanted, because {whole} stay together."
+        words.off_target(
+            ", ".join(map(str, cell)),
+            int(plan.got.loc[cell, split]),
+            split,
+            float(plan.asked.loc[cell, split]),
+            group_columns,
+        )
         for cell in plan.got.index
         for split in plan.got.columns
         if abs(plan.got.loc[cell, split] - plan.asked.loc[cell, split]) > 1 and plan.got.loc[cell, split]
     ]
     notes += off[:_MAX_DEVIATIONS]
     if len(off) > _MAX_DEVIATIONS:
-        notes.append(
-            f"{len(off) - _MAX_DEVIATIONS} more cells differ by more than one image; splits.json lists all of them."
-        )
+        notes.append(words.more_off_target(len(off) - _MAX_DEVIATIONS))
     return notes
 
 
@@ -140,11 +141,9 @@ def with_synthetic(plan: SplitPlan, made_of: Mapping[str, Collection[str]]) -> S
     """
     train = splits.training_split(list(plan.got.columns), plan.asked)
     safe = [id for id, parts in made_of.items() if parts and all(plan.assignment.get(p) == train for p in parts)]
-    notes = [f"Synthetic images, which are in {train} only and are not counted with the others: {len(safe)}."]
+    notes = [words.synthetic_in(train, len(safe))]
     if len(safe) < len(made_of):
-        notes.append(
-            f"Synthetic images that are left out because not all their sources are in {train}: {len(made_of) - len(safe)}."
-        )
+        notes.append(words.synthetic_not_in(train, len(made_of) - len(safe)))
     assignment = {**plan.assignment, **dict.fromkeys(safe, train)}
     weights = {**plan.weights, **dict.fromkeys(safe, 1.0)} if plan.weights else plan.weights
     return replace(plan, assignment=assignment, weights=weights, notes=(*plan.notes, *notes))

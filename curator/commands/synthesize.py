@@ -21,6 +21,7 @@ from curator.io import editing
 from curator.io.decoding import images
 from curator.io.editing import Pixels
 from curator.report.serialise import guarded, write_text
+from curator.report.wording import notes as words
 from curator.selection import plan, synthesis
 from curator.selection.synthesis import PREFIX, Pair
 from curator.shortcuts import indicators
@@ -90,9 +91,7 @@ def synthesize(advice: Advice, n: int, folder: Path, session: Session) -> tuple[
         session.progress("making synthetic images", i, len(chosen))
     _write_manifest(made, folder)
     asked = sum(c.want for c in cells)
-    notes = (
-        [] if len(made) == n else [f"Counter-examples requested: {n}; wanted by the plan: {asked}; made: {len(made)}."]
-    )
+    notes = [] if len(made) == n else [words.composed(n, asked, len(made))]
     return tuple(made), tuple(notes)
 
 

@@ -249,7 +249,7 @@ def test_a_review_by_table_from_the_command_line(tmp_path):
     assert len(third) == 6
     # Run again without being asked to go by it, nothing of it is lost, and the user is told.
     plain = CliRunner().invoke(cli, args)
-    assert "to go by them add --review" in " ".join(plain.output.split())
+    assert "To use them, add --review" in " ".join(plain.output.split())
     again = run("--review", str(out / "review.csv"))
     assert again["id"].tolist() == third["id"].tolist()
 

@@ -46,6 +46,7 @@ def of_pool(out: Path, name: str, *, from_app: bool, table: Path | None) -> tupl
     """
     from curator.commands._steps import review
     from curator.exporters import fiftyone_review
+    from curator.report import wording
     from curator.selection.decisions import of_tags
 
     before = review.earlier(out)
@@ -54,9 +55,7 @@ def of_pool(out: Path, name: str, *, from_app: bool, table: Path | None) -> tupl
     if table is not None:
         return before.then(review.read_review(table)), []
     if before.accepted or before.rejected:
-        return None, [
-            f"The decisions made on an earlier list are kept; to go by them add --review {out / review.LEDGER}."
-        ]
+        return None, [wording.notes.earlier_decisions(str(out / review.LEDGER))]
     return None, []
 
 

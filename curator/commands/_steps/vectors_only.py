@@ -11,6 +11,7 @@ from curator.commands.session import Session
 from curator.encoders import given
 from curator.errors import DataError, InputError
 from curator.readers import clip_retrieval
+from curator.report.wording import notes as words
 from curator.similarity.vectors import unit
 from curator.types import Dataset, Embedded, Embeddings, Encoder
 
@@ -53,12 +54,9 @@ def read(dataset: Dataset, session: Session) -> tuple[Embedded, Session]:
     embeddings = Embeddings(data.ids, vectors, encoder.info)
     notes = session.notes if encoder is session.encoder else ()
     if not dataset.classes:
-        notes = (
-            *notes,
-            "The metadata has no label column, so all images are one class; name the column with --label-column.",
-        )
-    said = replace(session, encoder=encoder, notes=(*notes, given.NOTE) if encoder is session.encoder else notes)
-    return Embedded(data, embeddings, pd.DataFrame(index=index), facts, 0, 0.0), said
+        notes = (*notes, words.NO_LABEL_COLUMN)
+    session = replace(session, encoder=encoder, notes=(*notes, given.NOTE) if encoder is session.encoder else notes)
+    return Embedded(data, embeddings, pd.DataFrame(index=index), facts, 0, 0.0), session
 
 
 def _maker(root: str, dim: int, session: Session) -> Encoder:

@@ -3,6 +3,7 @@
 The names below are used everywhere. Sentences about one kind of result are in the module that is named after it.
 """
 
+from curator.report.wording import notes as notes
 from curator.report.wording.checks import adjusted, confirmation, intervention, reliance
 from curator.report.wording.findings import (
     facts,
