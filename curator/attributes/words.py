@@ -242,9 +242,9 @@ def _meanings(
         has, of_object = present[:, k], kind == "object"
         if kind is None or min(has.sum(), (~has).sum()) < _FEWEST:
             continue
-        told = sorted(((_auc(has, s), name) for name, o, s in asked if o == of_object), key=lambda x: -x[0])
-        if told and told[0][0] >= max(NAMED, (told[1][0] if len(told) > 1 else 0.5) + AHEAD):
-            out[k] = told[0][1]
+        ranked = sorted(((_auc(has, s), name) for name, o, s in asked if o == of_object), key=lambda x: -x[0])
+        if ranked and ranked[0][0] >= max(NAMED, (ranked[1][0] if len(ranked) > 1 else 0.5) + AHEAD):
+            out[k] = ranked[0][1]
         elif of_object and things:
             mean = scores[has].mean(0)
             best = int(mean.argmax())

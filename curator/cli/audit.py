@@ -84,7 +84,7 @@ def command(
     common.keep_out_of(data, pool)
     before = None if baseline is None else read_audit(baseline, "the baseline")[0]
     previous = None if compare is None else Earlier.read(compare)
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     if from_app:
         review.need_database(has_table=False)
     # If no encoder is named, existing embeddings need none, so none is downloaded.
@@ -92,11 +92,11 @@ def command(
     flags = replace(common, model=vectors_only.NO_ENCODER) if common.model == "auto" and is_embedded else common
     with flags.session(audit={"concepts": str(concepts) if concepts else None, "sample": sample}) as session:
         if from_app:
-            settings, said = review.with_intended(session.settings, review.title(session.scan(data), name))
+            settings, notes = review.with_intended(session.settings, review.title(session.scan(data), name))
             session = replace(session, settings=settings)
         done = audit_into(
             data, session, common.folder_of, source_of(session, common.model, data, pool),
-            pool=pool, previous=previous, fail_on=fail_on, before=before, notes=said,
+            pool=pool, previous=previous, fail_on=fail_on, before=before, notes=notes,
         )  # fmt: skip
     console = common.console()
     terminal.print_audit(done.document, console)

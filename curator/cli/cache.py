@@ -95,8 +95,8 @@ def command(
         for kept, some in going:
             remove(kept, some)
     if as_json:
-        said = CacheDocument(action=action, dry_run=dry_run, cache=str(place), stores=tuple(shown))  # type: ignore[arg-type]
-        click.echo(dumps(said), nl=False)
+        document = CacheDocument(action=action, dry_run=dry_run, cache=str(place), stores=tuple(shown))  # type: ignore[arg-type]
+        click.echo(dumps(document), nl=False)
         return
     for line in _lines(shown):
         click.echo(line)

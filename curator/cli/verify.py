@@ -163,8 +163,8 @@ def _print(audit: AuditDocument, done: Verification, signature: Signature | None
 
     console = Console(highlight=False, soft_wrap=False)
     if signature is not None:
-        said = f"Signed by {signature.key}: {', '.join(signature.files)}; comment: {signature.trusted_comment}"
-        terminal.print_lines([said], console)
+        signed_by = f"Signed by {signature.key}: {', '.join(signature.files)}; comment: {signature.trusted_comment}"
+        terminal.print_lines([signed_by], console)
     if not done.differences:
         counts = f"{wording.count(audit.dataset.n_images, 'image')}, {wording.count(done.n_findings, 'finding')}"
         terminal.print_lines([f"The same: {counts}, encoder {audit.encoder.name}."], console)

@@ -106,7 +106,7 @@ def audit_embedded(
         notes += of_all
     elif 0 < settings.audit.sample < len(data):
         notes.append(wording.notes.not_sampled(len(data)))
-    found = _test(embedded, labels, measures, table, session, pool, _pictures(data.ids, groups), counts)
+    found = _test(embedded, labels, measures, table, session, pool, _contents(data.ids, groups), counts)
     found = replace(found, findings=wording.worded(found.findings))
     cross = evidence.cross_fit(embedded, labels, session)
     sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))
@@ -156,7 +156,7 @@ def _indexed(n: int, recall: Recall | None) -> list[str]:
     ]
 
 
-def _pictures(ids: Ids, groups: tuple[DuplicateGroup, ...]) -> Ints:
+def _contents(ids: Ids, groups: tuple[DuplicateGroup, ...]) -> Ints:
     """A number for each image (n,), equal for images that are linked by any group of duplicates."""
     at = {str(i): k for k, i in enumerate(ids)}
     links = [(at[group.ids[0]], at[i]) for group in groups for i in group.ids[1:]]
@@ -172,13 +172,13 @@ def _test(
     table: Indicators,
     session: Session,
     pool: Embedded | None,
-    pictures: Ints,
+    contents: Ints,
     counts: Table | None = None,
 ) -> Audit:
     classes = embedded.dataset.classes
     rng = session.rng("audit")
     if pool is None or len(classes) > 1:
-        return detection.audit(table, labels, classes, session.settings.audit, rng, pictures=pictures, counts=counts)
+        return detection.audit(table, labels, classes, session.settings.audit, rng, contents=contents, counts=counts)
     # The pool replaces the missing other class. It has the same columns, measured with the data set's thresholds.
     theirs = session.measures(pool, embedded)
     frame = pd.concat([measures.frame, theirs.frame.rename(index=lambda i: f"(pool) {i}")])
@@ -186,8 +186,8 @@ def _test(
         Measures(frame[[c.name for c in measures.columns]], measures.columns), session.settings.audit.cuts
     )
     both = np.concatenate([labels, np.full(len(pool.dataset), len(classes), np.int32)])
-    shown = np.concatenate([pictures, len(pictures) + np.arange(len(pool.dataset), dtype=np.int32)])
-    return detection.audit(joined, both, classes, session.settings.audit, rng, against="pool", pictures=shown)
+    shown = np.concatenate([contents, len(contents) + np.arange(len(pool.dataset), dtype=np.int32)])
+    return detection.audit(joined, both, classes, session.settings.audit, rng, against="pool", contents=shown)
 
 
 def _label_errors(embedded: Embedded, labels: Ints, cross: CrossFit) -> tuple[LabelError, ...]:

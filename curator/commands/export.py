@@ -137,7 +137,7 @@ def _notes(run: AuditRun, plan: SplitPlan, group_columns: Sequence[str]) -> list
 def with_synthetic(plan: SplitPlan, made_of: Mapping[str, Collection[str]]) -> SplitPlan:
     """The plan with those synthetic images in the training split whose sources are all there; the others would leak.
 
-    The wanted and actual counts are of photographs only. A synthetic image without known sources is left out.
+    The wanted and actual counts are of real images only. A synthetic image without known sources is left out.
     """
     train = splits.training_split(list(plan.got.columns), plan.asked)
     safe = [id for id, parts in made_of.items() if parts and all(plan.assignment.get(p) == train for p in parts)]

@@ -107,7 +107,7 @@ class _Chosen:
 
     vectors: Floats
     labels: Ints
-    pictures: Ints
+    contents: Ints
     classes: tuple[str, ...]
     test: Mask | None
     counts: Ints
@@ -121,20 +121,20 @@ class _Chosen:
 
 def _choose(embedded: Embedded, session: Session) -> _Chosen:
     data, notes = embedded.dataset, list[str]()
-    pictures, labelled = _pictures(embedded, session), data.labels >= 0
+    contents, labelled = _contents(embedded, session), data.labels >= 0
     if (~labelled).any():
         notes.append(words.unlabelled("Images", int((~labelled).sum())))
     split = next((s for s in ("test", "val") if s in data.splits and "train" in data.splits), None)
     train = labelled & (data.splits == "train") if split else labelled
     test = labelled & (data.splits == split) if split else np.zeros(len(data), np.bool_)
-    leaked = test & np.isin(pictures, pictures[train])
+    leaked = test & np.isin(contents, contents[train])
     test &= ~leaked
     if leaked.any():
         notes.append(words.repeats_training(int(leaked.sum())))
     kept, small = [], []
     for k, name in enumerate(data.classes):
         own = data.labels == k
-        n = len(np.unique(pictures[train & own]))
+        n = len(np.unique(contents[train & own]))
         if n >= SMALLEST and (split is None or (test & own).sum() >= SMALLEST):
             kept.append(k)
         else:
@@ -162,12 +162,12 @@ def _choose(embedded: Embedded, session: Session) -> _Chosen:
         notes.append(words.smallest_class(names[int(counts.argmin())], int(counts.min())))
     tested = words.tested_on(split, N_FOLDS)
     return _Chosen(
-        embedded.embeddings.vectors[rows], labels, pictures[rows], names, test[rows] if split else None, counts, tested,
+        embedded.embeddings.vectors[rows], labels, contents[rows], names, test[rows] if split else None, counts, tested,
         tuple(notes),
     )  # fmt: skip
 
 
-def _pictures(embedded: Embedded, session: Session) -> Ints:
+def _contents(embedded: Embedded, session: Session) -> Ints:
     """A number for each image (n,), equal for duplicates of any kind."""
     data, facts = embedded.dataset, embedded.facts
     groups = duplicates.groups(
@@ -193,7 +193,7 @@ def _repeats(chosen: _Chosen, rng: np.random.Generator) -> tuple[list[list[tuple
     if chosen.test is not None:
         repeats = [[(np.flatnonzero(~chosen.test), np.flatnonzero(chosen.test))] for _ in range(2 * n_repeats)]
     else:
-        repeats = [learning_curve.folds(chosen.labels, chosen.pictures, N_FOLDS, rng) for _ in range(n_repeats)]
+        repeats = [learning_curve.folds(chosen.labels, chosen.contents, N_FOLDS, rng) for _ in range(n_repeats)]
     largest = min(int(np.bincount(chosen.labels[train]).min()) for parts in repeats for train, _ in parts)
     sizes = learning_curve.sizes(min(largest, most))
     if len(sizes) < learning_curve.FEWEST_SIZES:

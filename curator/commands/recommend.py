@@ -109,7 +109,7 @@ def advise(
     findings, targets = findings[: settings.max_findings], targets[: settings.max_findings]
     targets = [reread(t, f, run, theirs, session) for t, f in zip(targets, findings, strict=True)]
     notes += folded
-    candidates, said = candidates_of(theirs, run, targets, session, measures)
+    candidates, of_pool = candidates_of(theirs, run, targets, session, measures)
     labels, classes = run.dataset.labels[rows], run.dataset.classes
     here = [replace(t, has=t.has[rows]) for t in targets]
     needs = None
@@ -131,5 +131,5 @@ def advise(
         gone = removal.removals(run.dataset.ids[rows], labels, classes, here, ease, n_out)
         recommendation = replace(recommendation, removals=gone, plan=() if mode == "drop" else recommendation.plan)
     recommendation = expected(recommendation, run, rows, here[0], candidates, session)
-    notes += [*said, *reviewed.notes]
+    notes += [*of_pool, *reviewed.notes]
     return Advice(run, recommendation, theirs, measures, tuple(notes), tuple(findings), tuple(targets), candidates)

@@ -171,13 +171,13 @@ def _copies(source: Dataset, edited: Mapping[Plant, NDArray[np.intp]], folder: P
     for i in range(len(source)):
         session.progress("copying", i + 1, len(source))
         try:
-            picture = editing.shrink(images.whole(source.path(i)), _SIDE)
+            image = editing.shrink(images.whole(source.path(i)), _SIDE)
         except DataError as error:
             raise DataError(
                 f"{source.ids[i]} cannot be read ({error}); a self-test must read every image; remove it."
             ) from None
-        made = {"clean": editing.jpeg(picture, _QUALITY)}
-        made |= {kind: editing.jpeg(p.edit(picture), p.quality) for kind, p in PLANTS.items() if i in kinds[kind]}
+        made = {"clean": editing.jpeg(image, _QUALITY)}
+        made |= {kind: editing.jpeg(p.edit(image), p.quality) for kind, p in PLANTS.items() if i in kinds[kind]}
         for name, content in made.items():
             (folder / name / f"{i:06d}.jpg").write_bytes(content)
             ids.append(f"{name}/{i:06d}.jpg")
@@ -193,14 +193,14 @@ def _audits(
     copies: Embedded, row: Mapping[str, int], source: Dataset, total: int
 ) -> Callable[[NDArray[np.str_], NDArray[np.int32], Session], AuditRun]:
     """A function that audits one version of every image with given labels and updates the progress bar."""
-    told: Iterator[int] = iter(range(1, total + 1))
+    number: Iterator[int] = iter(range(1, total + 1))
 
     def one(versions: NDArray[np.str_], labels: NDArray[np.int32], work: Session) -> AuditRun:
         rows = [row[f"{version}/{i:06d}.jpg"] for i, version in enumerate(versions)]
         taken = copies.take(rows)
         dataset = replace(taken.dataset, labels=labels.astype(np.int32), classes=source.classes)
         found = audit_embedded(replace(taken, dataset=dataset), work)
-        work.progress("auditing draws", next(told), total)
+        work.progress("auditing draws", next(number), total)
         return found
 
     return one

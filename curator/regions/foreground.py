@@ -62,9 +62,9 @@ def strangeness(features: Floats) -> Floats:
 def foreground(features: Floats) -> Floats:
     """The probability (b, g, g) that a place contains part of the object.
 
-    >>> picture = np.tile(np.array([1.0, 0.0], np.float32), (1, 7, 7, 1))
-    >>> picture[0, 3, 2] = 0.0, 1.0
-    >>> np.argwhere(foreground(picture)[0] > 0.5).tolist()
+    >>> features = np.tile(np.array([1.0, 0.0], np.float32), (1, 7, 7, 1))
+    >>> features[0, 3, 2] = 0.0, 1.0
+    >>> np.argwhere(foreground(features)[0] > 0.5).tolist()
     [[3, 2]]
     """
     return np.asarray(1 / (1 + np.exp(STEEPNESS * (TOUCHES - strangeness(features)))), np.float32)
@@ -97,7 +97,7 @@ def cover(inputs: NDArray[np.uint8], likely: Floats) -> NDArray[np.uint8]:
     g = likely.shape[1]
     side = inputs.shape[1] // g
     out = inputs.copy()
-    for picture, source, hidden in zip(_places(out, g, side), _places(inputs, g, side), likely >= 0.5, strict=True):
+    for block, source, hidden in zip(_places(out, g, side), _places(inputs, g, side), likely >= 0.5, strict=True):
         free = np.argwhere(~hidden)
         if not len(free):
             continue
@@ -106,7 +106,7 @@ def cover(inputs: NDArray[np.uint8], likely: Floats) -> NDArray[np.uint8]:
             near = near if len(near) else free
             x = np.flatnonzero(hidden[y])
             v, u = near[(7 * y + 13 * x) % len(near)].T
-            picture[y, x] = source[v, u]
+            block[y, x] = source[v, u]
     return out
 
 

@@ -60,12 +60,12 @@ def of_tags(images: Iterable[Tagged], source: str = "") -> Review:
     for image in images:
         if image.source != "pool":
             continue
-        said = {tag.strip().casefold() for tag in image.tags}
-        if ACCEPT in said and REJECT in said:
+        tags = {tag.strip().casefold() for tag in image.tags}
+        if ACCEPT in tags and REJECT in tags:
             n_both += 1
-        elif ACCEPT in said:
+        elif ACCEPT in tags:
             accepted[image.path] = image.label
-        elif REJECT in said:
+        elif REJECT in tags:
             rejected.add(image.path)
     notes = (f"Images with both the tag accept and the tag reject stay undecided: {n_both}.",) if n_both else ()
     return Review(accepted, frozenset(rejected), source, notes)

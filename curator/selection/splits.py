@@ -150,8 +150,8 @@ def balance(
     if way == "weight":
         even = len(train) / len(sizes)
         weights = {id: even / sizes[key] for id, key in zip(train, keys, strict=True)}
-        said = ", ".join(f"{', '.join(key)} {even / n:.3g}" for key, n in sizes.items())
-        return replace(plan, weights=weights, notes=(*plan.notes, *notes, f"Weights in {name}: {said}."))
+        weights_in_words = ", ".join(f"{', '.join(key)} {even / n:.3g}" for key, n in sizes.items())
+        return replace(plan, weights=weights, notes=(*plan.notes, *notes, f"Weights in {name}: {weights_in_words}."))
     if way == "add":
         most = max(sizes.values())
         missing = {key: most - len(rows) for key, rows in members.items() if len(rows) < most}

@@ -163,13 +163,13 @@ def audit(
     rng: np.random.Generator,
     *,
     against: Against = "others",
-    pictures: Ints | None = None,
+    contents: Ints | None = None,
     counts: Table | None = None,
 ) -> Audit:
     """Test every class x value and return the significant findings, the most severe first.
 
     `labels` (n,) index `classes`. Images with -1 are ignored. A label equal to len(classes) marks the pool, which is compared
-    with but not reported. `pictures` (n,) numbers the images by content, so that a duplicate cannot confirm a finding. The
+    with but not reported. `contents` (n,) numbers the images by content, so that a duplicate cannot confirm a finding. The
     caller adds example and counter-example ids, because it has the vectors. `counts` are the counts of all images if `labels`
     belong to a sample. Shares, effects and tests then describe all images. The sample provides what needs single images:
     correlations of values (folding, adjusted effects), random halves and shuffles.
@@ -190,7 +190,7 @@ def audit(
     strong = sorted((h for h in found if h.effect_ci[0] > settings.min_effect), key=lambda h: -round(h.effect_ci[0], 9))
     groups = fold(strong, indicators, labels, settings)
     leaders = [g[0] for g in groups]
-    confirmed = confirm(leaders, indicators, labels, len(classes), settings, rng.spawn(1)[0], pictures)
+    confirmed = confirm(leaders, indicators, labels, len(classes), settings, rng.spawn(1)[0], contents)
     evidence = zip(groups, confirmed, adjust(leaders, indicators, labels), strict=True)
     findings = tuple(
         _with_evidence(_finding(g[0], g[1:], table, indicators, classes, settings, against), confirmation, left)
@@ -225,7 +225,11 @@ def _with_evidence(finding: Finding, confirmation: Confirmation | None, left: Ad
 def _untested(indicators: Indicators, table: Table, tests: Tests) -> tuple[Untested, ...]:
     """Attributes that vary between the images but could not be significant in any test, each with the reason."""
     names = np.array(indicators.attribute)
-    tested = {names[members[0]] for members, told in zip(indicators.tests(), tests.told.T, strict=True) if told.any()}
+    tested = {
+        names[members[0]]
+        for members, testable in zip(indicators.tests(), tests.testable.T, strict=True)
+        if testable.any()
+    }
     k_all, n_all = table.with_.sum(0), table.known.sum(0)
     out = []
     for name, column in {c.name: c for c in indicators.columns}.items():

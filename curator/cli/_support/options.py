@@ -222,7 +222,7 @@ def draw_report(run: AuditRun, out: Path, common: Common, **more: Any) -> Path:
     from curator.commands._steps.results import write_report
 
     with progress_bars(common.quiet) as progress:
-        path, said = write_report(run, out, progress=progress, **more)
-    if said and not common.quiet:
-        click.echo(said, err=True)
+        path, note = write_report(run, out, progress=progress, **more)
+    if note and not common.quiet:
+        click.echo(note, err=True)
     return path

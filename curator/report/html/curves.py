@@ -97,12 +97,12 @@ def _panel(
     )
     along = tuple((round(SPAN * p.n_added / most + LEFT, 2), f"{p.n_added:,}") for p in curve)
     words = "; ".join(
-        f"{wording.arm_words(name)}: {_told(points, read, say)}" for name, points in arms.items() if points
+        f"{wording.arm_words(name)}: {_in_words(points, read, say)}" for name, points in arms.items() if points
     )
     return Panel(title, f"{words}. Whiskers are 95 % intervals.", ticks, along, tuple(lines))
 
 
-def _told(
+def _in_words(
     points: Iterable[CurvePoint],
     read: Callable[[CurvePoint], tuple[float, Interval | None]],
     say: Callable[[float], str],

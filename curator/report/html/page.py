@@ -18,10 +18,10 @@ from curator.report import wording
 from curator.report.ci import gate
 from curator.report.comparison import NAME as COMPARISON
 from curator.report.html import ladder, views
+from curator.report.html.album import Album, Thumbnails
 from curator.report.html.curves import panels
 from curator.report.html.forecast_chart import Outlook, outlook
 from curator.report.html.map import embedding_map
-from curator.report.html.pictures import Album, Thumbnails
 from curator.report.html.places import Sight
 from curator.report.html.views import Limits
 from curator.report.html.views import advice as advice
@@ -45,8 +45,19 @@ _SLOTS = ("forecast-link", "forecast")
 # Tried in this order until the page is small enough, because thousands of long names can exceed the first limits.
 _LIMITS = (
     Limits(),
-    Limits(findings=15, rows=60, strip=6, groups=8, recommended=30, pictures=2_000_000, dots=200, map_pictures=500_000),
-    Limits(findings=5, rows=15, strip=4, groups=4, recommended=8, pictures=600_000, dots=60, map_pictures=100_000),
+    Limits(
+        findings=15,
+        rows=60,
+        strip=6,
+        groups=8,
+        recommended=30,
+        image_bytes=2_000_000,
+        dots=200,
+        map_image_bytes=500_000,
+    ),
+    Limits(
+        findings=5, rows=15, strip=4, groups=4, recommended=8, image_bytes=600_000, dots=60, map_image_bytes=100_000
+    ),
 )
 
 
@@ -71,7 +82,7 @@ def render(
     """
     page = ""
     for limits in _LIMITS:
-        album = Album(limits.pictures)
+        album = Album(limits.image_bytes)
         context = {
             **_found(run, thumbnails, album, limits, sights or {}),
             "plan": recommendation and views.plan(recommendation, pool_thumbnails, album, limits),
@@ -85,7 +96,7 @@ def render(
             "comparison": comparison,
         }
         # The map comes last, so that it reuses images that are already embedded and does not use up the others' budget.
-        album.budget += limits.map_pictures
+        album.budget += limits.map_image_bytes
         shortcuts = context["shortcuts"]
         context["map"] = embedding_map(run, shortcuts, album, thumbnails, map_thumbnails or thumbnails, limits.dots)
         page = _environment().get_template("report.html.j2").render(context)

@@ -9,8 +9,8 @@ from typing import Any
 from curator.errors import InputError
 from curator.report.ci import gate
 from curator.report.html import ladder
+from curator.report.html.album import Album, Shot, Strip, Thumbnails
 from curator.report.html.ladder import Rung
-from curator.report.html.pictures import Album, Shot, Strip, Thumbnails
 from curator.report.html.places import Heat, Lit, Sight, heats, lit
 from curator.report.json import cluster_summaries
 from curator.report.wording import findings, plans
@@ -25,16 +25,16 @@ LIT = 4
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of each section is shown: counts of items; `pictures` and `map_pictures` are in bytes of base64."""
+    """How much of each section is shown: counts of items; `image_bytes` and `map_image_bytes` are in bytes of base64."""
 
     findings: int = 30
     rows: int = 200
     strip: int = 8
     groups: int = 16
     recommended: int = 60
-    pictures: int = 3_000_000
+    image_bytes: int = 3_000_000
     dots: int = 400
-    map_pictures: int = 1_000_000
+    map_image_bytes: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
