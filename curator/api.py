@@ -227,7 +227,7 @@ def validate(
     out: str | Path | None = None,
     **options: Unpack[Options],
 ) -> Validation:
-    """Prove with a linear probe that adding the recommended images of `pool` to `data` helps the worst group.
+    """Test with a linear probe whether adding the recommended images of `pool` to `data` helps the worst group.
 
     `test` is a test set, or part of the data where there is none. `plan` is a recommendation.csv; without one the images
     are chosen anew. With `out` validation.json and report.html are written there.

@@ -25,7 +25,7 @@ from curator.cli._support.options import Common, common, draw_report, emit
     "--strategy", metavar="NAME", help="coverage, counterexample, uncertainty or uniform  [default: counterexample]."
 )
 @click.option(
-    "--attribute", metavar="CLASS:ATTRIBUTE=VALUE", help="The shortcut to undo  [default: the worst findings]."
+    "--attribute", metavar="CLASS:ATTRIBUTE=VALUE", help="The shortcut to counteract  [default: the worst findings]."
 )
 @click.option(
     "--mode",
@@ -79,6 +79,7 @@ def command(
     from curator.errors import InputError
     from curator.report import json as files
     from curator.report import terminal, without_pool
+    from curator.report.wording import plans
     from curator.selection.synthesis import FOLDER
     from curator.types.documents.plans import ReviewSummary, SyntheticImages
 
@@ -131,22 +132,14 @@ def command(
         draw_report(advice.run, out, common, recommendation=rec, pool=advice.pool.dataset)
     terminal.print_recommendation(rec, console)
     if advice.unaided is not None:
-        terminal.print_lines(["", "Without new images:"], console)
+        terminal.print_lines(["", plans.WITHOUT_NEW_IMAGES], console)
         terminal.print_lines(without_pool.unaided_lines(advice.unaided), console, indent=2)
     if made:
-        lines = [
-            f"{len(made)} synthetic counter-examples, in {FOLDER}/ with {FOLDER}/manifest.csv. They are not photographs and "
-            "help less than real images (docs/limits.md): look at them, and add them to a training set only."
-        ]
-        terminal.print_lines(["", *lines], console)
+        terminal.print_lines(["", plans.synthetic(len(made), FOLDER)], console)
     terminal.print_notes(notes, console)
     if not dry_run:
         console.print(f"\nWritten: {(out / 'recommendation.csv').resolve()}", soft_wrap=True, markup=False)
     if confirm:
         n = reviewing.write(advice, title)
-        lines = [
-            f"To review: {n} images in the FiftyOne data set {title!r}. Open it with `curator browse {data} --pool {pool}`, "
-            "tag images accept or reject in the saved view `recommended`, and run this again with --from-app."
-        ]
-        terminal.print_lines(["", *lines], console)
+        terminal.print_lines(["", plans.to_review(n, title, data, pool)], console)
     emit(content, common)

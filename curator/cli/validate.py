@@ -16,12 +16,12 @@ from curator.cli._support.options import Common, common, draw_report, emit
     "--pool",
     required=True,
     metavar="POOL",
-    help="The pool that the images to add come from; with labels, if you have them.",
+    help="The pool that the added images come from; with labels, if you have them.",
 )
 @click.option(
     "--plan",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="The recommendation.csv to prove  [default: choose images anew].",
+    help="The recommendation.csv to test  [default: choose images again].",
 )
 @click.option(
     "--test",
@@ -50,11 +50,11 @@ def command(
     common: Common, data: str, pool: str, plan: Path | None, test: str | None, budget: int | None, strategy: str | None,
     attribute: str | None, synthetic: Path | None,
 ) -> None:  # fmt: skip
-    """Prove with a linear probe that adding the recommended images worked.
+    """Test with a linear probe whether adding the recommended images helps.
 
     Arms: before; with the recommended images; with as many random images of the same pool; reweighted without new images;
     and, if the pool has labels, an oracle that fills the emptiest groups. Writes validation.json, and report.html with the
-    proof in it.
+    result in it.
 
     \b
     Example:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("audit", metavar="AUDIT_JSON", type=click.Path(path_type=Path))
-@click.option("--data", metavar="DATA", help="Where DATA lies now  [default: where audit.json says].")
-@click.option("--pool", metavar="POOL", help="Where the pool lies now  [default: where audit.json says].")
-@click.option("--model", metavar="NAME", help="The encoder, as for audit  [default: what audit.json says].")
+@click.option("--data", metavar="DATA", help="Path of DATA now  [default: the path in audit.json].")
+@click.option("--pool", metavar="POOL", help="Path of the pool now  [default: the path in audit.json].")
+@click.option("--model", metavar="NAME", help="The encoder, as for audit  [default: that of audit.json].")
 @click.option(
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
-    help="Number format of the encoder, as for audit  [default: what audit.json says].",
+    help="Number format of the encoder, as for audit  [default: that of audit.json].",
 )
 @click.option(
     "--public-key",
@@ -98,12 +98,12 @@ def _signature(audit: Path, public_key: str | None) -> tuple[Signature | None, l
     """The signer and the signed files, as in --json, and notes. The signature is None if none was asked for."""
     from curator.commands._steps.audit_files import FILES
     from curator.io import signatures
+    from curator.report.wording import verification as words
     from curator.types.documents.commands import Signature
 
     beside = audit.with_name(audit.name + signatures.SUFFIX)
     if public_key is None:
-        unchecked = f"{beside.name} was not checked: give the signer's key with --public-key"
-        return None, [unchecked] if beside.exists() else []
+        return None, [words.unchecked(beside.name)] if beside.exists() else []
     key = signatures.read_key(public_key)
     if not audit.exists():
         return None, []  # reading the missing file gives a better error
@@ -116,7 +116,7 @@ def _signature(audit: Path, public_key: str | None) -> tuple[Signature | None, l
     names = [audit.name, *(path.name for path in signed)]
     return (
         Signature(key=key.id, trusted_comment=comment, files=tuple(names)),
-        [f"not signed: {', '.join(bare)}"] if bare else [],
+        [words.unsigned(bare)] if bare else [],
     )
 
 
@@ -133,9 +133,9 @@ def _verify(
     data = data or (source.data if source else None)
     pool = pool or (source.pool if source else None)
     if not data:
-        raise InputError(f"{audit} does not say how DATA was read; say where it lies with --data.")
+        raise InputError(f"{audit} does not say how DATA was read; give its path with --data.")
     if not 0 <= document.seed < 2**32:
-        raise InputError(f"{audit} is a damaged audit.json (the seed {content['seed']} is none that --seed takes).")
+        raise InputError(f"{audit} is a damaged audit.json (--seed does not accept its seed {content['seed']}).")
     folder = (cache or default_cache()).resolve()
     for kept in (audit.parent, *(Path(d).expanduser() for d in (data, pool) if d and Path(d).expanduser().is_dir())):
         if folder.is_relative_to(kept.resolve()):
@@ -159,14 +159,15 @@ def _verify(
 def _print(audit: AuditDocument, done: Verification, signature: Signature | None, notes: Iterable[str]) -> None:
     from rich.console import Console
 
-    from curator.report import terminal, wording
+    from curator.report import terminal
+    from curator.report.wording import verification as words
 
     console = Console(highlight=False, soft_wrap=False)
     if signature is not None:
-        signed_by = f"Signed by {signature.key}: {', '.join(signature.files)}; comment: {signature.trusted_comment}"
+        signed_by = words.signed_by(signature.key, signature.files, signature.trusted_comment)
         terminal.print_lines([signed_by], console)
     if not done.differences:
-        counts = f"{wording.count(audit.dataset.n_images, 'image')}, {wording.count(done.n_findings, 'finding')}"
-        terminal.print_lines([f"The same: {counts}, encoder {audit.encoder.name}."], console)
+        same = words.same(audit.dataset.n_images, done.n_findings, audit.encoder.name)
+        terminal.print_lines([same], console)
     terminal.print_lines(done.differences, console)
     terminal.print_notes((*done.notes, *notes), console)

@@ -18,7 +18,7 @@ from curator.commands.session import Session, one_class
 from curator.errors import DataError, InputError, did_you_mean
 from curator.readers import Data
 from curator.report.json import dumps, splits_document
-from curator.report.wording import notes as words
+from curator.report.wording import splits as words
 from curator.selection import splits
 from curator.shortcuts import indicators
 from curator.similarity import altered_copies

@@ -15,6 +15,7 @@ from curator.errors import DataError
 from curator.probe.groups import Holdout, TrainingSet, balanced_subset, evenly
 from curator.probe.refits import Refits, choose_c, refit
 from curator.probe.resampling import Examined, Retest, exponential, interval
+from curator.report.wording import notes as words
 from curator.types import Arm, CurvePoint, GroupAccuracy, ProbeReport
 
 Verdict = Literal["fixed", "improved", "no evidence of improvement"]
@@ -265,10 +266,7 @@ class _Proof:
         if ci[1] >= 0:
             return (change, ci), ()
         # If the shortcut mostly holds, unlearning it costs a little. A loss over all groups together is worse.
-        warnings = "The average accuracy falls on images made up like the training set"
-        return (change, ci), (
-            f"{warnings}, and so does the mean over all groups." if self._ruined(found) else f"{warnings}.",
-        )
+        return (change, ci), (words.average_falls(self._ruined(found)),)
 
     @staticmethod
     def _ruined(found: dict[str, Examined]) -> bool:

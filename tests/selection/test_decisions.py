@@ -93,7 +93,7 @@ def test_the_plain_tag_accepts_a_finding_whose_images_all_have_it_and_no_other()
     other = ("finding 2", "intended")
     said, notes = accepted(behind(one, both, other))
     assert said == {}
-    assert notes[0].startswith("The tag intended is on 3 images, but they do not show which finding is meant")
+    assert notes[0].startswith("The tag intended is on 3 images but does not show which finding is meant")
 
 
 def test_one_image_accepts_no_finding():

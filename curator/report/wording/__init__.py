@@ -17,12 +17,12 @@ from curator.report.wording.findings import (
     untested,
     worded,
 )
-from curator.report.wording.plans import cell, expected_gain, reason, shopping
+from curator.report.wording.plans import cell, expected_gain, reason, removal, shopping
 from curator.report.wording.probes import arm_words, average_change, fading, nothing_wrong
 from curator.report.wording.text import count, odds, percent, points, probability, visible, with_interval
 
 __all__ = [
     "adjusted", "arm_words", "average_change", "cell", "confirmation", "count", "expected_gain", "facts", "fading", "headline",
     "intervals", "intervention", "known", "nothing_wrong", "odds", "percent", "phrase", "points", "probability", "reason",
-    "reliance", "seen_as", "sentence", "shopping", "spelt_out", "untested", "visible", "with_interval", "worded",
+    "reliance", "removal", "seen_as", "sentence", "shopping", "spelt_out", "untested", "visible", "with_interval", "worded",
 ]  # fmt: skip

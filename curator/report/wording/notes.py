@@ -225,36 +225,27 @@ def few_random(n: int, n_needed: int) -> str:
     return f"The pool has {count(n, 'image')} for the random arm, but {n_needed} are needed, so every draw uses all of them."
 
 
-# --- splits
+def average_falls(mean_falls: bool) -> str:
+    mean = ", and so does the mean over all groups" if mean_falls else ""
+    return f"The average accuracy, weighted by the group sizes of the training set, falls{mean}."
 
 
-def split_anew(splits: Sequence[str]) -> str:
-    return f"The data already has splits ({', '.join(splits)}); the images are split anew."
+# --- decisions of a person
 
 
-def missing_in_split(cell: str, n: int, splits: Sequence[str], n_splits: int) -> str:
-    """A cell of `n` images that has none in some splits, and why if there are as many images as splits."""
-    why = "" if n < n_splits else " (duplicates stay together, or the split is small)"
-    return f"{cell}: {count(n, 'image')}, none in {' or '.join(splits)}{why}."
+def undecided(n: int) -> str:
+    return f"Images with both the tag accept and the tag reject stay undecided: {n}."
 
 
-def off_target(cell: str, got: int, split: str, asked: float, together: Sequence[str]) -> str:
-    kept = " and ".join(["duplicates", *(f"images of one {column}" for column in together)])
-    return f"{cell}: {got} in {split} where {asked:.1f} were wanted, because {kept} stay together."
+def unknown_tag(tag: str, word: str, example: str) -> str:
+    return f"The tag {tag!r} does not name a finding; write {word}: and its id, such as {word}: {example}."
 
 
-def more_off_target(n: int) -> str:
+def unclear_tag(n: int, example: str) -> str:
     return (
-        f"{count(n, 'more cell differs', 'more cells differ')} by more than one image; splits.json lists all of them."
+        f"The tag intended is on {count(n, 'image')} but does not show which finding is meant; tag one of them with "
+        f"intended: and the finding's id, such as intended: {example}."
     )
-
-
-def synthetic_in(split: str, n: int) -> str:
-    return f"Synthetic images, which are in {split} only and are not counted with the others: {n}."
-
-
-def synthetic_not_in(split: str, n: int) -> str:
-    return f"Synthetic images that are left out because not all their sources are in {split}: {n}."
 
 
 # --- forecast

@@ -23,6 +23,11 @@ def reason(c: Cell, sure: float | None, caveat: str) -> str:
     return f"adds to {cell(c)}, of which the set has {c.have}{guess}{last}"
 
 
+def removal(sure: float) -> str:
+    """Why an image is left out: its group is large, and a probe that was not trained on it knows its class."""
+    return f"one of many; a probe that was not trained on it is {sure:.0%} sure of its class"
+
+
 def shopping(c: Cell) -> str:
     """The images of a cell that are missing in the pool.
 
