@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import io
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from curator.report.json import audit_document
 from curator.report.terminal import print_audit
 from curator.report.wording import checks
 from curator.types import AuditRun, Finding, Reliance
+
+ROOT = Path(wording.__file__).parents[2]
 
 GAPS = {
     Reliance(0.31, (0.22, 0.4), 4): "+31 points [+22, +40]",
@@ -65,3 +69,26 @@ def test_an_unknown_gap_is_not_said(run: AuditRun, gap: Reliance | None) -> None
 def test_a_small_difference_keeps_its_sign() -> None:
     assert wording.points(-0.06) == "−6 points"
     assert [s.rpartition(": ")[2] for s in map(wording.reliance, GAPS)] == [f"{text}." for text in GAPS.values()]
+
+
+def _sentences(path: Path) -> list[str]:
+    """The texts of a module that are sentences: four words or more with a full stop. Docstrings and errors are left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    raised = {id(n) for r in ast.walk(tree) if isinstance(r, ast.Raise) for n in ast.walk(r)}
+    bare = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+    texts = [
+        n.value
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in raised | bare
+    ]
+    # An error's hint begins with a small letter.
+    return [t for t in texts if t.count(" ") >= 3 and t.rstrip().endswith(".") and not t[0].islower()]
+
+
+def test_no_other_module_writes_a_sentence() -> None:
+    places = [*(ROOT / "report").rglob("*.py"), ROOT / "app" / "fiftyone_plugin" / "panel.py"]
+    places += [
+        ROOT / "commands" / f"{name}.py" for name in ("audit", "forecast", "export", "validate", "verify", "recommend")
+    ]
+    found = {p.name: s for p in places if "wording" not in p.parts and (s := _sentences(p))}
+    assert found == {}, "put it into curator/report/wording"

@@ -99,7 +99,7 @@ def _panel(
     words = "; ".join(
         f"{wording.arm_words(name)}: {_in_words(points, read, say)}" for name, points in arms.items() if points
     )
-    return Panel(title, f"{words}. Whiskers are 95 % intervals.", ticks, along, tuple(lines))
+    return Panel(title, wording.chart(words), ticks, along, tuple(lines))
 
 
 def _in_words(

@@ -93,7 +93,7 @@ def _panel(f: Forecast) -> Panel:
     )
     return Panel(
         "Accuracy by images of every class",
-        f"{points_in_words}. The target is {wording.percent(f.target)}. Whiskers are 95 % intervals.",
+        wording.chart(f"{points_in_words}. The target is {wording.percent(f.target)}"),
         tuple(reversed(y_ticks)) if y_ticks[0][0] < y_ticks[-1][0] else y_ticks,
         tuple((x(n), f"{n:,}") for n in kept),
         lines,

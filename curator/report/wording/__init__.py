@@ -19,10 +19,11 @@ from curator.report.wording.findings import (
 )
 from curator.report.wording.plans import cell, expected_gain, reason, removal, shopping
 from curator.report.wording.probes import arm_words, average_change, fading, nothing_wrong
-from curator.report.wording.text import count, odds, percent, points, probability, visible, with_interval
+from curator.report.wording.text import chart, count, odds, percent, points, probability, visible, with_interval
 
 __all__ = [
-    "adjusted", "arm_words", "average_change", "cell", "confirmation", "count", "expected_gain", "facts", "fading", "headline",
-    "intervals", "intervention", "known", "nothing_wrong", "odds", "percent", "phrase", "points", "probability", "reason",
-    "reliance", "removal", "seen_as", "sentence", "shopping", "spelt_out", "untested", "visible", "with_interval", "worded",
+    "adjusted", "arm_words", "average_change", "cell", "chart", "confirmation", "count", "expected_gain", "facts",
+    "fading", "headline", "intervals", "intervention", "known", "nothing_wrong", "odds", "percent", "phrase", "points",
+    "probability", "reason", "reliance", "removal", "seen_as", "sentence", "shopping", "spelt_out", "untested", "visible",
+    "with_interval", "worded",
 ]  # fmt: skip

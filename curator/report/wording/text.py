@@ -97,6 +97,11 @@ def odds(p: float) -> str:
     return f"once in {float(f'{1 / p:.0e}'):,.0f}"
 
 
+def chart(points: str) -> str:
+    """A chart in words, for people who cannot see it."""
+    return f"{points}. Whiskers are 95 % intervals."
+
+
 def count(n: int, noun: str, plural: str | None = None) -> str:
     """A number and its noun.
 
