@@ -13,8 +13,8 @@ import pandas as pd
 
 from curator import commands
 from curator.commands import Session
-from curator.commands._steps.output_folder import keep_out_of_folder, keep_out_of_images
-from curator.commands._steps.results import PLAN, PROOF, pictures, save, write_report
+from curator.commands._steps.output_folder import keep_out_of_folder, keep_out_of_images, made
+from curator.commands._steps.results import pictures
 from curator.commands.export import Exported
 from curator.commands.recommend import Advice
 from curator.commands.validate import Validation
@@ -22,7 +22,7 @@ from curator.config import Settings, settings_of, updated
 from curator.errors import InputError, did_you_mean
 from curator.readers import Data
 from curator.report.html.page import render
-from curator.report.json import audit_document, recommend_document, recommendation_csv, run_document
+from curator.report.json import audit_document, run_document
 from curator.report.serialise import dump
 from curator.types import AuditRun, Finding
 from curator.types.documents.audit import Source
@@ -166,9 +166,9 @@ def audit(
     Raises:
         InputError: `data` or a setting is not what it should be. DataError: no image can be used.
     """
-    if out is not None:
-        _keep_out(out, data)
     work = _session(session, options)
+    if out is not None:
+        _keep_out_of_all(out, work, data, pool)
     run = commands.audit(data, work, pool=pool)
     result = AuditResult(
         **{f.name: getattr(run, f.name) for f in fields(AuditRun)}, source=_source(work, options, data, pool)
@@ -194,24 +194,21 @@ def recommend(
 
     `attribute` "CLASS:ATTRIBUTE=VALUE" names the one shortcut to undo, whether or not it is a finding; by default the
     worst findings of severity medium or high are undone together. With `mode` "drop" or "swap" images of the data are
-    left out. Without a pool there is the shopping list alone. With `out` recommendation.csv, recommend.json and
-    report.html are written there.
+    left out. Without a pool there is the shopping list, a group-balanced subset of the data and sample weights. With
+    `out` the files of `curator recommend` are written there; decisions in an earlier recommendation.csv are kept in
+    review.csv.
 
     Raises:
         DataError: there is nothing to undo. InputError: an unknown strategy, mode or attribute.
     """
-    if out is not None:
-        _keep_out(out, data, pool)
     work = _session(session, options)
+    if out is not None:
+        _keep_out_of_all(out, work, data, pool)
     advice = commands.recommend(data, pool, work, budget=budget, strategy=strategy, attribute=attribute, mode=mode)
     if out is not None:
-        folder, root = Path(out), advice.pool.dataset.root
-        keep_out_of_images(folder, advice.run.dataset, advice.pool.dataset, flag="folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        rec = advice.recommendation
-        save(PLAN, recommend_document(rec, root, run=advice.run, seed=work.seed, notes=advice.notes), folder)
-        recommendation_csv(rec, root, folder / "recommendation.csv", data_root=advice.run.dataset.root, decisions=True)
-        write_report(advice.run, folder, recommendation=rec, pool=advice.pool.dataset)
+        from curator.commands._steps.recommend_files import plan_document, write_recommendation
+
+        write_recommendation(advice, plan_document(advice, work), made(Path(out), "folder"), work)
     return advice
 
 
@@ -235,29 +232,19 @@ def validate(
     Raises:
         DataError: there is nothing to undo, or too few images to examine a probe on.
     """
-    if out is not None:
-        _keep_out(out, data, pool, test)
     work = _session(session, options)
-    if out is not None and test is not None:
-        keep_out_of_images(Path(out), work.scan(test), flag="folder")
+    if out is not None:
+        _keep_out_of_all(out, work, data, pool, test)
     if budget is not None:
         settings = replace(work.settings, recommend=updated(work.settings.recommend, {"budget": budget}, "budget:"))
         work = replace(work, settings=settings)
-    done = commands.validate(
-        data, pool, work, plan=None if plan is None else Path(plan), test=test, attribute=attribute
-    )
+    table = None if plan is None else Path(plan)
+    done = commands.validate(data, pool, work, plan=table, test=test, attribute=attribute)
     if out is not None:
-        from curator.commands._steps.results import digest_beside
-        from curator.report.json import validation_document
+        from curator.commands._steps.validate_files import proof_document, write_validation
 
-        advice, report = done
-        folder = Path(out)
-        keep_out_of_images(folder, advice.run.dataset, advice.pool.dataset, flag="folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        root = advice.pool.dataset.root
-        proved = recommend_document(advice.recommendation, root, run=advice.run, seed=work.seed)
-        save(PROOF, validation_document(report, advice.run, proved, digest_beside(folder)), folder)
-        write_report(advice.run, folder, recommendation=advice.recommendation, probe=report, pool=advice.pool.dataset)
+        folder = made(Path(out), "folder")
+        write_validation(done, proof_document(done, folder, work, table), folder, work, table)
     return done
 
 
@@ -267,19 +254,19 @@ def forecast(
 ) -> Forecast:  # fmt: skip
     """Forecast how many images of every class a linear probe needs for the accuracy `target`.
 
-    With `out` forecast.json is written there.
+    With `out` forecast.json is written there, and the forecast is added to the report.html of an audit of the same data.
 
     Raises:
         InputError: `target` is not between 0 and 1. DataError: too few images or classes.
     """
     work = _session(session, options)
     if out is not None:
-        _keep_out(out, data)
-        keep_out_of_images(Path(out), work.scan(data), flag="folder")
+        _keep_out_of_all(out, work, data)
     done = commands.forecast(data, work, target=target)
     if out is not None:
-        Path(out).mkdir(parents=True, exist_ok=True)
-        save("forecast.json", done, Path(out))
+        from curator.commands._steps.forecast_files import write_forecast
+
+        write_forecast(done, made(Path(out), "folder"))
     return done
 
 
@@ -353,6 +340,13 @@ def _keep_out(out: str | Path, *data: object) -> None:
         raise InputError(f"out is {str(out)!r}, which is not a folder; choose another folder.")
     for one in data:
         keep_out_of_folder(Path(out), one, "folder")
+
+
+def _keep_out_of_all(out: str | Path, session: Session, *data: Data | None) -> None:
+    """Refuse, before any work is done, to write among the images of `data`, also of those that a table names."""
+    given = [one for one in data if one is not None]
+    _keep_out(out, *given)
+    keep_out_of_images(Path(out), *map(session.scan, given), flag="folder")
 
 
 def _one_of(name: str, value: object, known: Sequence[str]) -> None:

@@ -131,18 +131,53 @@ def test_an_unknown_option_names_the_nearest(two_colours: pd.DataFrame) -> None:
 
 
 def test_the_loop_in_python_writes_what_the_commands_write(audited: AuditResult, cache: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+    from click.testing import CliRunner
+
+    from curator.cli.main import cli
+
+    out, other = tmp_path / "python", tmp_path / "commands"
     given = {"model": "pixels", "cache": cache, "settings": FAST}
     what = {"budget": 10, "attribute": "bunny:background.colour=green", "out": out}
+    flags = ["--model", "pixels", "--cache", str(cache), "--out", str(other), "--config", str(tmp_path / "fast.toml")]
+    lines = [f"[{table}]\n" + "".join(f"{k} = {v}\n" for k, v in values.items()) for table, values in FAST.items()]
+    (tmp_path / "fast.toml").write_text("".join(lines))
+    train, pool = SAMPLE / "train", SAMPLE / "pool_labels.csv"
+
+    def command(*words: str | Path) -> None:
+        done = CliRunner().invoke(cli, [*map(str, words), *flags])
+        assert done.exit_code == 0, done.output
+
     audited.save(out)
-    advice = curator.recommend(SAMPLE / "train", SAMPLE / "pool_labels.csv", **what, **given)
+    audited.save(other)
+    advice = curator.recommend(train, pool, **what, **given)
     assert len(advice.recommendation.ids) == 10
-    advice, report = curator.validate(
-        SAMPLE / "train", SAMPLE / "pool_labels.csv", test=SAMPLE / "test", **what, **given
+    command("recommend", train, "--pool", pool, "--budget", "10", "--attribute", what["attribute"])
+    curator.validate(train, pool, test=SAMPLE / "test", **what, **given)
+    command(
+        "validate", train, "--pool", pool, "--test", SAMPLE / "test", "--budget", "10", "--attribute", what["attribute"]
     )
-    proof = json.loads((out / "validation.json").read_text("utf-8"))
-    assert len(json.loads((out / "recommend.json").read_text("utf-8"))["images"]) == 10
-    assert [arm["accuracy"] for arm in proof["arms"].values()] == [arm.accuracy for arm in report.arms.values()]
+    curator.forecast(train, out=out, **given)
+    command("forecast", train)
+    names = sorted(p.name for p in out.iterdir())
+    assert names == sorted(p.name for p in other.iterdir())
+    assert {"recommendation.csv", "recommend.json", "validation.json", "forecast.json", "report.html"} <= set(names)
+    for name in set(names) - {"run.json"}:
+        assert (out / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def test_decisions_in_a_table_outlive_a_new_recommendation(cache: Path, tmp_path: Path) -> None:
+    what = {"budget": 3, "attribute": "bunny:background.colour=green", "out": tmp_path, "model": "pixels"}
+    given = {"cache": cache, "settings": FAST}
+    curator.recommend(SAMPLE / "train", SAMPLE / "pool_labels.csv", **what, **given)
+    table = pd.read_csv(tmp_path / "recommendation.csv", dtype=str)
+    table.loc[0, "decision"] = "reject"
+    table.to_csv(tmp_path / "recommendation.csv", index=False)
+    curator.recommend(SAMPLE / "train", SAMPLE / "pool_labels.csv", **what, **given)
+    assert pd.read_csv(tmp_path / "review.csv")["path"].tolist() == [table.loc[0, "path"]]
+
+
+def test_an_export_is_planned_and_not_written_in_a_dry_run(cache: Path, tmp_path: Path) -> None:
+    given = {"model": "pixels", "cache": cache, "settings": FAST}
     done = curator.export(SAMPLE / "train", tmp_path / "splits", format="csv", dry_run=True, **given)
     assert not (tmp_path / "splits").exists()
     assert len(done.plan.assignment) == 240
