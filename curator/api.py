@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from html import escape
 from pathlib import Path
-from typing import Any, TypedDict, Unpack, get_args
+from typing import Any, Literal, TypedDict, Unpack, get_args
 
 import pandas as pd
 
 from curator import commands
 from curator.commands import Session
+from curator.commands._steps import vectors_only
+from curator.commands._steps.audit_files import FILES, Earlier, changes_since, source_of, write_audit
 from curator.commands._steps.output_folder import keep_out_of_folder, keep_out_of_images, made
+from curator.commands._steps.python_words import in_python
 from curator.commands._steps.results import pictures
 from curator.commands.export import Exported
 from curator.commands.recommend import Advice
@@ -21,13 +24,16 @@ from curator.commands.validate import Validation
 from curator.config import Settings, settings_of, updated
 from curator.errors import InputError, did_you_mean
 from curator.readers import Data
+from curator.report import comparison
 from curator.report.html.page import render
 from curator.report.json import audit_document, run_document
 from curator.report.serialise import dump
+from curator.shortcuts.comparison import Comparison
 from curator.types import AuditRun, Finding
 from curator.types.documents.audit import Source
 from curator.types.forecast import Forecast
 
+_Table = Literal["audit", "recommend"]
 _SHOWN = 6
 """Images of each side that `AuditResult.show` shows."""
 
@@ -49,6 +55,8 @@ class Options(TypedDict, total=False):
     path_column: str
     label_column: str
     allow_outside: bool
+    engine: str
+    ray_address: str
 
 
 class Findings(tuple[Finding, ...]):
@@ -84,10 +92,12 @@ class Shown(str):
 class AuditResult(AuditRun):
     """What an audit found. `findings` are worst first; `verdict` is the audit's answer in three words.
 
-    `source` says how DATA was read; a DataFrame has none, so `curator verify` cannot read it again.
+    `source` says how DATA was read; a DataFrame has none, so `curator verify` cannot read it again. `changes` is what
+    changed since the earlier audit that it was compared with.
     """
 
     source: Source | None = None
+    changes: Comparison | None = None
 
     @property
     def findings(self) -> Findings:
@@ -108,13 +118,12 @@ class AuditResult(AuditRun):
         Raises:
             InputError: the folder lies inside the data, which is never written to.
         """
-        from curator.commands._steps.audit_files import FILES, write_audit
-
         out = Path(folder)
         _keep_out(out, self.source.data if self.source else None)
         keep_out_of_images(out, self.dataset, flag="folder")
-        write_audit(self, audit_document(self, self.source), out)
-        dump(run_document(self, out=str(out), files=(*FILES, "run.json")), out / "run.json")
+        write_audit(self, audit_document(self, self.source), made(out, "folder"), self.changes)
+        files = (*FILES, *([] if self.changes is None else [comparison.NAME]), "run.json")
+        dump(run_document(self, out=str(out), files=files), out / "run.json")
         return out
 
     def show(self, finding: Finding | str | int = 0) -> Shown:
@@ -147,12 +156,16 @@ class AuditResult(AuditRun):
         return found[id]
 
 
+@in_python(Options.__annotations__)
 def audit(
     data: Data,
     session: Session | None = None,
     *,
     out: str | Path | None = None,
     pool: Data | None = None,
+    sample: int | None = None,
+    concepts: str | Path | None = None,
+    compare: str | Path | None = None,
     **options: Unpack[Options],
 ) -> AuditResult:
     """Find what tells the classes of `data` apart besides what they are.
@@ -160,24 +173,36 @@ def audit(
     `data` is whatever DATA can be on the command line, or a DataFrame with the columns `path` and `label`; every other
     column is metadata and is audited too. With `out` the files of `curator audit` are written there. `pool` is compared
     with where `data` has one class only. With named splits, findings are about the images called train; duplicates and
-    leaks are looked for in all. `options` are model, cache, device, jobs, precision, seed, settings, max_skipped,
-    path_column, label_column and allow_outside, as the flags of these names; a `session` holds them for several calls.
+    leaks are looked for in all. With a `sample` attributes are learnt from as many random images and counted in all.
+    `concepts` is a file with your own prompts, one per line. `compare` is an earlier audit.json: `changes` of the result
+    says what changed since. `options` are model, cache, device, jobs, precision, seed, settings, max_skipped, path_column,
+    label_column, allow_outside, engine and ray_address, as the flags of these names; a `session` holds them for several
+    calls.
 
     Raises:
         InputError: `data` or a setting is not what it should be. DataError: no image can be used.
     """
-    work = _session(session, options)
+    if concepts is not None and not Path(concepts).is_file():
+        raise InputError(
+            f"concepts is {str(concepts)!r}, which is not a file; a text file with one prompt per line is needed."
+        )
+    previous = None if compare is None else Earlier.read(Path(compare))
+    work = _with(_session(session, options, data), "audit", sample=sample, concepts=concepts and str(concepts))
     if out is not None:
         _keep_out_of_all(out, work, data, pool)
     run = commands.audit(data, work, pool=pool)
-    result = AuditResult(
-        **{f.name: getattr(run, f.name) for f in fields(AuditRun)}, source=_source(work, options, data, pool)
-    )
+    named = session.crew.model if session and session.crew and session.named else "auto"
+    source = _source(work, options.get("model", named), data, pool)
+    changes = None
+    if previous is not None:
+        changes = changes_since(previous, audit_document(run, source), run.dataset.ids.tolist())
+    result = AuditResult(**{f.name: getattr(run, f.name) for f in fields(AuditRun)}, source=source, changes=changes)
     if out is not None:
         result.save(out)
     return result
 
 
+@in_python(Options.__annotations__)
 def recommend(
     data: Data,
     pool: Data | None = None,
@@ -201,10 +226,10 @@ def recommend(
     Raises:
         DataError: there is nothing to undo. InputError: an unknown strategy, mode or attribute.
     """
-    work = _session(session, options)
+    work = _with(_session(session, options), "recommend", budget=budget, strategy=strategy)
     if out is not None:
         _keep_out_of_all(out, work, data, pool)
-    advice = commands.recommend(data, pool, work, budget=budget, strategy=strategy, attribute=attribute, mode=mode)
+    advice = commands.recommend(data, pool, work, attribute=attribute, mode=mode)
     if out is not None:
         from curator.commands._steps.recommend_files import plan_document, write_recommendation
 
@@ -212,6 +237,7 @@ def recommend(
     return advice
 
 
+@in_python(Options.__annotations__)
 def validate(
     data: Data,
     pool: Data,
@@ -232,12 +258,9 @@ def validate(
     Raises:
         DataError: there is nothing to undo, or too few images to examine a probe on.
     """
-    work = _session(session, options)
+    work = _with(_session(session, options), "recommend", budget=budget)
     if out is not None:
         _keep_out_of_all(out, work, data, pool, test)
-    if budget is not None:
-        settings = replace(work.settings, recommend=updated(work.settings.recommend, {"budget": budget}, "budget:"))
-        work = replace(work, settings=settings)
     table = None if plan is None else Path(plan)
     done = commands.validate(data, pool, work, plan=table, test=test, attribute=attribute)
     if out is not None:
@@ -248,6 +271,7 @@ def validate(
     return done
 
 
+@in_python(Options.__annotations__)
 def forecast(
     data: Data, session: Session | None = None, *, target: float = 0.95, out: str | Path | None = None,
     **options: Unpack[Options],
@@ -270,6 +294,7 @@ def forecast(
     return done
 
 
+@in_python(Options.__annotations__)
 def export(
     data: Data,
     destination: str | Path,
@@ -310,8 +335,15 @@ def export(
     )  # fmt: skip
 
 
-def _session(session: Session | None, options: Options) -> Session:
-    """The session to work in: the one given, or a new one with these options.
+def _with(session: Session, table: _Table, **given: object) -> Session:
+    """The session with the settings of one table replaced; None changes nothing."""
+    values = {name: value for name, value in given.items() if value is not None}
+    settings = replace(session.settings, **{table: updated(getattr(session.settings, table), values, "the argument")})
+    return replace(session, settings=settings) if values else session
+
+
+def _session(session: Session | None, options: Options, data: Data = "") -> Session:
+    """The session to work in: the one given, or a new one with these options. `data` with embeddings needs no encoder.
 
     Raises:
         TypeError: an unknown option, or options beside a session, which has its own.
@@ -331,7 +363,7 @@ def _session(session: Session | None, options: Options) -> Session:
         raise InputError(f"settings is {settings!r}; give a Settings or a dictionary of its tables.")
     if not isinstance(settings, Settings):
         settings = settings_of(settings, "settings")
-    return Session.open(given.pop("model", "auto"), settings=settings, **given)
+    return Session.open(vectors_only.model_for(given.pop("model", "auto"), data), settings=settings, **given)
 
 
 def _keep_out(out: str | Path, *data: object) -> None:
@@ -355,12 +387,9 @@ def _one_of(name: str, value: object, known: Sequence[str]) -> None:
         raise InputError(f"{name} is {value!r}; {hint}")
 
 
-def _source(work: Session, options: Options, data: Data, pool: Data | None) -> Source | None:
-    from curator.commands._steps.audit_files import source_of
-
+def _source(work: Session, model: str, data: Data, pool: Data | None) -> Source | None:
     if isinstance(data, pd.DataFrame) or isinstance(pool, pd.DataFrame):
         return None
-    model = options.get("model", work.crew.model if work.crew and work.named else "auto")
     return source_of(work, model, str(data), None if pool is None else str(pool))
 
 

@@ -215,6 +215,18 @@ def test_a_data_frame_is_exported_below_the_working_folder_but_not_among_its_ima
         ({"settings": "curator.toml"}, "settings is 'curator.toml'"),
         ({"out": ""}, "out is ''"),
         ({"out": __file__}, "which is not a folder"),
+        ({"out": 4}, "out is 4; the path of a folder is needed"),
+        ({"model": None}, "model is None; a text is needed"),
+        ({"label_column": None}, "label_column is None; a text is needed"),
+        ({"path_column": "file"}, "Name the column of paths with path_column"),
+        ({"cache": 4}, "cache is 4"),
+        ({"engine": "rya"}, "engine is 'rya'; local or ray is needed"),
+        ({"ray_address": "here:1"}, "ray_address needs engine ray"),
+        ({"sample": "many"}, "sample is 'many'"),
+        ({"sample": -1}, "sample = -1"),
+        ({"concepts": "nowhere.txt"}, "nowhere.txt"),
+        ({"compare": "nowhere.json"}, "nowhere.json"),
+        ({"session": "pixels"}, "session is 'pixels'"),
     ],
 )
 def test_a_wrong_value_is_one_line_before_any_work(
@@ -223,6 +235,42 @@ def test_a_wrong_value_is_one_line_before_any_work(
     with pytest.raises(InputError, match=says) as error:
         curator.audit(two_colours, **{"model": "pixels", **given})  # type: ignore[arg-type]
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_what_the_other_functions_cannot_use_is_one_line_too(two_colours: pd.DataFrame, tmp_path: Path) -> None:
+    given = {"model": "pixels", "cache": tmp_path / "cache", "settings": FAST}
+    with pytest.raises(InputError, match="attribute is 4; a text CLASS:ATTRIBUTE=VALUE is needed"):
+        curator.recommend(two_colours, attribute=4, **given)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="budget is 'all'; a whole number is needed"):
+        curator.recommend(two_colours, budget="all", **given)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"^attribute 'green' is not CLASS:ATTRIBUTE=VALUE"):
+        curator.recommend(two_colours, attribute="green", **given)
+    with pytest.raises(InputError, match="plan is a DataFrame; the path of a file is needed"):
+        curator.validate(two_colours, two_colours, plan=two_colours, **given)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"give what curator.audit returns"):
+        curator.browse(two_colours)  # type: ignore[arg-type]
+
+
+def test_an_audit_is_compared_with_an_earlier_one(two_colours: pd.DataFrame, tmp_path: Path) -> None:
+    given = {"model": "pixels", "cache": tmp_path / "cache", "settings": FAST}
+    out = tmp_path / "out"
+    first = curator.audit(two_colours, out=out, **given)
+    assert first.changes is None
+    run = curator.audit(two_colours.iloc[:36], compare=out / "audit.json", out=out, **given)
+    assert (run.changes.images.was, run.changes.images.now) == (40, 36)
+    assert json.loads((out / "comparison.json").read_text("utf-8"))["images"]["now"] == 36
+    assert 'id="changed"' in (out / "report.html").read_text("utf-8")
+    assert "comparison.json" in json.loads((out / "run.json").read_text("utf-8"))["files"]
+    first.save(out)
+    assert not (out / "comparison.json").exists()
+
+
+def test_a_sample_and_own_prompts_are_settings_of_the_audit(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("a red barn\n")
+    given = {"model": "pixels", "cache": cache, "settings": FAST}
+    run = curator.audit(SAMPLE / "train", sample=100, concepts=tmp_path / "prompts.txt", **given)
+    assert (len(run.dataset), run.whole.n_images) == (100, 240)
+    assert run.settings["audit"]["concepts"] == str(tmp_path / "prompts.txt")
 
 
 def test_a_wrong_word_of_export_names_the_nearest(two_colours: pd.DataFrame, tmp_path: Path) -> None:

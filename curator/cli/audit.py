@@ -76,7 +76,6 @@ def command(
     from curator.commands._steps import app_decisions, vectors_only
     from curator.commands._steps.audit_files import Earlier, audit_into, source_of
     from curator.io.documents import read_audit
-    from curator.readers import clip_retrieval
     from curator.report import comparison, terminal
     from curator.report.ci import gate
 
@@ -86,9 +85,7 @@ def command(
     said: tuple[str, ...] = ()
     if from_app:
         review.need_database(has_table=False)
-    # If no encoder is named, existing embeddings need none, so none is downloaded.
-    is_embedded = clip_retrieval.is_folder(data)
-    flags = replace(common, model=vectors_only.NO_ENCODER) if common.model == "auto" and is_embedded else common
+    flags = replace(common, model=vectors_only.model_for(common.model, data))
     with flags.session(audit={"concepts": str(concepts) if concepts else None, "sample": sample}) as session:
         if from_app:
             settings, said = app_decisions.with_intended(session.settings, review.title(session.scan(data), name))

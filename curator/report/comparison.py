@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import structs
+
 from curator.report import wording
-from curator.report.serialise import plain
 from curator.shortcuts.comparison import Change, Circumstances, Comparison, Gone, Images, Moved
 from curator.types.documents import AuditDocument, ComparisonDocument
 from curator.types.documents.comparison import (
@@ -101,10 +102,9 @@ def _or_none(value: Any) -> str:
     return "not set" if value in (None, "", [], ()) else str(value)
 
 
-def with_changes(audit: AuditDocument, found: Comparison | None) -> dict[str, Any]:
+def with_changes(audit: AuditDocument, found: Comparison | None) -> AuditDocument:
     """The output of --json: the content of audit.json, with that of comparison.json under `comparison`."""
-    content: dict[str, Any] = plain(audit)
-    return content if found is None else {**content, "comparison": plain(comparison_document(found))}
+    return audit if found is None else structs.replace(audit, comparison=comparison_document(found))
 
 
 def headline(c: Comparison) -> str:
