@@ -149,3 +149,27 @@ def test_a_plan_without_images_says_that_there_is_nothing_to_validate(session, t
         validate(data, pool, session, plan=empty, attribute=f"cat:{NORTH}")
     with pytest.raises(InputError, match=r"every image of .*rejected.csv is rejected"):
         validate(data, pool, session, plan=rejected, attribute=f"cat:{NORTH}")
+
+
+def test_strangers_are_counted_with_two_classes_too(session, tmp_path):
+    """Cats are red and dogs blue; ten green pictures are like neither. A bar that lets them in makes the note go."""
+    rng = np.random.default_rng(2)
+
+    def paint(folder: Path, kinds: list[str]) -> None:
+        for i, kind in enumerate(kinds):
+            base = {"cat": (150, 60, 60), "dog": (60, 60, 150), "": (60, 150, 60)}[kind]
+            mosaic = rng.normal(base, 40, (6, 6, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(mosaic.repeat(8, 0).repeat(8, 1)).save(folder / f"p{i:03d}.bmp")
+
+    data = table(tmp_path / "data", BIASED)
+    pool = table(tmp_path / "pool", [("", site) for _, site in POOL])
+    paint(tmp_path / "data", [row[0] for row in BIASED])
+    paint(tmp_path / "pool", [*[""] * 10, *[row[0] for row in POOL[10:]]])
+    said = []
+    for bar in (0.6, 0.2):
+        mine = replace(session, settings=replace(session.settings, recommend=RecommendSettings(confidence=bar)))
+        advice = recommend(data, pool, mine, budget=10, attribute=f"cat:{NORTH}")
+        said.append([n for n in advice.notes if "do not look like any class" in n])
+    assert len(said[0]) == 1
+    assert int(said[0][0].rstrip(".").rpartition(" ")[2]) >= 10
+    assert said[1] == []
