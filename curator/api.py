@@ -15,9 +15,12 @@ from curator import commands
 from curator.commands import Session
 from curator.commands._steps import vectors_only
 from curator.commands._steps.audit_files import FILES, Earlier, changes_since, source_of, write_audit
+from curator.commands._steps.forecast_files import write_forecast
 from curator.commands._steps.output_folder import keep_out_of_folder, keep_out_of_images, made
 from curator.commands._steps.python_words import in_python
+from curator.commands._steps.recommend_files import plan_document, write_recommendation
 from curator.commands._steps.results import pictures
+from curator.commands._steps.validate_files import proof_document, write_validation
 from curator.commands.export import Exported
 from curator.commands.recommend import Advice
 from curator.commands.validate import Validation
@@ -187,9 +190,8 @@ def audit(
             f"concepts is {str(concepts)!r}, which is not a file; a text file with one prompt per line is needed."
         )
     previous = None if compare is None else Earlier.read(Path(compare))
-    work = _with(_session(session, options, data), "audit", sample=sample, concepts=concepts and str(concepts))
-    if out is not None:
-        _keep_out_of_all(out, work, data, pool)
+    work = _work(session, options, out, data, pool)
+    work = _with(work, "audit", sample=sample, concepts=concepts and str(concepts))
     run = commands.audit(data, work, pool=pool)
     named = session.crew.model if session and session.crew and session.named else "auto"
     source = _source(work, options.get("model", named), data, pool)
@@ -226,13 +228,9 @@ def recommend(
     Raises:
         DataError: there is nothing to undo. InputError: an unknown strategy, mode or attribute.
     """
-    work = _with(_session(session, options), "recommend", budget=budget, strategy=strategy)
-    if out is not None:
-        _keep_out_of_all(out, work, data, pool)
+    work = _with(_work(session, options, out, data, pool), "recommend", budget=budget, strategy=strategy)
     advice = commands.recommend(data, pool, work, attribute=attribute, mode=mode)
     if out is not None:
-        from curator.commands._steps.recommend_files import plan_document, write_recommendation
-
         write_recommendation(advice, plan_document(advice, work), made(Path(out), "folder"), work)
     return advice
 
@@ -258,14 +256,10 @@ def validate(
     Raises:
         DataError: there is nothing to undo, or too few images to examine a probe on.
     """
-    work = _with(_session(session, options), "recommend", budget=budget)
-    if out is not None:
-        _keep_out_of_all(out, work, data, pool, test)
+    work = _with(_work(session, options, out, data, pool, test), "recommend", budget=budget)
     table = None if plan is None else Path(plan)
     done = commands.validate(data, pool, work, plan=table, test=test, attribute=attribute)
     if out is not None:
-        from curator.commands._steps.validate_files import proof_document, write_validation
-
         folder = made(Path(out), "folder")
         write_validation(done, proof_document(done, folder, work, table), folder, work, table)
     return done
@@ -283,13 +277,9 @@ def forecast(
     Raises:
         InputError: `target` is not between 0 and 1. DataError: too few images or classes.
     """
-    work = _session(session, options)
-    if out is not None:
-        _keep_out_of_all(out, work, data)
+    work = _work(session, options, out, data)
     done = commands.forecast(data, work, target=target)
     if out is not None:
-        from curator.commands._steps.forecast_files import write_forecast
-
         write_forecast(done, made(Path(out), "folder"))
     return done
 
@@ -342,6 +332,22 @@ def _with(session: Session, table: _Table, **given: object) -> Session:
     return replace(session, settings=settings) if values else session
 
 
+def _work(
+    session: Session | None, options: Options, out: str | Path | None, data: Data, *others: Data | None
+) -> Session:
+    """The session to work in, after refusing to write `out` among the images of `data` and `others`.
+
+    A folder is refused before the encoder is opened, and a folder that a table names before any other work.
+    """
+    given = [data, *(one for one in others if one is not None)]
+    if out is not None:
+        _keep_out(out, *given)
+    session = _session(session, options, data)
+    if out is not None:
+        keep_out_of_images(Path(out), *map(session.scan, given), flag="folder")
+    return session
+
+
 def _session(session: Session | None, options: Options, data: Data = "") -> Session:
     """The session to work in: the one given, or a new one with these options. `data` with embeddings needs no encoder.
 
@@ -372,13 +378,6 @@ def _keep_out(out: str | Path, *data: object) -> None:
         raise InputError(f"out is {str(out)!r}, which is not a folder; choose another folder.")
     for one in data:
         keep_out_of_folder(Path(out), one, "folder")
-
-
-def _keep_out_of_all(out: str | Path, session: Session, *data: Data | None) -> None:
-    """Refuse, before any work is done, to write among the images of `data`, also of those that a table names."""
-    given = [one for one in data if one is not None]
-    _keep_out(out, *given)
-    keep_out_of_images(Path(out), *map(session.scan, given), flag="folder")
 
 
 def _one_of(name: str, value: object, known: Sequence[str]) -> None:
