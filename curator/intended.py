@@ -135,7 +135,7 @@ def accept(audit: Audit, entries: Sequence[Intended], objects: bool = False) -> 
             f"{len(accepted)} of {len(marked)} findings are accepted by the settings (intended) "
             "and do not count in the verdict.",
         )
-        counts = any(f.borne_out and is_shortcut(f.kind, objects) for f in left)
+        counts = any(f.is_confirmed and is_shortcut(f.kind, objects) for f in left)
         if not counts and verdict == "shortcuts found":
             verdict = "none found"
     return replace(audit, findings=(*left, *accepted), verdict=verdict), tuple(notes)

@@ -164,7 +164,8 @@ def audit_json(folder: Path) -> Run:
     from curator.commands import verify
     from curator.io.documents import as_document, read_audit
     from curator.report.ci import junit, sarif
-    from curator.report.comparison import comparison_document, lines
+    from curator.report.comparison import comparison_document
+    from curator.report.wording.comparison import lines
     from curator.shortcuts.comparison import compare
     from curator.types.documents import AuditDocument
 

@@ -48,10 +48,10 @@ def mapped(values: pd.Series, work: Callable[[object], object]) -> pd.Series:
         return out.where(out.notna(), None)
     code, different = pd.factorize(values)
     # The last entry is for missing values, which have the code -1.
-    said = np.empty(len(different) + 1, dtype=object)
+    results = np.empty(len(different) + 1, dtype=object)
     for k, value in enumerate(different.tolist()):
-        said[k] = work(value)
-    return pd.Series(said[code], values.index, dtype=object)
+        results[k] = work(value)
+    return pd.Series(results[code], values.index, dtype=object)
 
 
 def support(dataset: Dataset, settings: AuditSettings) -> int:
@@ -118,10 +118,10 @@ def _plain(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """One way to bin dates. `said` precedes the value: "in" 2024-03, "on a" Saturday, "" between 06:00 and 12:00."""
+    """One way to bin dates. `preposition` precedes the value: "in" 2024-03, "on a" Saturday, "" between 06:00 and 12:00."""
 
     name: str
-    said: str
+    preposition: str
     values: pd.Series
 
 
@@ -150,8 +150,8 @@ def _calendar(when: pd.Series, reference: pd.Series, least: int) -> Bins:
             unit = finer
             break
     form = _CALENDAR[unit]
-    said = "on" if unit == "day" else "in"
-    return Bins(unit, said, pooled(_named(when, form), _named(reference, form), least))
+    preposition = "on" if unit == "day" else "in"
+    return Bins(unit, preposition, pooled(_named(when, form), _named(reference, form), least))
 
 
 def _named(when: pd.Series, form: str) -> pd.Series:
@@ -160,5 +160,5 @@ def _named(when: pd.Series, form: str) -> pd.Series:
 
 def _hours(when: pd.Series) -> pd.Series:
     start = when.dt.hour // 6 * 6
-    said = start.map(lambda h: f"between {int(h):02}:00 and {int(h) + 6:02}:00", na_action="ignore")
-    return pd.Series(said, when.index, dtype=object)
+    spans = start.map(lambda h: f"between {int(h):02}:00 and {int(h) + 6:02}:00", na_action="ignore")
+    return pd.Series(spans, when.index, dtype=object)

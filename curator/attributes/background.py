@@ -34,7 +34,7 @@ FAMILY = PhotoFamily(
             "have a {value} background",
             "on something other than {value}",
             # Everything is grey in the dark. If the light predicts the class as well, the light names the finding.
-            told_late=("grey", "black"),
+            reported_late=("grey", "black"),
             place="colour",
             edit="surroundings",
             planted_by=("tint",),

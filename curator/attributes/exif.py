@@ -45,8 +45,8 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
                 name,
                 "category",
                 "file",
-                f"were taken {bins.said} {{value}}",
-                f"not taken {bins.said} {{value}}",
+                f"were taken {bins.preposition} {{value}}",
+                f"not taken {bins.preposition} {{value}}",
                 in_header=True,
             )
         )

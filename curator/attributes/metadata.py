@@ -37,11 +37,11 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
             )
         elif (when := moments(usual, str(name))) is not None:
             for k, bins in enumerate(binned(_moments_like(values, usual, when, str(name)), when, least)):
-                said = f"have a {spoken} {bins.said} {{value}}".replace("  ", " ")
+                phrase = f"have a {spoken} {bins.preposition} {{value}}".replace("  ", " ")
                 part = attribute if k == 0 else f"{attribute}.{bins.name}"
                 if part not in frame:
                     frame[part] = bins.values
-                    columns.append(_column(part, "category", said, f"with a {spoken} other than {{value}}"))
+                    columns.append(_column(part, "category", phrase, f"with a {spoken} other than {{value}}"))
         elif pd.api.types.is_numeric_dtype(usual) and usual.nunique() > _FEW:
             frame[attribute] = pd.to_numeric(values, errors="coerce").astype(float)
             columns.append(_column(attribute, "number", f"have {spoken} {{value}}", f"with {spoken} not {{value}}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -38,6 +37,8 @@ SPOT, STUCK, STUCK_ON = 4, 0.6, 0.3
 to the surroundings up to the last fraction on the object, because a watermark stands out as an object does."""
 _FLAT, _COARSE = 3.0, 8.0
 """Mean step between neighbouring pixels, in grey levels: below the first a patch is smooth, above the second coarse."""
+_OF_ONE_COLOUR = 0.9
+"""A word has a colour if at least this fraction of its places has it. Light changes colours, so few words have one."""
 _MOSTLY = 0.7
 """A word lies in a part of the frame if this fraction of its places does."""
 NAMED, AHEAD = 0.93, 0.1
@@ -72,7 +73,7 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
     looks = _looks(learnt.words, usual, len(learnt.vocabulary))
     frame, columns = {}, []
     names = _names(looks, _meanings(usually >= enough, kinds, encoder, settings, reference))
-    for k, (name, nth) in enumerate(names):
+    for k, name in enumerate(names):
         kind = kinds[k]
         attribute = f"words.{k}"
         frame[attribute] = present[:, k]
@@ -86,7 +87,6 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
                 # Only presence can be a shortcut. Among thousands of absent things some differ by chance.
                 absence=False,
                 learnt=True,
-                nth=nth,
                 rank=1,
                 place="word",
                 word=k,
@@ -250,9 +250,9 @@ def _meanings(
         has, of_object = present[:, k], kind == "object"
         if min(has.sum(), (~has).sum()) < _FEWEST:
             continue
-        told = sorted(((_auc(has, s), name) for name, o, s in asked if o == of_object), key=lambda x: -x[0])
-        if told and told[0][0] >= max(NAMED, (told[1][0] if len(told) > 1 else 0.5) + AHEAD):
-            out[k] = told[0][1]
+        ranked = sorted(((_auc(has, s), name) for name, o, s in asked if o == of_object), key=lambda x: -x[0])
+        if ranked and ranked[0][0] >= max(NAMED, (ranked[1][0] if len(ranked) > 1 else 0.5) + AHEAD):
+            out[k] = ranked[0][1]
         elif of_object and things:
             mean = scores[has].mean(0)
             best = int(mean.argmax())
@@ -267,26 +267,36 @@ def _auc(has: Mask, scores: NDArray[np.floating]) -> float:
     return float((rankdata(scores)[has].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def _names(looks: list[str], meanings: dict[int, str]) -> list[tuple[str, int]]:
-    """The names of words, such as "grass (green, fine texture, lower half)", or only the looks if the word has no name. The
-    second item is a number from the second of equal names on, else 0."""
-    out, times = [], Counter[str]()
+def _names(looks: list[str], meanings: dict[int, str]) -> list[str]:
+    """The names of words: "grass (green, lower half)", or "pattern C (green, lower half)" if the word has no name."""
+    out = []
     for k, look in enumerate(looks):
-        name = f"{meanings[k]} ({look})" if k in meanings else look
-        times[name] += 1
-        out.append((name, times[name] if times[name] > 1 else 0))
+        name = f"{meanings[k]}, pattern {letters(k)}" if k in meanings else f"pattern {letters(k)}"
+        out.append(f"{name} ({look})" if look else name)
     return out
 
 
+def letters(k: int) -> str:
+    """A to Z, then AA, AB, ..., for the number of a word.
+
+    >>> letters(0), letters(25), letters(26), letters(63)
+    ('A', 'Z', 'AA', 'BL')
+    """
+    first, last = divmod(k, 26)
+    return (chr(ord("A") + first - 1) if first else "") + chr(ord("A") + last)
+
+
 def _looks(words: NDArray[np.uint8], patches: Patches, n_words: int) -> list[str]:
-    """What each word looks like and where it lies: "green, coarse texture, lower half"."""
+    """What each word looks like and where it lies: "green, coarse texture, lower half". Only what holds for nearly all of its
+    places is said."""
     colour = name_map(patches.colour.reshape(len(patches), -1, 3)).reshape(words.shape)
     y, x = np.mgrid[: patches.grid, : patches.grid] / (patches.grid - 1)
     rows, columns = np.broadcast_to(y, words.shape), np.broadcast_to(x, words.shape)
     out: list[str] = []
     for k in range(n_words):
         at = words == k
-        tint = NAMES[int(np.bincount(colour[at], minlength=len(NAMES)).argmax())]
+        shares = np.bincount(colour[at], minlength=len(NAMES)) / max(int(at.sum()), 1)
+        tint = NAMES[int(shares.argmax())] if shares.max() >= _OF_ONE_COLOUR else ""
         step = float(np.median(patches.texture[at])) if at.any() else 0.0
         grain = "smooth" if step < _FLAT else "coarse texture" if step > _COARSE else "fine texture"
         out.append(", ".join(filter(None, (tint, grain, _place(rows[at], columns[at])))))

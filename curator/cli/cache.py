@@ -23,7 +23,7 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
         return None
     match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?) ?([kMGT]?)B?", value.strip(), re.IGNORECASE)
     if match is None:
-        raise click.BadParameter(f"{value!r} is no size; write 500M, 20G or 1.5T.", ctx, param)
+        raise click.BadParameter(f"{value!r} is not a size; write 500M, 20G or 1.5T.", ctx, param)
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
@@ -79,7 +79,7 @@ def command(
     if action == "list" and (dry_run or any(v is not None for v in given.values())):
         raise click.UsageError("list takes only --cache and --json; the other flags are for prune.")
     if action == "prune" and all(v is None for v in given.values()):
-        raise click.UsageError(f"say what to prune: {', '.join(given)}.")
+        raise click.UsageError(f"name what to prune: {', '.join(given)}.")
     place = cache or default_cache()
     found = stores(place)
     going = (
@@ -95,8 +95,8 @@ def command(
         for kept, some in going:
             remove(kept, some)
     if as_json:
-        said = CacheDocument(action=action, dry_run=dry_run, cache=str(place), stores=tuple(shown))  # type: ignore[arg-type]
-        click.echo(dumps(said), nl=False)
+        document = CacheDocument(action=action, dry_run=dry_run, cache=str(place), stores=tuple(shown))  # type: ignore[arg-type]
+        click.echo(dumps(document), nl=False)
         return
     for line in _lines(shown):
         click.echo(line)

@@ -34,13 +34,13 @@ def command(ctx: click.Context, cache: Path | None, as_json: bool) -> None:
 
     checks = doctor.diagnose(cache or default_cache())
     if as_json:
-        rows = tuple(CheckResult(name=c.name, status=c.status, found=c.found, mend=c.mend) for c in checks)
+        rows = tuple(CheckResult(name=c.name, status=c.status, found=c.found, fix=c.fix) for c in checks)
         click.echo(dumps(DoctorDocument(checks=rows)), nl=False)
     else:
         for check in checks:
             mark, colour = _MARKS[check.status]
             click.echo(f"{click.style(mark, fg=colour)}  {check.name}: {check.found}")
-            if check.mend:
-                click.echo(f"      {check.mend}")
+            if check.fix:
+                click.echo(f"      {check.fix}")
     if any(check.status == "fail" for check in checks):
         ctx.exit(1)

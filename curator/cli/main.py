@@ -16,9 +16,9 @@ from curator.errors import CuratorError, did_you_mean
 
 COMMANDS = {
     "audit": "Find the shortcuts in DATA.",
-    "recommend": "Say which images of a pool to add.",
-    "validate": "Prove with a linear probe that adding them worked.",
-    "forecast": "Say how many images are needed.",
+    "recommend": "Choose images of a pool to add.",
+    "validate": "Test with a linear probe whether adding them helps.",
+    "forecast": "Forecast how many images are needed.",
     "export": "Write balanced, leak-free splits.",
     "browse": "Open the FiftyOne App on the audited set.",
     "embed": "Embed DATA and keep the embeddings in the cache.",

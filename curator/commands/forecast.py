@@ -14,6 +14,7 @@ from curator.probe import learning_curve
 from curator.probe.learning_curve import Bootstrap, Learner, PowerLaw, Rows, Trials
 from curator.probe.linear import Probe
 from curator.readers import Data
+from curator.report.wording import notes as words
 from curator.similarity import duplicates
 from curator.similarity.vectors import unit
 from curator.types import Embedded, Floats, Ints, Mask
@@ -64,17 +65,13 @@ def forecast(data: Data, session: Session | None = None, *, target: float = 0.95
     whole = boot.overall()
     law = learning_curve.fit(whole, session.rng("forecast fit"))
     pairs, easiest = _pairs(chosen, trials, boot, target, session)
-    zero_shot, said = _zero_shot(chosen, trials, boot, session)
+    zero_shot, why_none = _zero_shot(chosen, trials, boot, session)
     needed = law.needed(target)
-    notes = [*session.notes, *chosen.notes, *said]
+    notes = [*session.notes, *chosen.notes, *why_none]
     if chosen.n_now < FEW:
-        notes.append(
-            f"A class has fewer than {FEW} images, so this forecast is a guess. Add images and forecast again."
-        )
+        notes.append(words.a_guess(FEW))
     if needed.n_per_class is not None and needed.n_per_class > FAR * chosen.n_now:
-        notes.append(
-            f"The forecast is for more than {FAR} times the present images, which was never checked. Add images, try again."
-        )
+        notes.append(words.far(FAR))
     return Forecast(
         target=target,
         now=_point(law, chosen.n_now),
@@ -110,7 +107,7 @@ class _Chosen:
 
     vectors: Floats
     labels: Ints
-    pictures: Ints
+    contents: Ints
     classes: tuple[str, ...]
     test: Mask | None
     counts: Ints
@@ -124,20 +121,20 @@ class _Chosen:
 
 def _choose(embedded: Embedded, session: Session) -> _Chosen:
     data, notes = embedded.dataset, list[str]()
-    pictures, labelled = _pictures(embedded, session), data.labels >= 0
+    contents, labelled = _contents(embedded, session), data.labels >= 0
     if (~labelled).any():
-        notes.append(f"Images that are left out because they have no label: {int((~labelled).sum())}.")
+        notes.append(words.unlabelled("Images", int((~labelled).sum())))
     split = next((s for s in ("test", "val") if s in data.splits and "train" in data.splits), None)
     train = labelled & (data.splits == "train") if split else labelled
     test = labelled & (data.splits == split) if split else np.zeros(len(data), np.bool_)
-    leaked = test & np.isin(pictures, pictures[train])
+    leaked = test & np.isin(contents, contents[train])
     test &= ~leaked
     if leaked.any():
-        notes.append(f"Test images that are left out because they repeat a training image: {int(leaked.sum())}.")
+        notes.append(words.repeats_training(int(leaked.sum())))
     kept, small = [], []
     for k, name in enumerate(data.classes):
         own = data.labels == k
-        n = len(np.unique(pictures[train & own]))
+        n = len(np.unique(contents[train & own]))
         if n >= SMALLEST and (split is None or (test & own).sum() >= SMALLEST):
             kept.append(k)
         else:
@@ -152,30 +149,25 @@ def _choose(embedded: Embedded, session: Session) -> _Chosen:
             f"the data has {len(kept)} classes; a forecast allows at most {MOST_CLASSES}; give fewer classes."
         )
     if small:
-        notes.append(
-            f"Classes that are left out because they have fewer than {SMALLEST} different images: {', '.join(small)}."
-        )
+        notes.append(words.small_classes(SMALLEST, small))
     most, rng = MOST_IMAGES // len(kept), session.rng("forecast images")
     parts = [np.flatnonzero((train | test) & (data.labels == k)) for k in kept]
     rows = np.concatenate([np.sort(rng.permutation(part)[:most]) for part in parts])
     if max(map(len, parts)) > most:
-        notes.append(f"The forecast uses at most {most:,} images per class, drawn at random.")
+        notes.append(words.at_most(most))
     labels = np.searchsorted(kept, data.labels[rows]).astype(np.int32)
     names = tuple(data.classes[k] for k in kept)
     counts = np.bincount(labels[train[rows]]).astype(np.int32)
     if counts.max() >= 2 * counts.min():
-        notes.append(
-            f"The curve ends at the size of the smallest class: {names[int(counts.argmin())]}, {int(counts.min())} images. "
-            "Larger classes are cut to the same size."
-        )
-    tested = f"the {split} split" if split else f"all images, each by probes that had not seen it ({N_FOLDS} folds)"
+        notes.append(words.smallest_class(names[int(counts.argmin())], int(counts.min())))
+    tested = words.tested_on(split, N_FOLDS)
     return _Chosen(
-        embedded.embeddings.vectors[rows], labels, pictures[rows], names, test[rows] if split else None, counts, tested,
+        embedded.embeddings.vectors[rows], labels, contents[rows], names, test[rows] if split else None, counts, tested,
         tuple(notes),
     )  # fmt: skip
 
 
-def _pictures(embedded: Embedded, session: Session) -> Ints:
+def _contents(embedded: Embedded, session: Session) -> Ints:
     """A number for each image (n,), equal for duplicates of any kind."""
     data, facts = embedded.dataset, embedded.facts
     groups = duplicates.groups(
@@ -201,7 +193,7 @@ def _repeats(chosen: _Chosen, rng: np.random.Generator) -> tuple[list[list[tuple
     if chosen.test is not None:
         repeats = [[(np.flatnonzero(~chosen.test), np.flatnonzero(chosen.test))] for _ in range(2 * n_repeats)]
     else:
-        repeats = [learning_curve.folds(chosen.labels, chosen.pictures, N_FOLDS, rng) for _ in range(n_repeats)]
+        repeats = [learning_curve.folds(chosen.labels, chosen.contents, N_FOLDS, rng) for _ in range(n_repeats)]
     largest = min(int(np.bincount(chosen.labels[train]).min()) for parts in repeats for train, _ in parts)
     sizes = learning_curve.sizes(min(largest, most))
     if len(sizes) < learning_curve.FEWEST_SIZES:
@@ -252,12 +244,10 @@ def _zero_shot(chosen: _Chosen, trials: Trials, boot: Bootstrap, session: Sessio
     try:
         towers = unit(unit(session.encoder.encode_text(prompts)).reshape(len(things), len(TEMPLATES), -1).mean(1))
     except MissingExtraError as e:
-        return None, [f"There is no zero-shot accuracy: {e}"]
+        return None, [words.no_zero_shot(e)]
     tested = chosen.vectors if chosen.test is None else chosen.vectors[chosen.test]
     errors = boot.of_guesses((tested @ towers.T).argmax(1) == trials.labels)
-    means = f"the class names as prompts, read by {info.name}"
-    if info.kind == "embedded":
-        means += " and a sentence model instead of CLIP"
+    means = words.zero_shot_by(info.name, info.kind == "embedded")
     point = errors.points()[0]
     return ZeroShot(point.accuracy, point.ci, means), []
 

@@ -109,7 +109,7 @@ def advise(
     findings, targets = findings[: settings.max_findings], targets[: settings.max_findings]
     targets = [reread(t, f, run, theirs, session) for t, f in zip(targets, findings, strict=True)]
     notes += folded
-    candidates, said = candidates_of(theirs, run, targets, session, measures)
+    candidates, of_pool = candidates_of(theirs, run, targets, session, measures)
     labels, classes = run.dataset.labels[rows], run.dataset.classes
     here = [replace(t, has=t.has[rows]) for t in targets]
     needs = None
@@ -131,5 +131,21 @@ def advise(
         gone = removal.removals(run.dataset.ids[rows], labels, classes, here, ease, n_out)
         recommendation = replace(recommendation, removals=gone, plan=() if mode == "drop" else recommendation.plan)
     recommendation = expected(recommendation, run, rows, here[0], candidates, session)
-    notes += [*said, *reviewed.notes]
+    notes += [*of_pool, *reviewed.notes]
+    if mode != "drop" and len(theirs.dataset) and not recommendation.ids:
+        notes.insert(0, f"Nothing to recommend: {_why_none(reviewed.open, here, classes, settings.confidence)}")
     return Advice(run, recommendation, theirs, measures, tuple(notes), tuple(findings), tuple(targets), candidates)
+
+
+def _why_none(pool: Pool, targets: Sequence[Target], classes: Sequence[str], confidence: float) -> str:
+    """Why no image of the pool was chosen, and what to do."""
+    if not pool.usable.any():
+        return "no image of the pool can be used, as the other notes say; give a pool with other images of the same classes."
+    if not pool.trusted(confidence).any():
+        return (
+            f"no predicted label of the pool is certain enough ({confidence:.0%} is needed); give the pool's labels, or "
+            "lower the setting `confidence` in [recommend]."
+        )
+    if not any(len(rows) for rows in choice.eligible_rows(targets, classes, pool, confidence).values()):
+        return "no image of the pool breaks the shortcut; give a pool that has images of the shopping list."
+    return "no group of the data lacks images that the pool has; raise --budget, or name a shortcut with --attribute."

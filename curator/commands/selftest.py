@@ -50,13 +50,16 @@ PLANTS: Mapping[Plant, Planting] = {
 
 
 class _Measured(Session):
-    """A session that measures the same images once, because measures do not depend on the labels, which change per draw."""
+    """A session that measures the same images once, because measures do not depend on the labels, which change per draw.
+
+    The same images are those with the same files in the same order.
+    """
 
     __slots__ = ("kept",)
 
     def measures(self, embedded: Embedded, reference: Embedded | None = None) -> Measures:
         kept: dict[str, Measures] = getattr(self, "kept", {})
-        key = "\n".join(embedded.dataset.ids.tolist())
+        key = "\n".join([*embedded.dataset.ids.tolist(), *embedded.facts["sha256"].tolist()])
         if key not in kept:
             # A dataclass with slots is created twice, and a bare super() would refer to the first class.
             kept = {key: Session.measures(self, embedded, reference)}
@@ -172,13 +175,13 @@ def _copies(source: Dataset, edited: Mapping[Plant, NDArray[np.intp]], folder: P
     for i in range(len(source)):
         session.progress("copying", i + 1, len(source))
         try:
-            picture = editing.shrink(images.whole(source.path(i)), _SIDE)
+            image = editing.shrink(images.whole(source.path(i)), _SIDE)
         except DataError as error:
             raise DataError(
                 f"{source.ids[i]} cannot be read ({error}); a self-test must read every image; remove it."
             ) from None
-        made = {"clean": editing.jpeg(picture, _QUALITY)}
-        made |= {kind: editing.jpeg(p.edit(picture), p.quality) for kind, p in PLANTS.items() if i in kinds[kind]}
+        made = {"clean": editing.jpeg(image, _QUALITY)}
+        made |= {kind: editing.jpeg(p.edit(image), p.quality) for kind, p in PLANTS.items() if i in kinds[kind]}
         for name, content in made.items():
             (folder / name / f"{i:06d}.jpg").write_bytes(content)
             ids.append(f"{name}/{i:06d}.jpg")
@@ -194,14 +197,14 @@ def _audits(
     copies: Embedded, row: Mapping[str, int], source: Dataset, total: int
 ) -> Callable[[NDArray[np.str_], NDArray[np.int32], Session], AuditRun]:
     """A function that audits one version of every image with given labels and updates the progress bar."""
-    told: Iterator[int] = iter(range(1, total + 1))
+    number: Iterator[int] = iter(range(1, total + 1))
 
     def one(versions: NDArray[np.str_], labels: NDArray[np.int32], work: Session) -> AuditRun:
         rows = [row[f"{version}/{i:06d}.jpg"] for i, version in enumerate(versions)]
         taken = copies.take(rows)
         dataset = replace(taken.dataset, labels=labels.astype(np.int32), classes=source.classes)
         found = audit_embedded(replace(taken, dataset=dataset), work)
-        work.progress("auditing draws", next(told), total)
+        work.progress("auditing draws", next(number), total)
         return found
 
     return one

@@ -21,6 +21,7 @@ from curator.io import editing
 from curator.io.decoding import images
 from curator.io.editing import Pixels
 from curator.report.serialise import guarded, write_text
+from curator.report.wording import notes as words
 from curator.selection import plan, synthesis
 from curator.selection.synthesis import PREFIX, Pair
 from curator.shortcuts import indicators
@@ -81,18 +82,16 @@ def synthesize(advice: Advice, n: int, folder: Path, session: Session) -> tuple[
     _empty(folder)
     for i, pair in enumerate(chosen, start=1):
         cell = cells[pair.cell]
-        picture = compose(run, rows, foreground, pair, session)
+        image = compose(run, rows, foreground, pair, session)
         path = f"{places[cell.class_name]}/{PREFIX}{i:04d}.jpg"
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(editing.jpeg(picture))
+        (folder / path).write_bytes(editing.jpeg(image))
         ids = (str(run.dataset.ids[rows[row]]) for row in (pair.object_row, pair.background_row))
         made.append(Synthetic(path, cell.class_name, cell, *ids))
         session.progress("making synthetic images", i, len(chosen))
     _write_manifest(made, folder)
     asked = sum(c.want for c in cells)
-    notes = (
-        [] if len(made) == n else [f"Counter-examples requested: {n}; wanted by the plan: {asked}; made: {len(made)}."]
-    )
+    notes = [] if len(made) == n else [words.composed(n, asked, len(made))]
     return tuple(made), tuple(notes)
 
 
@@ -103,14 +102,14 @@ def compose(
     preprocessing = session.encoder.info.preprocessing
 
     def read(row: int) -> tuple[Pixels, Floats]:
-        picture = editing.shrink(images.whole(run.dataset.path(int(rows[row]))), _LONGEST)
-        height, width = picture.shape[:2]
-        return picture, synthesis.over_picture(foreground[row], height, width, preprocessing)
+        image = editing.shrink(images.whole(run.dataset.path(int(rows[row]))), _LONGEST)
+        height, width = image.shape[:2]
+        return image, synthesis.over_image(foreground[row], height, width, preprocessing)
 
-    picture, mine = read(pair.object_row)
+    image, mine = read(pair.object_row)
     ground, theirs = read(pair.background_row)
     empty = editing.without_object(ground, theirs)
-    return editing.mix(editing.as_large(empty, picture), picture, synthesis.kept(mine))
+    return editing.mix(editing.as_large(empty, image), image, synthesis.kept(mine))
 
 
 def _empty(folder: Path) -> None:

@@ -22,6 +22,7 @@ from curator.probe import validation
 from curator.probe.groups import Holdout, TrainingSet
 from curator.readers import Data
 from curator.recommenders import STRATEGIES
+from curator.report.wording import notes as words
 from curator.selection import choice
 from curator.selection.plan import Target
 from curator.shortcuts import indicators
@@ -91,7 +92,7 @@ def validate(
     notes += [*held, *strange(np.array(theirs.dataset.label_names(), np.str_), run.dataset.classes, "pool")]
     leaked = evaluation_set.repeats_between(theirs, exam.embedded, session)
     if leaked.any():
-        notes.append(f"Images of the pool that no arm adds because they repeat a test image: {int(leaked.sum())}.")
+        notes.append(words.repeats_test(int(leaked.sum())))
     rows, labels, said = _added(advice, wanted, leaked)
     first, mine = advice.targets[0], training(fitted)
     pool_vectors = theirs.embeddings.vectors
@@ -112,6 +113,8 @@ def validate(
         batches=sorted({round(len(rows) * k / _BATCHES) for k in range(_BATCHES + 1)}), oracle=is_true,
         others=others, progress=lambda done, n: session.progress("fitting probes", done, n),
     )  # fmt: skip
+    # A note that another encoder was used belongs to the validation as much as to the audit.
+    report = replace(report, notes=tuple(dict.fromkeys((*run.notes, *report.notes))))
     recommendation = advice.recommendation if wanted is None else _as_recommendation(wanted, advice)
     return Validation(replace(advice, run=run, recommendation=recommendation), report)
 
@@ -136,11 +139,9 @@ def _synthetic(
     safe = np.flatnonzero(made_of.isin(learnt).all(axis=1).to_numpy(bool) & (labels >= 0))
     measures = session.measures(theirs, reference)
     has = indicators.read(measures, target.column.name, target.value)[0]
-    notes = [f"Synthetic images, which form a separate arm: {len(safe)}."]
+    notes = [words.synthetic_arm(len(safe))]
     if len(safe) < len(labels):
-        notes.append(
-            f"Synthetic images that are left out because they are made from a test image: {len(labels) - len(safe)}."
-        )
+        notes.append(words.synthetic_of_test(len(labels) - len(safe)))
     return TrainingSet(theirs.embeddings.vectors[safe], labels[safe], has[safe]), notes
 
 
@@ -167,25 +168,19 @@ def _added(advice: Advice, wanted: Wanted | None, leaked: Mask) -> tuple[NDArray
         if k >= 0 and not leaked[row]:
             rows.append(row)
             labels.append(k)
-    notes = (
-        [f"Recommended images that are not added, because their label is not a class of the data: {n_odd}."]
-        if n_odd
-        else []
-    )
+    notes = [words.recommended_of_other_class(n_odd)] if n_odd else []
     if not rows and wanted is not None:
         raise DataError(
             f"no image of the plan can be added: {n_odd} of {len(dict(named))} have a label that is not a class of the data "
             f"({', '.join(classes)}), the others repeat test images; correct the plan's labels or make a new plan."
         )
     if not rows:
-        notes.append(
-            "No image is added, because the pool has none that the plan wants. Only the present data was tested."
-        )
+        notes.append(words.NOTHING_ADDED)
     # A label that a person has confirmed is not counted as predicted.
     confirmed = {line.row for line in wanted or () if line.source == "confirmed"}
     n_predicted = sum(pool.label_source[row] == "predicted" and row not in confirmed for row in rows)
     if n_predicted:
-        notes.append(f"Labels of recommended images that are predicted, not given: {n_predicted} of {len(rows)}.")
+        notes.append(words.predicted_labels("recommended images", n_predicted, len(rows)))
     return np.array(rows, np.intp), np.array(labels, np.int32), notes
 
 
@@ -199,12 +194,10 @@ def _offered(advice: Advice, leaked: Mask, n: int, session: Session) -> tuple[Tr
     open_ = np.flatnonzero(pool.trusted(session.settings.recommend.confidence) & ~leaked)
     notes = []
     if len(open_) < n:
-        notes.append(
-            f"The pool has {len(open_)} images for the random arm, but {n} are needed, so every draw uses all of them."
-        )
+        notes.append(words.few_random(len(open_), n))
     n_predicted = int((pool.label_source[open_] == "predicted").sum())
     if n and n_predicted:
-        notes.append(f"Labels of the random arm's pool that are predicted, not given: {n_predicted} of {len(open_)}.")
+        notes.append(words.predicted_labels("the random arm's pool", n_predicted, len(open_)))
     offered = TrainingSet(advice.pool.embeddings.vectors[open_], pool.labels[open_], first.pool_has[open_])
     return offered, not n_predicted and len(open_) >= n, notes
 

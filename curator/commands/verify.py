@@ -15,6 +15,7 @@ from curator.commands.session import Session
 from curator.config import Settings, settings_of
 from curator.errors import InputError
 from curator.report.json import audit_document, dumps
+from curator.report.wording import verification as words
 from curator.types.documents import AuditDocument
 from curator.types.documents.audit import Source
 
@@ -74,29 +75,26 @@ def compare(old: Content, new: Content) -> Verification:
 def _data(old: Content, new: Content) -> Iterator[str]:
     was, now = (content.get("drawn_from", {}) for content in (old, new))
     if was and now and was["fingerprint"] != now["fingerprint"]:
-        yield f"data changed: {was['n_images']} images in all, {now['n_images']} now, and some images differ"
+        yield words.drawn_from(was["n_images"], now["n_images"])
     was, now = old["dataset"], new["dataset"]
     if was["fingerprint"] == now["fingerprint"]:
         return
-    why = "an image, a label, a split or metadata"
-    yield f"data changed: fingerprint was {was['fingerprint']}, is {now['fingerprint']} ({why})"
+    yield words.fingerprint(was["fingerprint"], now["fingerprint"])
     if was["n_images"] != now["n_images"]:
-        yield f"data changed: {was['n_images']} images were read, now {now['n_images']}"
+        yield words.n_images(was["n_images"], now["n_images"])
     for what in ("classes", "splits"):
         names = sorted({*was[what], *now[what]}, key=str)
         changed = [n for n in names if was[what].get(n, 0) != now[what].get(n, 0)]
         for name in changed[:_MOST]:
-            yield f"data changed: {what} {name!r} had {was[what].get(name, 0)} images, has {now[what].get(name, 0)}"
+            yield words.size(what, name, was[what].get(name, 0), now[what].get(name, 0))
         if len(changed) > _MOST:
-            yield f"data changed: {len(changed) - _MOST} more {what} have a different number of images"
+            yield words.more_sizes(what, len(changed) - _MOST)
 
 
 def _encoder(old: Content, new: Content) -> Iterator[str]:
     was, now = old["encoder"], new["encoder"]
     if was["fingerprint"] != now["fingerprint"]:
-        yield (
-            f"encoder changed: was {was['name']} ({was['fingerprint'][:19]}), is {now['name']} ({now['fingerprint'][:19]})"
-        )
+        yield words.encoder((was["name"], was["fingerprint"]), (now["name"], now["fingerprint"]))
 
 
 def _settings(old: Content, new: Content) -> Iterator[str]:
@@ -105,20 +103,20 @@ def _settings(old: Content, new: Content) -> Iterator[str]:
         for key, value in values.items() if isinstance(values, Mapping) else ():
             now = new["settings"].get(stage, {}).get(key)
             if value != now:
-                yield f"setting {stage}.{key} was {value!r}, is {now!r}"
+                yield words.setting(f"{stage}.{key}", value, now)
     if old["seed"] != new["seed"]:
-        yield f"seed was {old['seed']}, is {new['seed']}"
+        yield words.value("seed", old["seed"], new["seed"])
 
 
 def _findings(old: Content, new: Content) -> Iterator[str]:
     was, now = ({f["id"]: f for f in content["findings"]} for content in (old, new))
-    yield from (f"finding gone: {id!r}" for id in was if id not in now)
-    yield from (f"finding new: {id!r}" for id in now if id not in was)
+    yield from (words.gone(id) for id in was if id not in now)
+    yield from (words.new(id) for id in now if id not in was)
     for id in (id for id in was if id in now):
         yield from _finding(id, was[id], now[id])
     both = [[id for id in one if id in other] for one, other in ((was, now), (now, was))]
     if both[0] != both[1]:
-        yield "the order of the findings changed"
+        yield words.ORDER_CHANGED
 
 
 def _finding(id: str, was: Content, now: Content) -> Iterator[str]:
@@ -135,7 +133,7 @@ def _everything(old: Content, new: Content) -> Iterator[str]:
         if key in ("dataset", "encoder"):
             elsewhere = ("root", "name") if key == "dataset" else ("name", "note")
             was, now = ({k: v for k, v in part.items() if k not in elsewhere} for part in (was, now))
-        yield from _value(key, "the file", was, now)
+        yield from _value(key, words.THE_FILE, was, now)
 
 
 def _value(key: str, id: str, was: Any, now: Any) -> Iterator[str]:
@@ -147,7 +145,7 @@ def _value(key: str, id: str, was: Any, now: Any) -> Iterator[str]:
         for k, pair in enumerate(zip(was, now, strict=True)):
             yield from _value(f"{key}[{k}]", id, *pair)
     elif not _same(key, was, now):
-        yield f"{key} of {id!r} was {_said(was)}, is {_said(now)}"
+        yield words.value(f"{key} of {id!r}", was, now)
 
 
 def _same(key: str, was: Any, now: Any) -> bool:
@@ -158,22 +156,18 @@ def _same(key: str, was: Any, now: Any) -> bool:
     return math.isclose(was, now, rel_tol=TOLERANCE, abs_tol=0.0 if small else TOLERANCE)
 
 
-def _said(value: Any) -> str:
-    return f"{value:.9g}" if isinstance(value, float) else repr(value)
-
-
 def _rest(old: Content, new: Content) -> Iterator[str]:
     if old["verdict"] != new["verdict"]:
-        yield f"verdict was {old['verdict']!r}, is {new['verdict']!r}"
+        yield words.value("verdict", old["verdict"], new["verdict"])
     if old["n_tests"] != new["n_tests"]:
-        yield f"number of tests was {old['n_tests']}, is {new['n_tests']}"
+        yield words.value("number of tests", old["n_tests"], new["n_tests"])
     was, now = (content.get("expected_false_findings") for content in (old, new))
     if not _same("", was, now):
-        yield f"expected_false_findings was {_said(was)}, is {_said(now)}"
+        yield words.value("expected_false_findings", was, now)
     was, now = ({tuple(leak["ids"]) for leak in content["duplicates"]["leaks"]} for content in (old, new))
     gone, added = was - now, now - was
     if gone or added:
-        yield f"leaks between splits changed: {len(gone)} gone, {len(added)} new"
+        yield words.leaks(len(gone), len(added))
 
 
 def _notes(old: Content, new: Content, differences: list[str]) -> Iterator[str]:
@@ -182,8 +176,7 @@ def _notes(old: Content, new: Content, differences: list[str]) -> Iterator[str]:
         f"{n} {was.get(n, 'none')} -> {now.get(n, 'none')}" for n in sorted({*was, *now}) if was.get(n) != now.get(n)
     ]
     if changed:
-        verb = "which may be the reason" if differences else "with the same findings"
-        yield f"Made with other versions, {verb}: {', '.join(changed)}."
+        yield words.versions(changed, bool(differences))
     silent = [
         f"{stage}.{key}"
         for stage, values in new["settings"].items()
@@ -191,12 +184,12 @@ def _notes(old: Content, new: Content, differences: list[str]) -> Iterator[str]:
         if key not in old["settings"].get(stage, {})
     ]
     if silent:
-        yield f"Settings that the file does not name, for which the defaults are used: {', '.join(silent)}."
+        yield words.unnamed_settings(silent)
     parts = ("clusters", "label_errors", "shared_patterns", "duplicates")
     other = [name for name in parts if old.get(name) != new.get(name)]
     other += [key for key in _SHOWN if [f.get(key) for f in old["findings"]] != [f.get(key) for f in new["findings"]]]
     if other and not differences:
-        yield f"Parts that differ but are not compared: {', '.join(other)}."
+        yield words.not_compared(other)
 
 
 def old_settings(audit: AuditDocument, where: str) -> Settings:

@@ -59,8 +59,8 @@ class OnnxGraph:
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(self, inputs: NDArray[np.uint8], names: tuple[str, ...]) -> tuple[Floats, ...]:
-        pictures = np.ascontiguousarray(inputs)
-        parts = [pictures[k : k + 1] for k in range(len(pictures))] if self._alone and len(pictures) else [pictures]
+        batch = np.ascontiguousarray(inputs)
+        parts = [batch[k : k + 1] for k in range(len(batch))] if self._alone and len(batch) else [batch]
         found = zip(*(self._session.run(list(names), {"pixels": part}) for part in parts), strict=True)
         return tuple(np.asarray(np.concatenate(out) if len(out) > 1 else out[0], dtype=np.float32) for out in found)
 
@@ -89,7 +89,7 @@ def image_tower(
             raise InputError("this model has no ONNX export, which --precision int8 needs; use fp32 or bf16.")
         small = _precision.eight_bits(
             path,
-            trial_pictures(preprocessing.size),
+            trial_images(preprocessing.size),
             lambda file, shown: OnnxGraph(file, threads, alone=True).run(shown, outputs),
         )
         return OnnxGraph(small, threads, alone=True)
@@ -150,19 +150,19 @@ def export(module: Any, path: Path, outputs: tuple[str, ...], size: int) -> None
 
 def parity(module: Any, path: Path, outputs: tuple[str, ...], size: int) -> float:
     """The smallest cosine between the export at `path` and `module`, over three test images and every output."""
-    pictures = trial_pictures(size)
-    ours = OnnxGraph(path, 0).run(pictures, outputs)
-    torchs = _torch.TorchGraph(module, outputs, "cpu", 0).run(pictures, outputs)
+    batch = trial_images(size)
+    ours = OnnxGraph(path, 0).run(batch, outputs)
+    torchs = _torch.TorchGraph(module, outputs, "cpu", 0).run(batch, outputs)
     return min(_precision.cosine(a, b) for a, b in zip(ours, torchs, strict=True))
 
 
-def trial_pictures(size: int) -> NDArray[np.uint8]:
+def trial_images(size: int) -> NDArray[np.uint8]:
     """Three images (3, size, size, 3) for comparing towers. They contain patches like objects, not only noise."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
     zoom = -(-size // 8)
-    pictures = np.repeat(np.repeat(coarse, zoom, axis=1), zoom, axis=2)[:, :size, :size]
-    noisy = np.clip(pictures.astype(np.int16) + rng.integers(-20, 21, pictures.shape), 0, 255)
+    batch = np.repeat(np.repeat(coarse, zoom, axis=1), zoom, axis=2)[:, :size, :size]
+    noisy = np.clip(batch.astype(np.int16) + rng.integers(-20, 21, batch.shape), 0, 255)
     return np.asarray(noisy, np.uint8)
 
 

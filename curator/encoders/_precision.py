@@ -84,12 +84,12 @@ def fingerprint(exact: str, precision: Precision) -> str:
 
 
 def eight_bits(
-    exact: Path, pictures: NDArray[np.uint8], run: Callable[[Path, NDArray[np.uint8]], tuple[Floats, ...]]
+    exact: Path, batch: NDArray[np.uint8], run: Callable[[Path, NDArray[np.uint8]], tuple[Floats, ...]]
 ) -> Path:
     """The tower at `exact` (an ONNX file) with its matrices in eight bits. The file is made beside `exact` if it is missing.
 
     Only matrix products are quantised: the weights per column, the activations at run time. Convolutions stay in full
-    precision. `run(path, pictures)` gives all outputs of a tower.
+    precision. `run(path, batch)` gives all outputs of a tower.
 
     Weights lie in -64..64, so that vectors are the same with and without VNNI instructions. A processor without them adds two
     products of an activation (0..255) and a weight in 16 bits: 2 * 255 * 64 = 32640 fits, 2 * 255 * 127 does not. The eighth
@@ -108,7 +108,7 @@ def eight_bits(
                 str(exact), str(part), per_channel=True, reduce_range=True, weight_type=quantization.QuantType.QInt8,
                 op_types_to_quantize=["MatMul", "Gemm"],
             )  # fmt: skip
-        agreement = min(cosine(a, b) for a, b in zip(run(exact, pictures), run(part, pictures), strict=True))
+        agreement = min(cosine(a, b) for a, b in zip(run(exact, batch), run(part, batch), strict=True))
         if not agreement >= CLOSE_ENOUGH:
             raise InputError(
                 f"--precision int8 changes the vectors of this model too much (cosine {agreement:.3f}, {CLOSE_ENOUGH} "

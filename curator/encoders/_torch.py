@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from curator.errors import InputError, MissingExtraError
 from curator.types import Floats, Preprocessing
 
-MEND_TORCH = "pip install --force-reinstall torch torchvision"
+FIX_TORCH = "pip install --force-reinstall torch torchvision"
 _MOST = 1 << 20
 """Images per batch, until a device runs out of memory."""
 
@@ -34,13 +34,13 @@ def explain_import_error(text: str) -> tuple[str, str]:
     whose compiled operators then cannot register.
     """
     if re.search(r"operator torchvision::\w+ does not exist|Couldn't load custom C\+\+ ops", text):
-        return "torch and torchvision are of different builds (torchvision's operators do not load)", MEND_TORCH
+        return "torch and torchvision are of different builds (torchvision's operators do not load)", FIX_TORCH
     missing = re.search(r"No module named '([\w.]+)'", text)
     if missing:
         package = {"open_clip": "open-clip-torch"}.get(missing[1].split(".")[0], missing[1].split(".")[0])
         return f"{missing[1]} is not installed", f"pip install {package}"
     last = next((line for line in reversed(text.strip().splitlines()) if line.strip()), "no message").strip()
-    return f"the import failed: {last}", MEND_TORCH
+    return f"the import failed: {last}", FIX_TORCH
 
 
 def load(module: str) -> Any:
@@ -52,8 +52,8 @@ def load(module: str) -> Any:
     try:
         return import_module(module)
     except (ImportError, OSError, RuntimeError) as error:
-        wrong, mend = explain_import_error(str(error))
-        raise MissingExtraError(f"{module} cannot be used: {wrong}; run `{mend}`.") from error
+        wrong, fix = explain_import_error(str(error))
+        raise MissingExtraError(f"{module} cannot be used: {wrong}; run `{fix}`.") from error
 
 
 def choose_device(device: str) -> str:

@@ -42,8 +42,8 @@ class Pixels:
                 f"--model pixels got images of {inputs.shape} {inputs.dtype}; (n, 64, 64, 3) uint8 is needed."
             )
         out = np.empty((len(inputs), DIM), dtype=np.float32)
-        for i, picture in enumerate(inputs):
-            out[i] = _histograms(picture)
+        for i, image in enumerate(inputs):
+            out[i] = _histograms(image)
         return out
 
     def encode_text(self, prompts: Sequence[str]) -> Floats:
@@ -54,8 +54,8 @@ class Pixels:
         return (), np.empty((len(vectors), 0), dtype=np.float32)
 
 
-def _histograms(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    rgb = picture.astype(np.float64) / 255
+def _histograms(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    rgb = image.astype(np.float64) / 255
     high, low = rgb.max(axis=2), rgb.min(axis=2)
     chroma = high - low
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]

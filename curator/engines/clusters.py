@@ -83,9 +83,9 @@ def connected(ray: Any, cluster: Cluster) -> Iterator[None]:
         else:
             ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
     except (OSError, RuntimeError, ValueError) as error:
-        said = " ".join(str(error).split())[:200]
+        message = " ".join(str(error).split())[:200]
         raise CuratorError(
-            f"no Ray cluster answers at {cluster.address or 'this machine'} ({said}); start one with `ray start --head`, "
+            f"no Ray cluster answers at {cluster.address or 'this machine'} ({message}); start one with `ray start --head`, "
             "or leave --ray-address out."
         ) from None
     try:

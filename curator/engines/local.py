@@ -114,7 +114,7 @@ class _Run(Books):
         self.finished: list[Finished] = []
         self.n_waiting = 0
         self.flushed_at = time.monotonic()
-        self.told_at = 0.0
+        self.reported_at = 0.0
 
     def load(self, i: int) -> tuple[int, str, bytes | str]:
         """(row, key, content), or (row, "", reason)."""
@@ -180,8 +180,8 @@ class _Run(Books):
         self.flushed_at = time.monotonic()
 
     def tell(self, last: bool = False) -> None:
-        if self.on_progress and (last or time.monotonic() - self.told_at > _PROGRESS_SECONDS):
-            self.told_at = time.monotonic()
+        if self.on_progress and (last or time.monotonic() - self.reported_at > _PROGRESS_SECONDS):
+            self.reported_at = time.monotonic()
             self.on_progress(len(self.keys) + len(self.unread) - self.n_waiting, len(self.dataset))
 
 

@@ -35,20 +35,20 @@ def each(work: Callable[[T], R], pieces: Iterable[T], cluster: Cluster) -> Gener
         free = [ray.remote(_Worker).options(**lasting).remote(shared) for _ in range(n)]
         under_way: dict[Any, tuple[int, Any]] = {}  # promise -> number of the piece, worker
         came: dict[int, R] = {}
-        told = 0
+        n_yielded = 0
         for k, piece in enumerate(pieces):
-            while not free or k - told >= _AHEAD * n:
+            while not free or k - n_yielded >= _AHEAD * n:
                 _take(ray, under_way, came, free)
-                while told in came:
-                    yield came.pop(told)
-                    told += 1
+                while n_yielded in came:
+                    yield came.pop(n_yielded)
+                    n_yielded += 1
             worker = free.pop()
             under_way[worker.do.remote(piece)] = k, worker
         while under_way:
             _take(ray, under_way, came, free)
-            while told in came:
-                yield came.pop(told)
-                told += 1
+            while n_yielded in came:
+                yield came.pop(n_yielded)
+                n_yielded += 1
 
 
 def _take(ray: Any, under_way: dict[Any, tuple[int, Any]], came: dict[int, Any], free: list[Any]) -> None:

@@ -109,6 +109,7 @@ def _summary(mark: FindingMark, views: Mapping[str, str]) -> dict[str, Any]:
         "severity": f.severity,
         "sentence": f.sentence,
         "facts": "; ".join(wording.facts(f)),
+        "reliance": wording.reliance(f.reliance),
         "intended": f.intended,
         "share": f.share_in_class,
         "elsewhere": f.share_elsewhere,

@@ -118,8 +118,8 @@ def place_on_map(dataset: Any, images: list[Marked], text: Mapping[str, str] | N
     plane = principal_plane(vectors, also)
     fob.compute_visualization(view, points=plane, brain_key=MAP_KEY, progress=False)
     if vectors.size + (0 if also is None else also.size) <= MAX_SIMILARITY:
-        said = {"model": TEXT_MODEL, "model_kwargs": dict(text)} if text else {}
-        fob.compute_similarity(view, embeddings=EMBEDDING, brain_key=SIMILARITY_KEY, progress=False, **said)
+        model = {"model": TEXT_MODEL, "model_kwargs": dict(text)} if text else {}
+        fob.compute_similarity(view, embeddings=EMBEDDING, brain_key=SIMILARITY_KEY, progress=False, **model)
 
 
 def offer_text_model(fo: Any) -> None:

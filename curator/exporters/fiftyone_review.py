@@ -47,7 +47,7 @@ def read_findings(name: str) -> tuple[list[Shown], dict[str, Mapping[str, str]]]
     dataset = _open(name)
     shown = [Shown(f["id"], f["name"], f["aligned_tag"]) for f in dataset.info[MARK].get("findings", ())]
     entries: dict[str, Mapping[str, str]] = {
-        id: {"decision": said, "reason": why} for id, said, why in dataset.info.get(ENTRIES, ())
+        id: {"decision": decision, "reason": why} for id, decision, why in dataset.info.get(ENTRIES, ())
     }
     return shown, entries
 

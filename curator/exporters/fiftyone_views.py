@@ -15,12 +15,12 @@ from curator.exporters.marks import (
 
 COLOURS = {"high": POOL[5], "medium": POOL[1], "low": POOL[6]}
 OTHER, ADD = POOL[7], POOL[2]
-MENDED = "wrong before, right after"
+CORRECTED = "wrong before, right after"
 
 
 def save_views(fo: Any, dataset: Any, findings: list[FindingMark], tags: list[str]) -> dict[str, str]:
     """Save the views. Returns view key -> name, in order. The keys are: a finding's id (images of its class, conflicting ones
-    first), "conflicting ID" (only those), "recommended", "mended", "duplicates", "leaks", "label errors".
+    first), "conflicting ID" (only those), "recommended", "corrected", "duplicates", "leaks", "label errors".
 
     Views are defined by tags and fields, not by fixed ids, so images that the user tags later appear in them at once.
     """
@@ -33,19 +33,19 @@ def save_views(fo: Any, dataset: Any, findings: list[FindingMark], tags: list[st
         views.append((mark.finding.id, mark.name, of_class, mark.finding.sentence, COLOURS[mark.finding.severity]))
         if mark.conflicting.any():
             broken = dataset.match_tags(mark.conflicting_tag).sort_by("filepath")
-            what = "Images of the class that break the shortcut."
+            what = "Images of the class that break the rule."
             views.append((f"conflicting {mark.finding.id}", f"{mark.name} · conflicting", broken, what, OTHER))
     if RECOMMENDED in tags:
         best = dataset.match_tags(RECOMMENDED).sort_by("rank")
         views.append(("recommended", RECOMMENDED, best, "Images to add, the best first.", ADD))
     if dataset.has_sample_field("prediction_after"):
         label = here("ground_truth.label")
-        mended = dataset.match(
+        corrected = dataset.match(
             label.exists() & (here("prediction_before.label") != label) & (here("prediction_after.label") == label)
         ).sort_by("filepath")
-        if len(mended):
+        if len(corrected):
             what = "Images that the probe gets right once the recommended ones are added."
-            views.append(("mended", MENDED, mended, what, ADD))
+            views.append(("corrected", CORRECTED, corrected, what, ADD))
     if DUPLICATE in tags or LEAK in tags:
         twins = dataset.match_tags([DUPLICATE, LEAK]).sort_by([("duplicate_group", 1), ("filepath", 1)])
         what = "The same image more than once, or in two splits."

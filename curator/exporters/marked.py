@@ -117,14 +117,14 @@ def audited_images(
             images[i].tags.append(mark.aligned_tag)
         for i in np.flatnonzero(mark.conflicting):
             images[i].tags += [mark.conflicting_tag] + ([] if CONFLICTING in images[i].tags else [CONFLICTING])
-    told = [False] * len(images)
+    has_finding = [False] * len(images)
     for mark in findings:  # worst first: an image has the colour of the worst finding of its class
         for mask, side in ((mark.aligned, ALIGNED), (mark.conflicting, CONFLICTING)):
             for i in np.flatnonzero(mask):
-                if not told[i]:
+                if not has_finding[i]:
                     # The App reads a value with ", " as a list of values, and these would not have the value's colour.
                     images[i].fields["finding"] = f"{side}: {mark.name}".replace(", ", "; ")
-                    told[i] = True
+                    has_finding[i] = True
     for image in images:
         image.fields.setdefault("finding", "no finding")
     _guess(images, extras.before, extras.after)

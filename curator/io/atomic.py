@@ -87,9 +87,9 @@ def _is_abandoned(path: Path) -> bool:
 @functools.cache
 def _host() -> str:
     """Eight letters that identify a set of process numbers: this machine since it was started, and this container."""
-    told = [socket.gethostname()]
+    parts = [socket.gethostname()]
     with contextlib.suppress(OSError):
-        told.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
     with contextlib.suppress(OSError):
-        told.append(os.readlink("/proc/self/ns/pid"))
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:8]
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]

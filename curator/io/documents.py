@@ -51,10 +51,10 @@ def as_document(content: Any, kind: type[D]) -> D:
     try:
         return msgspec.convert(content, kind)
     except msgspec.ValidationError as e:
-        said, _, place = str(e).partition(" - at ")
+        problem, _, place = str(e).partition(" - at ")
         where = place.strip("`").removeprefix("$").removeprefix(".")
-        said = f"{said[:1].lower()}{said[1:]}"
-        raise ValueError(f"{where}: {said}" if where else re.sub(r"^object ", "", said)) from e
+        problem = f"{problem[:1].lower()}{problem[1:]}"
+        raise ValueError(f"{where}: {problem}" if where else re.sub(r"^object ", "", problem)) from e
 
 
 def ids_beside(path: Path) -> list[str] | None:

@@ -33,11 +33,11 @@ def load_fiftyone() -> Any:
     except CuratorError:
         raise
     except Exception as error:  # pymongo, psutil, FiftyOne and the OS each raise their own errors
-        said = str(error).strip().splitlines()
+        lines = str(error).strip().splitlines()
         log = os.path.join(fo.config.database_dir or "", "log", "mongo.log")
         where = "FIFTYONE_DATABASE_URI" if database.source == "uri" else f"{database.where} (its log: {log})"
         raise MissingExtraError(
-            f"the MongoDB of {where} did not start or answer: {said[0] if said else type(error).__name__}; "
+            f"the MongoDB of {where} did not start or answer: {lines[0] if lines else type(error).__name__}; "
             "check it, or set FIFTYONE_DATABASE_URI."
         ) from error
     return fo

@@ -52,11 +52,11 @@ def _bundled() -> list[Path]:
 def mongod_version(mongod: str | Path) -> str:
     """The version that a mongod reports, or "" if it does not run (missing library, wrong processor, not executable)."""
     try:
-        said = subprocess.run([str(mongod), "--version"], capture_output=True, text=True, timeout=_ASK_TIMEOUT_S)
+        done = subprocess.run([str(mongod), "--version"], capture_output=True, text=True, timeout=_ASK_TIMEOUT_S)
     except (OSError, subprocess.SubprocessError):
         return ""
-    found = re.search(r"db version v(\d+\.\d+(?:\.\d+)?)", said.stdout)
-    return found.group(1) if said.returncode == 0 and found else ""
+    found = re.search(r"db version v(\d+\.\d+(?:\.\d+)?)", done.stdout)
+    return found.group(1) if done.returncode == 0 and found else ""
 
 
 def find_database() -> Database:

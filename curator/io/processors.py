@@ -12,7 +12,7 @@ def instructions(processors: Path = _PROCESSORS) -> frozenset[str]:
     """Instruction sets of the processor, as Linux names them ("avx2", "avx512_bf16"); empty if the system lists none."""
     with suppress(OSError):
         for line in processors.read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, said = line.partition(":")
+            name, _, flags = line.partition(":")
             if name.strip() in ("flags", "Features"):  # x86; ARM
-                return frozenset(said.split())
+                return frozenset(flags.split())
     return frozenset()

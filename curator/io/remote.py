@@ -53,8 +53,8 @@ def stamp(url: str) -> str:
         info = fs.info(path)
     except Exception:
         return ""
-    told = [info.get(k) for k in ("ETag", "etag", "md5Hash", "mtime", "LastModified", "updated", "created")]
-    return repr((told, info.get("size"))) if any(told) else ""
+    version = [info.get(k) for k in ("ETag", "etag", "md5Hash", "mtime", "LastModified", "updated", "created")]
+    return repr((version, info.get("size"))) if any(version) else ""
 
 
 def is_folder(url: str) -> bool:

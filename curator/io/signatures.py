@@ -34,26 +34,26 @@ class PublicKey:
     content: bytes
 
 
-def read_key(said: str) -> PublicKey:
+def read_key(text: str) -> PublicKey:
     """Read a public key: the key itself, `RW...`, or the path of the file that `minisign -G` wrote.
 
     Raises:
         InputError: it is neither.
     """
-    line = said.strip().encode("utf-8", "surrogateescape")
+    line = text.strip().encode("utf-8", "surrogateescape")
     content = _decoded(line, 2 + _ID + _KEY)
     if content is None:
         try:
-            lines = [each for each in _lines(Path(said)) if not each.startswith(b"untrusted comment:")]
+            lines = [each for each in _lines(Path(text)) if not each.startswith(b"untrusted comment:")]
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise InputError(
-                f"{said} is neither a public key of minisign nor a file with one ({why}); give RW... or its file."
+                f"{text} is neither a public key of minisign nor a file with one ({why}); give RW... or its file."
             ) from None
         content = _decoded(lines[0], 2 + _ID + _KEY) if len(lines) == 1 else None
     if content is None or content[:2] != b"Ed":
         raise InputError(
-            f"{said} does not contain a public key of minisign; give the public key of `minisign -G`, RW..."
+            f"{text} does not contain a public key of minisign; give the public key of `minisign -G`, RW..."
         )
     return PublicKey(_id(content), content[2 + _ID :])
 

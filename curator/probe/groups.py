@@ -38,7 +38,7 @@ class Groups:
         return cls(tuple(names), np.stack(masks))
 
     def gap(self, accuracies: NDArray[np.float64], class_idx: int) -> NDArray[np.float64]:
-        """The accuracy where the shortcut holds minus the accuracy where it does not, (..., groups) -> (...).
+        """The accuracy on images that follow the rule minus the accuracy on images that break it, (..., groups) -> (...).
 
         Weighted half by the class itself and half by the mean of the other classes. NaN if the class lacks one of its groups.
         """

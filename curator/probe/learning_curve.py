@@ -53,12 +53,12 @@ def sizes(largest: int) -> Ints:
     return np.unique(np.round(np.geomspace(smallest, largest, N_SIZES))).astype(np.int32)
 
 
-def folds(labels: Ints, pictures: Ints, n_folds: int, rng: np.random.Generator) -> list[tuple[Rows, Rows]]:
-    """Rows to train on and to test on, for each fold. Images with the same number in `pictures` (n,) stay in one fold.
+def folds(labels: Ints, contents: Ints, n_folds: int, rng: np.random.Generator) -> list[tuple[Rows, Rows]]:
+    """Rows to train on and to test on, for each fold. Images with the same number in `contents` (n,) stay in one fold.
 
     Every class is distributed over the folds as evenly as this allows.
     """
-    _, group, n_of = np.unique(pictures, return_inverse=True, return_counts=True)
+    _, group, n_of = np.unique(contents, return_inverse=True, return_counts=True)
     counts = np.zeros((len(n_of), int(labels.max()) + 1), int)
     np.add.at(counts, (group, labels), 1)
     full = np.zeros((n_folds, counts.shape[1]), int)

@@ -36,9 +36,9 @@ def gap(
     predicted: NDArray[np.integer], labels: Ints, class_idx: int, value: Mask, rng: np.random.Generator
 ) -> Reliance | None:
     """`accuracy_gap` from predicted classes (n,), which are computed once for all findings."""
-    said = predicted == class_idx
+    claimed = predicted == class_idx
     inside = labels == class_idx
-    right = said == inside
+    right = claimed == inside
     sides = []
     for side, obeys in ((inside, value), (~inside, ~value)):
         cells = right[side & obeys], right[side & ~obeys]

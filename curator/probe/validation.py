@@ -15,6 +15,7 @@ from curator.errors import DataError
 from curator.probe.groups import Holdout, TrainingSet, balanced_subset, evenly
 from curator.probe.refits import Refits, choose_c, refit
 from curator.probe.resampling import Examined, Retest, exponential, interval
+from curator.report.wording import notes as words
 from curator.types import Arm, CurvePoint, GroupAccuracy, ProbeReport
 
 Verdict = Literal["fixed", "improved", "no evidence of improvement"]
@@ -192,8 +193,8 @@ def compare(
         curve.append(proof.point(n, mine, proof.point(n, theirs)))
     singles = np.stack([each[:, rows].mean(1) for rows in retest.rows[:-1]], axis=1)
     gain, verdict = proof.judge(found, singles)
-    change, said = proof.average_change(found)
-    return ProbeReport(arms, gain, verdict, attribute, value, tuple(curve), (*notes, *said), change, c)
+    change, warnings = proof.average_change(found)
+    return ProbeReport(arms, gain, verdict, attribute, value, tuple(curve), (*notes, *warnings), change, c)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,8 +266,7 @@ class _Proof:
         if ci[1] >= 0:
             return (change, ci), ()
         # If the shortcut mostly holds, unlearning it costs a little. A loss over all groups together is worse.
-        said = "The average accuracy falls on images made up like the training set"
-        return (change, ci), (f"{said}, and so does the mean over all groups." if self._ruined(found) else f"{said}.",)
+        return (change, ci), (words.average_falls(self._ruined(found)),)
 
     @staticmethod
     def _ruined(found: dict[str, Examined]) -> bool:

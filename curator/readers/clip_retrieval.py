@@ -120,9 +120,9 @@ def captions(path: str, n: int) -> tuple[list[str], Floats]:
     text = Path(path) / "text_emb" / Path(emb).name.replace("img_emb", "text_emb")
     if not text.exists() or "caption" not in _columns(table):
         return [], np.zeros((0, 0), np.float32)
-    said = [_text(v) for v in _read(table, ["caption"])["caption"]]
-    rows = [i for i, words in enumerate(said) if words][:n]
-    return [said[i] for i in rows], np.asarray(np.load(text, mmap_mode="r", allow_pickle=False)[rows], np.float32)
+    captions_ = [_text(v) for v in _read(table, ["caption"])["caption"]]
+    rows = [i for i, words in enumerate(captions_) if words][:n]
+    return [captions_[i] for i in rows], np.asarray(np.load(text, mmap_mode="r", allow_pickle=False)[rows], np.float32)
 
 
 def stamp(path: str) -> str:

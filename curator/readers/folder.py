@@ -176,11 +176,11 @@ def _split_folders(subfolders: Subfolders) -> set[str]:
 
 def _note_empty(walk: _Walk, split_folders: set[str], subfolders: Subfolders) -> None:
     parents = [f"{s}/" for s in sorted(split_folders)] or [""]
-    told = tuple(s.id for s in walk.skipped)
+    skipped = tuple(s.id for s in walk.skipped)
     for parent in parents:
         for name in sorted(subfolders(parent)):
             below = f"{parent}{name}"
-            if not any(id == below or id.startswith(f"{below}/") for id in (*walk.images, *told)):
+            if not any(id == below or id.startswith(f"{below}/") for id in (*walk.images, *skipped)):
                 walk.skip(below, "a class folder without images")
 
 

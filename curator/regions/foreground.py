@@ -22,13 +22,13 @@ TOUCHES, STEEPNESS = 0.714, 25.6
 """Logistic fit on the same photographs: the distance at which the probability is 0.5 that the object covers at least 5 % of the
 place, and the slope. Places that only touch the object count as object, so that the rest is free of it."""
 WEIGHTS = Path(__file__).with_name("foreground_weights.txt")
-"""Logistic weights of the cues of a place, learnt by benchmarks/wild/train_foreground.py from the salient objects in photographs of
-seven kinds and from composed images with true masks."""
+"""Logistic weights of the cues of a place, learnt by benchmarks/wild/train_foreground.py from the salient objects in
+photographs of seven kinds and from composed images with true masks."""
 DIM = 112
 """Number of features of the network that the weights are for."""
 N_CUES = 3 * DIM + 7
-"""Cues of a place: its features, their mean over its neighbours and over the image, its position, and how different it is from the
-border: itself, its neighbours and the image."""
+"""Cues of a place: its features, their mean over its neighbours and over the image, its position, and how different it is
+from the border: itself, its neighbours and the image."""
 
 
 @cache
@@ -101,9 +101,9 @@ def foreground(features: Floats) -> Floats:
     images of that kind, 3 % (insects) to 34 % (waste that fills the frame) lay on the object; with the border alone 5 to
     50 %. X-rays have no surroundings, and 87 % of what is called so is the patient.
 
-    >>> picture = np.tile(np.array([1.0, 0.0], np.float32), (1, 7, 7, 1))
-    >>> picture[0, 3, 2] = 0.0, 1.0
-    >>> np.argwhere(foreground(picture)[0] > 0.5).tolist()
+    >>> features = np.tile(np.array([1.0, 0.0], np.float32), (1, 7, 7, 1))
+    >>> features[0, 3, 2] = 0.0, 1.0
+    >>> np.argwhere(foreground(features)[0] > 0.5).tolist()
     [[3, 2]]
     """
     if features.shape[3] == DIM:
@@ -142,7 +142,7 @@ def cover(inputs: NDArray[np.uint8], likely: Floats) -> NDArray[np.uint8]:
     g = likely.shape[1]
     side = inputs.shape[1] // g
     out = inputs.copy()
-    for picture, source, hidden in zip(_places(out, g, side), _places(inputs, g, side), likely >= 0.5, strict=True):
+    for block, source, hidden in zip(_places(out, g, side), _places(inputs, g, side), likely >= 0.5, strict=True):
         free = np.argwhere(~hidden)
         if not len(free):
             continue
@@ -151,7 +151,7 @@ def cover(inputs: NDArray[np.uint8], likely: Floats) -> NDArray[np.uint8]:
             near = near if len(near) else free
             x = np.flatnonzero(hidden[y])
             v, u = near[(7 * y + 13 * x) % len(near)].T
-            picture[y, x] = source[v, u]
+            block[y, x] = source[v, u]
     return out
 
 

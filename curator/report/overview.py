@@ -54,10 +54,8 @@ def _cells(finding: Finding) -> tuple[str, ...]:
 
 
 def _what(finding: Finding) -> str:
-    """Attribute and value. If the value is only "yes", the phrase of its sentence, because `words.1` has no meaning."""
-    if finding.value == "yes" and finding.phrase:
-        return f"{finding.attribute}: {wording.phrase(finding).partition(' ')[2]}"
-    return f"{finding.attribute}={finding.value}"
+    """What the images have, without the verb: "a green background"; attribute and value in an audit without phrases."""
+    return wording.phrase(finding).partition(" ")[2] if finding.phrase else f"{finding.attribute}={finding.value}"
 
 
 def _line(row: tuple[str, ...], wide: Sequence[int]) -> str:

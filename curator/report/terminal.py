@@ -13,6 +13,7 @@ from rich.text import Text
 
 from curator.report import overview, wording
 from curator.report.ci import gate
+from curator.report.wording import checks, findings, plans, probes
 from curator.types import Finding, ProbeReport, Recommendation, Skipped
 from curator.types.document import SkippedFile
 from curator.types.documents import AuditDocument
@@ -22,6 +23,7 @@ WIDTH = 80
 LONGEST = 600
 MOST_LINES = 10
 MOST_UNTESTED = 3
+MOST_NAMES = 3
 _STYLES = overview.STYLES
 _VERDICTS = {"shortcuts found": "bold red", "none found": "bold green", "too few images to tell": "bold yellow"}
 _PROOFS = {"fixed": "bold green", "improved": "bold green", "no evidence of improvement": "bold yellow"}
@@ -45,7 +47,7 @@ def print_audit(audit: AuditDocument, console: Console, limit: int = MOST_LINES)
     shortcuts = [f for f in audit.findings if gate.is_shortcut(f.kind, audit.counts_objects)]
     if shortcuts and audit.verdict == "none found" and not all(f.intended for f in shortcuts):
         console.print()
-        _say(console, "Not confirmed on any random half of the images, listed for completeness:", style="dim")
+        _say(console, findings.UNCONFIRMED, style="dim")
     for finding in shortcuts[:limit]:
         console.print()
         _finding(console, finding)
@@ -54,50 +56,29 @@ def print_audit(audit: AuditDocument, console: Console, limit: int = MOST_LINES)
         console.print()
     for style, line in table:
         _put(console, Text(_encodable(console, line), style=style))
-    rest = _unlisted(len(shortcuts) - limit, len(audit.findings) - len(shortcuts))
+    n_unclear = sum(f.kind == "unclear" for f in audit.findings)
+    rest = findings.unlisted(len(shortcuts) - limit, len(audit.findings) - len(shortcuts) - n_unclear, n_unclear)
     if rest:
         console.print()
         _say(console, rest, style="dim")
     left = audit.left_out if isinstance(audit.left_out, LeftOut) else LeftOut()
-    also = [
-        (
-            len(audit.duplicates.leaks),
-            "group of duplicates lies in more than one split",
-            "groups of duplicates lie in more than one split",
-        ),
-        (
-            len(audit.duplicates.groups) + (left.duplicate_groups or 0),
-            "group of duplicates",
-            "groups of duplicates",
-        ),
-        (len(audit.label_errors) + (left.label_errors or 0), "doubtful label", "doubtful labels"),
-        (len(data.skipped), "file skipped", "files skipped"),
-    ]
+    also = findings.cleanup(
+        len(audit.duplicates.leaks),
+        len(audit.duplicates.groups) + (left.duplicate_groups or 0),
+        len(audit.label_errors) + (left.label_errors or 0),
+        len(data.skipped),
+    )
     # Only the user's own columns are listed here; audit.json and the report list all untested attributes.
     brought = [wording.untested(u) for u in audit.untested_attributes if u.brought]
     if brought:
         console.print()
-        _say(console, "Not tested (too few images to tell):", style="dim")
+        _say(console, findings.NOT_TESTED, style="dim")
         _list(console, brought[:MOST_UNTESTED], style="dim")
         _rest(console, len(brought) - MOST_UNTESTED, "column", "audit.json")
-    lines = [wording.count(n, one, many) for n, one, many in also if n]
-    if lines:
+    if also:
         console.print()
-        _say(console, f"Also: {'; '.join(lines)}.")
+        _say(console, also)
     print_skipped(data.skipped, console)
-
-
-def _unlisted(n_more: int, n_objects: int) -> str:
-    """What only audit.json lists, as a sentence; "" if nothing."""
-    more = f"{wording.count(n_more, 'more finding')} in audit.json." if n_more > 0 else ""
-    what = wording.count(n_objects, "further finding")
-    verb = (
-        "describes the object itself, not a shortcut"
-        if n_objects == 1
-        else "describe the objects themselves, not shortcuts"
-    )
-    looks = f"{what} {verb}; see audit.json."
-    return " ".join(filter(None, (more, looks if n_objects > 0 else "")))
 
 
 def print_notes(notes: Iterable[str], console: Console) -> None:
@@ -125,20 +106,11 @@ def _finding(console: Console, finding: Finding) -> None:
     line = Text(f"{word.upper():<6}  ", style=style)
     line.append(_encodable(console, finding.sentence), style="not bold not dim default")
     _put(console, line, hang=8)
-    more = list(wording.facts(finding))
     if finding.intended:
-        _say(console, f"accepted ({finding.severity}): {finding.intended}", indent=8)
-    if finding.same_as:
-        rest = len(finding.same_as) - 3
-        more.append(f"also seen as {', '.join(finding.same_as[:3])}{f' and {rest} more' if rest > 0 else ''}")
-    if more:
-        _say(console, "; ".join(more), indent=8, style="dim")
-    if finding.confirmation is not None:
-        _say(console, wording.confirmation(finding.confirmation), indent=8, style="dim")
-    if finding.adjusted is not None:
-        _say(console, wording.adjusted(finding.adjusted), indent=8, style="dim")
-    if finding.reliance is not None and (cost := wording.intervention(finding.reliance)):
-        _say(console, cost, indent=8, style="dim")
+        _say(console, findings.accepted(finding), indent=8)
+    facts = "; ".join(filter(None, (*wording.facts(finding), wording.seen_as(finding, MOST_NAMES))))
+    for fact in filter(None, (facts, *checks.results(finding))):
+        _say(console, fact, indent=8, style="dim")
 
 
 def print_plan(rec: Recommendation, console: Console, limit: int = MOST_LINES) -> None:
@@ -150,37 +122,22 @@ def print_plan(rec: Recommendation, console: Console, limit: int = MOST_LINES) -
         return
     _say(console, "The plan", style="bold")
     for cell in [c for c in rec.plan if c.want][:limit] or rec.plan[:limit]:
-        pool = "" if cell.available is None else f", of {cell.available} in the pool"
-        what = wording.visible(wording.cell(cell), 100)
-        _say(console, f"{cell.got:>4} of {cell.want} {what} (there are {cell.have}){pool}", indent=2, hang=5)
+        _say(console, f"{' ' * (4 - len(str(cell.got)))}{plans.step(cell)}", indent=2, hang=5)
     _rest(console, len([c for c in rec.plan if c.want]) - limit, "cell", "recommend.json")
     console.print()
 
 
 def print_recommendation(rec: Recommendation, console: Console, limit: int = MOST_LINES) -> None:
     """Print how many images to add or leave out, the expected gain, and the shopping list."""
-    missing = sum(c.missing for c in rec.plan)
-    lacking = f"; {wording.count(missing, 'image')} the pool does not have" if missing else ""
-    parts = [f"{wording.count(len(rec.ids), 'image')} to add{lacking}"] if rec.plan or not rec.removals else []
-    if rec.removals:
-        parts.append(f"{wording.count(len(rec.removals), 'image')} to leave out")
-    _say(console, "; ".join(parts), style="bold")
+    _say(console, plans.totals(rec), style="bold")
     gain = wording.expected_gain(rec)
     if gain:
         _say(console, gain)
-    n_predicted = rec.label_sources.count("predicted")
-    if n_predicted:
-        _say(console, f"The labels of {n_predicted:,} of them are predicted: check before you add.", style="yellow")
-    n_last = sum(map(bool, rec.last_resorts))
-    if n_last:
-        _say(
-            console,
-            f"Doubtful or poor images, used only because no others fill their cell: {n_last:,}.",
-            style="yellow",
-        )
+    for caution in plans.cautions(rec):
+        _say(console, caution, style="yellow")
     if rec.shopping_list:
         console.print()
-        _say(console, "Missing in the pool; collect these:", style="bold")
+        _say(console, plans.MISSING, style="bold")
         _list(console, rec.shopping_list[:limit])
         _rest(console, len(rec.shopping_list) - limit, "line", "recommend.json")
 
@@ -188,15 +145,13 @@ def print_recommendation(rec: Recommendation, console: Console, limit: int = MOS
 def print_validation(report: ProbeReport, console: Console, about: str = "") -> None:
     """Print the verdict of the linear probe and the worst group's accuracy in each arm. `about` says what is examined."""
     _say(console, f"{report.verdict[0].upper()}{report.verdict[1:]}", style=_PROOFS[report.verdict])
-    if report.gain_over_random is not None:
-        _say(console, f"Gain over equally many random images: {wording.points(*report.gain_over_random)}.")
-    for line in filter(None, (wording.fading(report), wording.average_change(report), wording.nothing_wrong(report))):
+    for line in probes.results(report):
         _say(console, line)
     print_notes(report.notes, console)
     console.print()
     if about:
         _say(console, about)
-    _say(console, "Accuracy of the worst group, with its 95 % interval:", style="bold")
+    _say(console, f"{probes.WORST_GROUP}, with its 95 % interval:", style="bold")
     for name, arm in report.arms.items():
         group = arm.worst_group
         who = f"{wording.visible(group.class_name, 30)}, {wording.visible(group.value, 30)}"

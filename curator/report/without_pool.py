@@ -6,18 +6,13 @@ import csv
 import io
 from pathlib import Path
 
-from curator.report import wording
 from curator.report.serialise import guarded, write_text
+from curator.report.wording import plans
 from curator.types.document import Estimate
 from curator.types.documents.plans import Group, RemedyFile, RemedyProbe, WithoutNewImages
-from curator.types.without_pool import Remedy, Unaided
+from curator.types.without_pool import Unaided
 
 SUBSET, WEIGHTS = "subset.csv", "weights.csv"
-_FILES = {"subset": SUBSET, "weights": WEIGHTS}
-_USE = {
-    "subset": "train on these images only; the file can be given as DATA (with --allow-outside)",
-    "weights": "multiply each image's loss by its weight, or draw images by weight (in PyTorch, WeightedRandomSampler)",
-}
 
 
 def summary(found: Unaided) -> WithoutNewImages:
@@ -26,8 +21,8 @@ def summary(found: Unaided) -> WithoutNewImages:
         class_name=found.class_name,
         attribute=found.attribute,
         value=found.value,
-        subset=RemedyFile(file=SUBSET, n=int(found.subset.sum()), use=_USE["subset"]),
-        weights=RemedyFile(file=WEIGHTS, n=len(found.ids), use=_USE["weights"]),
+        subset=RemedyFile(file=SUBSET, n=int(found.subset.sum()), use=plans.SUBSET_USE),
+        weights=RemedyFile(file=WEIGHTS, n=len(found.ids), use=plans.WEIGHTS_USE),
         probe=tuple(
             RemedyProbe(
                 name=r.name,
@@ -36,7 +31,7 @@ def summary(found: Unaided) -> WithoutNewImages:
                     value=r.worst_group,
                     ci=r.ci,
                     class_name=found.classes[r.class_idx],
-                    value_of_attribute=_group(found, r),
+                    value_of_attribute=plans.value_of(found, r),
                     n=r.n_group,
                 ),
                 gain=Estimate(r.gain, r.gain_ci),
@@ -65,23 +60,4 @@ def write_unaided(found: Unaided, root: str, out: Path) -> None:
 
 def unaided_lines(found: Unaided) -> list[str]:
     """What the terminal shows of it."""
-    lines = [
-        f"{_FILES['subset']}: a subset of {wording.count(int(found.subset.sum()), 'image')} in which every class has as "
-        f"many with {found.value} as without; {_USE['subset']}.",
-        f"{_FILES['weights']}: sample weights with which every group counts equally; {_USE['weights']}.",
-    ]
-    if not found.remedies:
-        return [*lines, "The effect of both is unknown: the groups are too small to test a probe on."]
-    for r in found.remedies:
-        share = wording.with_interval(r.worst_group, r.ci)
-        gain = "" if r is found.remedies[0] else f", {wording.points(r.gain, r.gain_ci)}"
-        who = f"{found.classes[r.class_idx]}, {_group(found, r)} (n = {r.n_group:,})"
-        lines.append(f"Worst group of a probe, {_NAMES.get(r.name, r.name)}: {share}{gain}; {who}.")
-    return lines
-
-
-_NAMES = {"subset": "on the subset", "weights": "with the weights"}
-
-
-def _group(found: Unaided, remedy: Remedy) -> str:
-    return found.value if remedy.has_value else f"not {found.value}"
+    return plans.without_new_images(found, SUBSET, WEIGHTS)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from curator.intended import Intended
+from curator.report.wording import notes as words
 
 ACCEPT, REJECT, INTENDED = "accept", "reject", "intended"
 DECISIONS = (ACCEPT, REJECT)
@@ -60,14 +61,14 @@ def of_tags(images: Iterable[Tagged], source: str = "") -> Review:
     for image in images:
         if image.source != "pool":
             continue
-        said = {tag.strip().casefold() for tag in image.tags}
-        if ACCEPT in said and REJECT in said:
+        tags = {tag.strip().casefold() for tag in image.tags}
+        if ACCEPT in tags and REJECT in tags:
             n_both += 1
-        elif ACCEPT in said:
+        elif ACCEPT in tags:
             accepted[image.path] = image.label
-        elif REJECT in said:
+        elif REJECT in tags:
             rejected.add(image.path)
-    notes = (f"Images with both the tag accept and the tag reject stay undecided: {n_both}.",) if n_both else ()
+    notes = (words.undecided(n_both),) if n_both else ()
     return Review(accepted, frozenset(rejected), source, notes)
 
 
@@ -110,9 +111,7 @@ def intended_by_tags(
         if id:
             reasons.setdefault(id, why.strip() if because and why.strip() else usual)
         else:
-            notes.append(
-                f"The tag {tag!r} does not name a finding; write {word}: and its id, such as {word}: {_example(findings)}."
-            )
+            notes.append(words.unknown_tag(tag, word, _example(findings)))
     tagged = {i.path for i in images if any(tag.strip().casefold() == INTENDED for tag in i.tags)}
     mine = {f.id: {i.path for i in images if f.tag in i.tags} for f in findings}
     whole = [f.id for f in findings if mine[f.id] and mine[f.id] <= tagged]
@@ -123,10 +122,7 @@ def intended_by_tags(
     left = tagged - set().union(*(mine[id] for id in reasons if id in mine))
     if left:
         behind = [id for id in mine if mine[id] & left] or [_example(findings)]
-        notes.append(
-            f"The tag intended is on {len(left)} images, but they do not show which finding is meant; "
-            f"tag one of them with intended: and the finding's id, such as intended: {behind[0]}."
-        )
+        notes.append(words.unclear_tag(len(left), behind[0]))
     return tuple(Intended(reason, finding=id) for id, reason in reasons.items()), tuple(notes)
 
 

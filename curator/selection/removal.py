@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from curator.report import wording
 from curator.selection.plan import Target
 from curator.types import Ids, Ints, Removal
 
@@ -42,7 +43,7 @@ def removals(
         for target, queue in queues:
             if queue and len(gone) < budget:
                 i = queue.pop(0)
-                why = f"one of many; a probe that has not seen it is {ease[i]:.0%} sure of its class"
+                why = wording.removal(float(ease[i]))
                 name = classes[target.class_idx]
                 gone.setdefault(i, Removal(str(ids[i]), name, target.column.name, target.value, why))
     return tuple(gone.values())

@@ -13,6 +13,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from curator.errors import DataError
+from curator.report.wording import count
+from curator.report.wording import splits as words
 from curator.types import DuplicateGroup, Ids, SplitPlan
 
 Way = Literal["drop", "weight", "add"]
@@ -144,18 +146,18 @@ def balance(
         members[key].append(id)
     sizes = {key: len(rows) for key, rows in members.items() if rows}
     empty = [", ".join(key) for key, rows in members.items() if not rows]
-    notes = [f"No image of {cell} is in {name}; only adding images can balance it." for cell in empty if way != "add"]
+    notes = [words.none_to_balance(cell, name) for cell in empty if way != "add"]
     if not sizes:
         return replace(plan, notes=(*plan.notes, *notes))
     if way == "weight":
         even = len(train) / len(sizes)
         weights = {id: even / sizes[key] for id, key in zip(train, keys, strict=True)}
-        said = ", ".join(f"{', '.join(key)} {even / n:.3g}" for key, n in sizes.items())
-        return replace(plan, weights=weights, notes=(*plan.notes, *notes, f"Weights in {name}: {said}."))
+        weighted = words.weights(name, {", ".join(key): even / n for key, n in sizes.items()})
+        return replace(plan, weights=weights, notes=(*plan.notes, *notes, weighted))
     if way == "add":
         most = max(sizes.values())
         missing = {key: most - len(rows) for key, rows in members.items() if len(rows) < most}
-        wanted = tuple(f"{n} {'image' if n == 1 else 'images'} of {', '.join(key)}" for key, n in missing.items())
+        wanted = tuple(f"{count(n, 'image')} of {', '.join(key)}" for key, n in missing.items())
         return replace(plan, shopping_list=wanted)
     least = min(sizes.values())
     out: list[str] = []
@@ -164,7 +166,7 @@ def balance(
         out += [id for k, id in enumerate(rows) if k not in keep]
     gone = [f"{n - least} of {', '.join(key)}" for key, n in sizes.items() if n > least]
     if gone:
-        notes.append(f"Left out of {name}, so that each has {least}: {', '.join(gone)}.")
+        notes.append(words.left_out_of_split(name, least, gone))
     got = plan.got.copy()
     for row in cells.loc[out].itertuples(index=False, name=None):
         got.loc[row, name] -= 1

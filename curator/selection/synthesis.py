@@ -47,8 +47,8 @@ def is_synthetic(ids: Ids, metadata: pd.DataFrame | None = None) -> Mask:
     named = np.array([str(i).rpartition("/")[2].startswith(PREFIX) for i in ids], np.bool_)
     if metadata is None or COLUMN not in metadata.columns:
         return named
-    said = metadata[COLUMN].astype(str).str.strip().str.lower().isin({"true", "yes", "1", "1.0"})
-    return named | said.to_numpy(np.bool_)
+    marked = metadata[COLUMN].astype(str).str.strip().str.lower().isin({"true", "yes", "1", "1.0"})
+    return named | marked.to_numpy(np.bool_)
 
 
 def clear_objects(foreground: Floats) -> Mask:
@@ -104,7 +104,7 @@ def _turns(rows: NDArray[np.intp], n: int, rng: np.random.Generator) -> list[int
     return out[:n]
 
 
-def over_picture(grid: Floats, height: int, width: int, preprocessing: Preprocessing) -> Floats:
+def over_image(grid: Floats, height: int, width: int, preprocessing: Preprocessing) -> Floats:
     """Resample a map (g, g) over the encoder's input to (height, width) over the image, bilinear between the centres of places.
 
     Pixels outside the encoder's input get the value of the nearest place inside.

@@ -9,7 +9,7 @@ import numpy as np
 from curator import stats
 from curator.shortcuts.association import Hit
 from curator.shortcuts.bitcounts import Tallies
-from curator.shortcuts.indicators import Indicators
+from curator.shortcuts.indicators import Indicators, plain_phrase
 from curator.shortcuts.redundancy import Ties
 from curator.types import Adjusted, Ints
 
@@ -51,7 +51,8 @@ def _within(hit: Hit, held: list[int], indicators: Indicators, tallies: Tallies)
     with_, all_ = ([tallies.split(bits, hit.class_idx) for bits in column] for column in zip(*strata, strict=True))
     (k1, k2), (n1, n2) = (np.array(counts).T for counts in (with_, all_))
     names = tuple(f"{indicators.attribute[v]}={indicators.value_names[v]}" for v in held)
+    phrases = tuple(plain_phrase(indicators.columns[v], indicators.value_names[v]) for v in held)
     effect, low, high = stats.stratified_difference(k1, n1, k2, n2)
     if np.isnan(effect):
-        return Adjusted(names, None, None, None)
-    return Adjusted(names, effect, (low, high), stats.cochran_mantel_haenszel(k1, n1, k2, n2))
+        return Adjusted(names, None, None, None, phrases)
+    return Adjusted(names, effect, (low, high), stats.cochran_mantel_haenszel(k1, n1, k2, n2), phrases)

@@ -86,19 +86,19 @@ def _distinct(masks: Mask) -> tuple[Mask, NDArray[np.intp]]:
 class Tests:
     """Per class x test: the best value of the attribute (index of an indicator), its adjusted p and its q.
 
-    `chosen` (t,): the value was chosen among several cuts of one number. `told` (C, t): the test could have been significant
+    `chosen` (t,): the value was chosen among several cuts of one number. `testable` (C, t): the test could be significant
     with these margins (see `tellable`). Only such tests are run and counted in the correction; the others have p = q = 1.
     """
 
     indicator: NDArray[np.intp]
     p: NDArray[np.float64]
     q: NDArray[np.float64]
-    told: Mask
+    testable: Mask
     chosen: Mask
 
     @property
     def n_tests(self) -> int:
-        return int(self.told.sum())
+        return int(self.testable.sum())
 
 
 def tellable(table: Table, n_classes: int, settings: AuditSettings) -> Mask:
@@ -165,12 +165,12 @@ def exact_tests(
     of_test = np.where(members >= 0, (p * costs)[:, members], np.inf)
     tied = of_test <= of_test.min(axis=2, keepdims=True)
     best = np.argmax(np.where(tied, low[:n_classes][:, members], -np.inf), axis=2)
-    told = np.asarray((possible[:, members] & (members >= 0)).any(axis=2), np.bool_)
+    testable = np.asarray((possible[:, members] & (members >= 0)).any(axis=2), np.bool_)
     pick = members[np.arange(len(size)), best]
     adjusted = np.minimum(1.0, np.take_along_axis(p, pick, axis=1) * costs[pick])
     q = np.ones(adjusted.shape)
-    q[told] = stats.benjamini_hochberg(adjusted[told])
-    return Tests(pick, adjusted, q, told, np.asarray(size > 1, np.bool_))
+    q[testable] = stats.benjamini_hochberg(adjusted[testable])
+    return Tests(pick, adjusted, q, testable, np.asarray(size > 1, np.bool_))
 
 
 _CHOSEN = 0.975

@@ -17,14 +17,14 @@ _ALPHA = 0.05
 """Level of the one test on the other half. It is a single test, so it needs no correction."""
 
 
-def halves(labels: Ints, n_splits: int, rng: np.random.Generator, pictures: Ints | None = None) -> Mask:
+def halves(labels: Ints, n_splits: int, rng: np.random.Generator, contents: Ints | None = None) -> Mask:
     """Choose the images (n_splits, n) of the discovering half: half of every class, as nearly as possible.
 
-    `pictures` (n,) numbers the images by content. Images with the same number stay on one side, because otherwise a burst
+    `contents` (n,) numbers the images by content. Images with the same number stay on one side, because otherwise a burst
     would confirm itself. Images with label -1 are on neither side.
     """
     rows = np.flatnonzero(labels >= 0)
-    shown = np.arange(len(rows)) if pictures is None else np.unique(pictures[rows], return_inverse=True)[1]
+    shown = np.arange(len(rows)) if contents is None else np.unique(contents[rows], return_inverse=True)[1]
     first = np.unique(shown, return_index=True)[1]
     classes = labels[rows[first]]
     out = np.zeros((n_splits, len(labels)), np.bool_)
@@ -47,7 +47,7 @@ def confirm(
     n_classes: int,
     settings: AuditSettings,
     rng: np.random.Generator,
-    pictures: Ints | None = None,
+    contents: Ints | None = None,
 ) -> list[Confirmation | None]:
     """For each finding: count the random halves on which the audit discovers it, and measure it in the other halves.
 
@@ -70,7 +70,7 @@ def confirm(
     if not found or settings.n_splits == 0:
         return [None] * len(found)
     n_rows = max(int(labels.max(initial=-1)) + 1, n_classes)
-    sides = halves(labels, settings.n_splits, rng, pictures)
+    sides = halves(labels, settings.n_splits, rng, contents)
     one, other = (count_many(indicators, np.where(m, labels, -1).astype(np.int32), n_rows) for m in (sides, ~sides))
     members, _ = indicators.padded_tests()
     c = np.array([h.class_idx for h in found])

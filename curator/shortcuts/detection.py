@@ -87,6 +87,7 @@ def _finding(
         coverage=_coverage(table, c, n, other_known),
         **_of_column(column),
         same_as=tuple(dict.fromkeys(_name_of(h, hit, indicators, classes) for h in same)),
+        also=tuple(dict.fromkeys(_phrase_of(h, hit, indicators, classes) for h in same)),
     )
 
 
@@ -113,13 +114,25 @@ def _name_of(hit: Hit, leader: Hit, indicators: Indicators, classes: tuple[str, 
     return name if hit.class_idx == leader.class_idx else f"{classes[hit.class_idx]}:{name}"
 
 
+def _phrase_of(hit: Hit, leader: Hit, indicators: Indicators, classes: tuple[str, ...]) -> str:
+    """What the images of a hit have, as words: "have a green background", "NORMAL: have sharpness below 0.4"."""
+    phrase = plain_phrase(indicators.columns[hit.indicator], indicators.value_names[hit.indicator])
+    return phrase if hit.class_idx == leader.class_idx else f"{classes[hit.class_idx]}: {phrase}"
+
+
 def worst_first(finding: Finding) -> tuple[bool, int, bool, float, str]:
     """Sort key of findings, the most severe first. Findings that are, or may be, about the object come last.
 
     Within one severity, findings that no random half confirms come last.
     """
     low = (finding.effect_ci or (0.0, 0.0))[0] - finding.bias
-    return finding.kind in ("object", "unclear"), _SEVERITY_ORDER[finding.severity], not finding.borne_out, -low, finding.id
+    return (
+        finding.kind in ("object", "unclear"),
+        _SEVERITY_ORDER[finding.severity],
+        not finding.is_confirmed,
+        -low,
+        finding.id,
+    )
 
 
 def judged(finding: Finding, settings: AuditSettings) -> Finding:
@@ -153,7 +166,7 @@ def judged(finding: Finding, settings: AuditSettings) -> Finding:
 def any_counts(findings: Sequence[Finding], settings: AuditSettings) -> bool:
     """Whether the verdict is "shortcuts found". Findings about the object do not count, because classes differ in looks
     anyway. Low findings that no random half of the images confirms do not count either."""
-    return any(f.borne_out and is_shortcut(f.kind, settings.objects) for f in findings)
+    return any(f.is_confirmed and is_shortcut(f.kind, settings.objects) for f in findings)
 
 
 _SEVERITY_ORDER = {"high": 0, "medium": 1, "low": 2}
@@ -167,18 +180,18 @@ def audit(
     rng: np.random.Generator,
     *,
     against: Against = "others",
-    pictures: Ints | None = None,
+    contents: Ints | None = None,
     counts: Table | None = None,
     unclear: Mask | None = None,
 ) -> Audit:
     """Test every class x value and return the significant findings, the most severe first.
 
     `labels` (n,) index `classes`. Images with -1 are ignored. A label equal to len(classes) marks the pool, which is compared
-    with but not reported. `pictures` (n,) numbers the images by content, so that a duplicate cannot confirm a finding. The
+    with but not reported. `contents` (n,) numbers the images by content, so that a duplicate cannot confirm a finding. The
     caller adds example and counter-example ids, because it has the vectors. `counts` are the counts of all images if `labels`
     belong to a sample. Shares, effects and tests then describe all images. The sample provides what needs single images:
-    correlations of values (folding, adjusted effects), random halves and shuffles. `unclear` (k, v) are the classes and values of
-    which it cannot be told whether they are about the object.
+    correlations of values (folding, adjusted effects), random halves and shuffles. `unclear` (k, v) are the
+    classes and values of which it cannot be told whether they are about the object.
 
     Error: p is exact given the margins. q holds for independent or positively dependent tests. The effect of a number's best
     cut is a little too high, because the cut was chosen among `cuts`; the interval allows for that. Shares describe the
@@ -193,16 +206,20 @@ def audit(
     present = int((table.sizes > 0).sum())
     shared = shared_patterns(indicators, labels, classes, table)
     if present < 2:
-        return Audit(_descriptions(indicators, table, classes, against, unclear), "too few images to tell", None, 0, shared)
+        return Audit(
+            _descriptions(indicators, table, classes, against, unclear), "too few images to tell", None, 0, shared
+        )
     tests = exact_tests(table, len(classes), indicators, settings)
     found = [widened(hit, indicators, labels) for hit in hits(table, tests, settings)]
     strong = sorted((h for h in found if h.effect_ci[0] > settings.min_effect), key=lambda h: -round(h.effect_ci[0], 9))
     groups = fold(strong, indicators, labels, settings, unclear)
     leaders = [g[0] for g in groups]
-    confirmed = confirm(leaders, indicators, labels, len(classes), settings, rng.spawn(1)[0], pictures)
+    confirmed = confirm(leaders, indicators, labels, len(classes), settings, rng.spawn(1)[0], contents)
     evidence = zip(groups, confirmed, adjust(leaders, indicators, labels), strict=True)
     findings = tuple(
-        _with_evidence(_finding(g[0], g[1:], table, indicators, classes, settings, against, unclear), confirmation, left)
+        _with_evidence(
+            _finding(g[0], g[1:], table, indicators, classes, settings, against, unclear), confirmation, left
+        )
         for g, confirmation, left in evidence
     )
     ordered = sorted(findings, key=worst_first)
@@ -225,6 +242,7 @@ def _with_evidence(finding: Finding, confirmation: Confirmation | None, left: Ad
         finding,
         confirmation=confirmation,
         adjusted_for=left.held,
+        adjusted_phrases=left.phrases,
         adjusted_effect=left.effect,
         adjusted_ci=left.effect_ci,
         adjusted_p=left.p,
@@ -234,7 +252,11 @@ def _with_evidence(finding: Finding, confirmation: Confirmation | None, left: Ad
 def _untested(indicators: Indicators, table: Table, tests: Tests) -> tuple[Untested, ...]:
     """Attributes that vary between the images but could not be significant in any test, each with the reason."""
     names = np.array(indicators.attribute)
-    tested = {names[members[0]] for members, told in zip(indicators.tests(), tests.told.T, strict=True) if told.any()}
+    tested = {
+        names[members[0]]
+        for members, testable in zip(indicators.tests(), tests.testable.T, strict=True)
+        if testable.any()
+    }
     k_all, n_all = table.with_.sum(0), table.known.sum(0)
     out = []
     for name, column in {c.name: c for c in indicators.columns}.items():

@@ -96,8 +96,8 @@ def phrase(column: Column, value: str) -> str:
     >>> phrase(Column("exif.present", "flag", "file", "carry EXIF|carry no EXIF", ""), "no")
     'carry no EXIF'
     """
-    said = plain_phrase(column, value)
-    return f"{said} ({column.nth})" if column.nth else said
+    plain = plain_phrase(column, value)
+    return f"{plain} ({column.nth})" if column.nth else plain
 
 
 def plain_phrase(column: Column, value: str) -> str:
@@ -109,7 +109,7 @@ def plain_phrase(column: Column, value: str) -> str:
 
 
 def instead(column: Column, value: str) -> str:
-    """Words for images that lack the value, to follow a class and "photographs".
+    """Words for images that lack the value, to follow a class and "images".
 
     >>> instead(Column("exif.present", "flag", "file", "carry EXIF|carry no EXIF", ""), "no")
     'that carry EXIF'

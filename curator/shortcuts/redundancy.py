@@ -256,5 +256,5 @@ def _told_second(hit: Hit, indicators: Indicators, tallies: Tallies) -> tuple[bo
 def _reads(indicator: int, indicators: Indicators) -> tuple[int, int, int]:
     column = indicators.columns[indicator]
     # A value that may be named wrongly (see `Column.bias`) is the last choice.
-    rank = 3 if column.bias else column.rank + (indicators.value_names[indicator] in column.told_late)
+    rank = 3 if column.bias else column.rank + (indicators.value_names[indicator] in column.reported_late)
     return rank, KIND_ORDER[column.kind], _FORM_ORDER[column.form]

@@ -385,7 +385,7 @@ class Column:
     phrase (0: the phrase is unique). `needs_text`: only an encoder that reads prompts can measure it. `brought`: the user's
     own column. `in_header`: read from metadata in the file, which an export can remove.
     `around`: measured on what surrounds the object, so it describes the object where that cannot be located.
-    `rank`: if several attributes describe one shortcut, the one with the lowest rank is reported; values in `told_late`
+    `rank`: if several attributes describe one shortcut, the one with the lowest rank is reported; values in `reported_late`
     have a rank that is one higher. `follows`: it depends on other attributes and is reported only if none of them explains
     the shortcut.
     `place`: how to find where in an image a value is. `edit`: the edit that removes the value from an image or adds it (see
@@ -408,7 +408,7 @@ class Column:
     in_header: bool = False
     around: bool = False
     rank: int = 0
-    told_late: tuple[str, ...] = ()
+    reported_late: tuple[str, ...] = ()
     follows: bool = False
     place: Literal["", "word", "colour"] = ""
     word: int = -1

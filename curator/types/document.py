@@ -31,11 +31,11 @@ class EncoderSummary(Struct, frozen=True, kw_only=True):
     """The encoder that made the vectors. `text`: it can compare an image with text."""
 
     name: Name
-    kind: Annotated[str, Meta(description="open_clip, embedded, pixels or given.")]
+    kind: Annotated[str, Meta(description="Kind of encoder: open_clip, embedded, pixels or given.")]
     dim: Annotated[int, Meta(ge=1)] = 1
     text: bool = False
     fingerprint: Digest
-    note: Annotated[str, Meta(description="What the user must know of this encoder; empty for nothing.")] = ""
+    note: Annotated[str, Meta(description="Note for the user about this encoder; empty if there is none.")] = ""
 
 
 class SkippedFile(Struct, frozen=True):

@@ -48,13 +48,15 @@ class LabelError(Struct, frozen=True):
     id: Name
     given: str
     suggested: str
-    score: Annotated[float, Meta(ge=0, le=1, description="Higher: more doubtful.")]
+    score: Annotated[
+        float, Meta(ge=0, le=1, description="Doubt about the given label; a higher score is more doubtful.")
+    ]
 
 
 class Reliance(Struct, frozen=True):
     """How much a probe relies on the attribute.
 
-    `gap` is the cross-validated accuracy on images that follow the shortcut minus the accuracy on images that break it.
+    `gap` is the cross-validated accuracy on images that follow the rule minus the accuracy on images that break it.
     `intervention_drop` is the drop in the probability of the right class when the attribute is removed from `n_edited`
     images (or added to them) by an edit. `control_drop` is the drop with the control edit, and `excess_ci` the interval of
     the difference of the two.
@@ -62,25 +64,25 @@ class Reliance(Struct, frozen=True):
 
     gap: Annotated[
         Difference | None,
-        Meta(description="Accuracy of a probe on images that follow the shortcut minus that on images that break it."),
+        Meta(description="Probe accuracy on images that follow the rule minus that on images that break it."),
     ] = None
     gap_ci: Interval | None = None
-    n_conflicting: Annotated[Count, Meta(description="Images that break the shortcut.")] = 0
+    n_conflicting: Annotated[Count, Meta(description="Number of images that break the rule.")] = 0
     intervention_drop: Annotated[
         Difference | None,
-        Meta(description="Fall of the mean probability of the right class when the attribute is edited."),
+        Meta(description="Drop of the mean probability of the right class when the attribute is edited."),
     ] = None
-    control_drop: Annotated[Difference | None, Meta(description="The same for the control edit.")] = None
+    control_drop: Annotated[Difference | None, Meta(description="Drop with the control edit.")] = None
     intervention_ci: Interval | None = None
     control_ci: Interval | None = None
     excess_ci: Annotated[
         Interval | None, Meta(description="Interval of intervention_drop minus control_drop, paired by image.")
     ] = None
-    n_edited: Annotated[Count, Meta(description="Images that were edited.")] = 0
+    n_edited: Annotated[Count, Meta(description="Number of edited images.")] = 0
     edit: Annotated[
-        str, Meta(description="What was done to the images; without a drop, why nothing was; empty if not tried.")
+        str, Meta(description="The edit, in words; the reason if no image was edited; empty if it was not tried.")
     ] = ""
-    control_edit: Annotated[str, Meta(description="What the control edit was.")] = ""
+    control_edit: Annotated[str, Meta(description="The control edit, in words.")] = ""
 
 
 class Confirmation(Struct, frozen=True):
@@ -90,15 +92,17 @@ class Confirmation(Struct, frozen=True):
     too. `effect` and its interval come from the other half, so they are free of selection bias.
     """
 
-    n_splits: Annotated[int, Meta(ge=1, description="Random halves that were searched.")]
-    discovered: Annotated[Count, Meta(description="Halves in which the same audit found it.")]
-    confirmed: Annotated[Count, Meta(description="Of these, halves whose other half shows it too.")]
-    effect: Annotated[Difference | None, Meta(description="Difference of shares in the other half.")]
+    n_splits: Annotated[int, Meta(ge=1, description="Number of random halves in which findings were searched.")]
+    discovered: Annotated[Count, Meta(description="Number of halves in which the audit found it.")]
+    confirmed: Annotated[Count, Meta(description="Number of those halves for which the other half confirms it.")]
+    effect: Annotated[Difference | None, Meta(description="Difference of the two shares in the other half.")]
     effect_ci: Interval | None
 
 
 class Adjusted(Struct, frozen=True):
     """How much of a finding is left with the values `held` ("attribute=value", other findings of its class) held constant.
+
+    `phrases` are these values in words.
 
     The numbers are None if the finding cannot be separated from these values: no stratum has images of the class and of
     the rest.
@@ -108,6 +112,7 @@ class Adjusted(Struct, frozen=True):
     effect: float | None
     effect_ci: Interval | None
     p: float | None
+    phrases: tuple[str, ...] = ()
 
 
 class Coverage(Struct, frozen=True):
@@ -146,44 +151,60 @@ class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
     effect: Annotated[Difference | None, Meta(description="share_in_class minus share_elsewhere.")]
     effect_ci: Interval | None = None
     p: Probability | None
-    q: Annotated[Probability | None, Meta(description="p after Benjamini-Hochberg over all tests.")]
+    q: Annotated[Probability | None, Meta(description="p corrected for all tests (Benjamini-Hochberg).")]
     reliance: Reliance | None = None
     severity: Severity
-    same_as: Annotated[tuple[Name, ...], Meta(description="Attributes folded into this finding.")] = ()
+    same_as: Annotated[
+        tuple[Name, ...],
+        Meta(description="Other attributes that describe the same shortcut and are merged into this finding."),
+    ] = ()
+    also: Annotated[
+        tuple[str, ...], Meta(description='`same_as` in words, in the same order: "have a green background".')
+    ] = ()
     sentence: Annotated[str, Meta(description="The finding in words, with its intervals.")] = ""
     example_ids: Annotated[tuple[Name, ...], Meta(description="Images of the class that have the value.")] = ()
-    counterexample_ids: Annotated[tuple[Name, ...], Meta(description="Images of the class that lack it.")] = ()
+    counterexample_ids: Annotated[tuple[Name, ...], Meta(description="Images of the class that lack the value.")] = ()
     times: Annotated[
         float | None,
-        Meta(description="share_in_class over share_elsewhere; null where no other image has the value."),
+        Meta(description="share_in_class divided by share_elsewhere; null if no other image has the value."),
     ] = None
     n_class: Count = 0
     n_with: Count = 0
     confirmation: Annotated[
-        Confirmation | None, Meta(description="How it does on images that had no part in finding it; null: not asked.")
+        Confirmation | None, Meta(description="Result on images that were not used to find it; null if not checked.")
     ] = None
     adjusted_for: Annotated[
-        tuple[Name, ...], Meta(description="Other findings of the class that it travels with, held still below.")
+        tuple[Name, ...],
+        Meta(
+            description="Other findings of the class that occur together with it; the adjusted values hold them constant."
+        ),
     ] = ()
+    adjusted_phrases: Annotated[tuple[str, ...], Meta(description="`adjusted_for` in words.")] = ()
     adjusted_effect: Annotated[
         Difference | None,
-        Meta(description="Mantel-Haenszel risk difference with them held still; null: cannot be told."),
+        Meta(
+            description="Mantel-Haenszel risk difference with those findings held constant; null if they cannot be separated."
+        ),
     ] = None
     adjusted_ci: Interval | None = None
-    adjusted_p: Annotated[Probability | None, Meta(description="Cochran-Mantel-Haenszel, one-sided.")] = None
-    intended: Annotated[str, Meta(description="Why the user accepts it; empty where it is not accepted.")] = ""
+    adjusted_p: Annotated[Probability | None, Meta(description="One-sided p of the Cochran-Mantel-Haenszel test.")] = (
+        None
+    )
+    intended: Annotated[str, Meta(description="Why the user accepts the finding; empty if it is not accepted.")] = ""
     phrase: Annotated[str, Meta(description='What the images have: "have a green background".')] = ""
     nth: Annotated[
-        Count, Meta(description="Tells values with the same phrase apart; 0 where the phrase is unique.")
+        Count, Meta(description="Number that distinguishes values with the same phrase; 0 if the phrase is unique.")
     ] = 0
     against: Against = "others"
     coverage: Annotated[
-        Coverage | None, Meta(description="How many images the attribute is known for; null where for all.")
+        Coverage | None, Meta(description="For how many images the attribute is known; null if for all.")
     ] = None
     bias: Share = 0.0
-    learnt: Annotated[bool, Meta(description="A visual word: its number is of this data set alone.")] = False
-    brought: Annotated[bool, Meta(description="A column that the user brought.")] = False
-    needs_text: Annotated[bool, Meta(description="Only an encoder that reads prompts can measure it.")] = False
+    learnt: Annotated[
+        bool, Meta(description="Whether the value is a visual word, whose number is valid in this data set only.")
+    ] = False
+    brought: Annotated[bool, Meta(description="Whether the attribute is a column of the user's own.")] = False
+    needs_text: Annotated[bool, Meta(description="Whether only an encoder that reads prompts can measure it.")] = False
 
     def __post_init__(self) -> None:
         # Always computed, so that a changed copy never keeps the id of its original.
@@ -194,10 +215,12 @@ class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
         """How much of it is left with other findings held constant; None if no other finding occurs together with it."""
         if not self.adjusted_for:
             return None
-        return Adjusted(self.adjusted_for, self.adjusted_effect, self.adjusted_ci, self.adjusted_p)
+        return Adjusted(
+            self.adjusted_for, self.adjusted_effect, self.adjusted_ci, self.adjusted_p, self.adjusted_phrases
+        )
 
     @property
-    def borne_out(self) -> bool:
+    def is_confirmed(self) -> bool:
         """Whether it counts for the verdict: medium or high, or confirmed in at least one held-out half."""
         return self.severity != "low" or self.confirmation is None or self.confirmation.confirmed > 0
 
@@ -218,10 +241,12 @@ class SharedPattern(Struct, frozen=True, kw_only=True):
     name: Name
     kind: Kind
     share: Share
-    share_elsewhere: Annotated[Share | None, Meta(description="In all other images; null with no other class.")] = None
+    share_elsewhere: Annotated[
+        Share | None, Meta(description="Share of all other images; null if there is no other class.")
+    ] = None
     attribute: Name
     value: str
-    learnt: Annotated[bool, Meta(description="A visual word.")] = False
+    learnt: Annotated[bool, Meta(description="Whether the pattern is a visual word.")] = False
     example_crops: tuple[Crop, ...] = ()
 
     @property
@@ -243,4 +268,4 @@ class Untested(Struct, frozen=True, kw_only=True):
     reason: Reason
     n: Count
     n_known: Count
-    brought: Annotated[bool, Meta(description="A column that the user brought.")] = False
+    brought: Annotated[bool, Meta(description="Whether the attribute is a column of the user's own.")] = False

@@ -18,7 +18,9 @@ FARTHEST = 20
 class Needed(Struct, frozen=True):
     """Training images of every class for a target; None means not reachable. An upper end of None in `ci` means unknown."""
 
-    n_per_class: Annotated[Count | None, Meta(description="null: not reachable.")]
+    n_per_class: Annotated[
+        Count | None, Meta(description="Number of images of every class; null if the target is not reachable.")
+    ]
     ci: tuple[int | None, int | None]
 
 

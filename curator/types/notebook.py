@@ -34,9 +34,9 @@ def audit_html(
     table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>" if rows else ""
     rest = len(findings) - min(len(shown), MOST_ROWS)
     more = f"<p>And {rest} more in <code>.findings</code>.</p>" if rest else ""
-    said = "".join(f"<p><em>{_text(note)}</em></p>" for note in notes)
+    list_of_notes = "".join(f"<p><em>{_text(note)}</em></p>" for note in notes)
     what = f"<br>{_text(counts)}" if counts else ""
-    return f"<div><p><strong>{_text(verdict.capitalize())}</strong>{what}</p>{table}{more}{said}</div>"
+    return f"<div><p><strong>{_text(verdict.capitalize())}</strong>{what}</p>{table}{more}{list_of_notes}</div>"
 
 
 def _text(text: str) -> str:

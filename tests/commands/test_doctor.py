@@ -11,7 +11,7 @@ import pytest
 
 from curator.commands import doctor
 from curator.commands.doctor import diagnose
-from curator.encoders._torch import MEND_TORCH, explain_import_error
+from curator.encoders._torch import FIX_TORCH, explain_import_error
 
 MISMATCH = """Traceback (most recent call last):
   File "<string>", line 2, in <module>
@@ -35,14 +35,14 @@ def checks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, doctor.Check]:
 
 def test_what_the_tests_themselves_need_works(checks):
     for name in ("versions", "torch", "onnxruntime", "embedded weights", "cache"):
-        assert (checks[name].status, checks[name].mend) == ("ok", ""), checks[name]
+        assert (checks[name].status, checks[name].fix) == ("ok", ""), checks[name]
 
 
 def test_every_check_says_what_it_found_and_how_to_mend_it(checks):
     assert len(checks) == 9
     for check in checks.values():
         assert check.found
-        assert bool(check.mend) == (check.status != "ok"), check
+        assert bool(check.fix) == (check.status != "ok"), check
 
 
 def test_versions_are_those_installed(checks):
@@ -53,13 +53,13 @@ def test_versions_are_those_installed(checks):
 
 
 def test_torch_and_torchvision_of_different_builds_are_recognised():
-    wrong, mend = explain_import_error(MISMATCH)
+    wrong, fix = explain_import_error(MISMATCH)
     assert "torch and torchvision are of different builds" in wrong
-    assert mend == MEND_TORCH == "pip install --force-reinstall torch torchvision"
+    assert fix == FIX_TORCH == "pip install --force-reinstall torch torchvision"
 
 
 @pytest.mark.parametrize(
-    ("text", "wrong", "mend"),
+    ("text", "wrong", "fix"),
     [
         (
             "ModuleNotFoundError: No module named 'open_clip'",
@@ -67,14 +67,14 @@ def test_torch_and_torchvision_of_different_builds_are_recognised():
             "pip install open-clip-torch",
         ),
         ("ModuleNotFoundError: No module named 'torch'", "torch is not installed", "pip install torch"),
-        ("a\nOSError: libcudart.so.13: cannot open shared object\n", "OSError: libcudart.so.13", MEND_TORCH),
-        ("", "no message", MEND_TORCH),
+        ("a\nOSError: libcudart.so.13: cannot open shared object\n", "OSError: libcudart.so.13", FIX_TORCH),
+        ("", "no message", FIX_TORCH),
     ],
 )
-def test_other_failures_are_told_apart(text, wrong, mend):
+def test_other_failures_are_told_apart(text, wrong, fix):
     found, command = explain_import_error(text)
     assert wrong in found
-    assert command == mend
+    assert command == fix
 
 
 def test_a_broken_torchvision_is_found_in_a_process_of_its_own(tmp_path, monkeypatch):
@@ -82,7 +82,7 @@ def test_a_broken_torchvision_is_found_in_a_process_of_its_own(tmp_path, monkeyp
     (tmp_path / "torchvision.py").write_text('raise RuntimeError("operator torchvision::nms does not exist")\n')
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     torch, _ = doctor._check_torch()
-    assert (torch.status, torch.mend) == ("fail", MEND_TORCH)
+    assert (torch.status, torch.fix) == ("fail", FIX_TORCH)
     assert "different builds" in torch.found
 
 
@@ -114,7 +114,7 @@ def test_a_database_uri_is_told_without_its_password(monkeypatch):
 def test_a_cache_that_cannot_be_written_fails(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     check = doctor._check_cache(tmp_path / "file" / "cache")
-    assert (check.status, check.mend) == ("fail", "name another with --cache DIR")
+    assert (check.status, check.fix) == ("fail", "name another with --cache DIR")
 
 
 def test_a_hub_that_cannot_be_reached_is_a_warning(monkeypatch):

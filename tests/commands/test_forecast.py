@@ -16,7 +16,7 @@ from curator.commands.forecast import SMALLEST, forecast
 from curator.commands.session import Session
 from curator.errors import DataError, InputError
 from curator.io import editing
-from curator.report.forecast import headline, lines
+from curator.report.wording.forecast import headline, lines
 from curator.types.forecast import Forecast
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schema" / "forecast.json").read_text(encoding="utf-8"))

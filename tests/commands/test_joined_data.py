@@ -169,6 +169,6 @@ def test_synthetic_images_are_an_arm_of_their_own(session, tmp_path):
 
 def test_an_audit_says_how_many_images_are_synthetic(session, tmp_path):
     made = manifest(tmp_path / "synthetic", tmp_path, [("cat", "a", "b")] * 6 + [("dog", "a", "b")] * 6)
-    assert "12 images of the data are synthetic. They are audited like the others." in audit(made, session).notes
+    assert "Images of the data that are synthetic, and audited like the others: 12." in audit(made, session).notes
     images = marked._images(session.scan(made), "data")
     assert {tuple(image.tags) for image in images} == {("synthetic",)}

@@ -30,7 +30,7 @@ def resolved(model: str, cache, precision: str):
 
 @pytest.mark.parametrize("precision", ["int8", "bf16"])
 def test_less_exact_vectors_are_near_and_have_a_fingerprint_of_their_own(model, cache, precision):
-    pictures = _onnx.trial_pictures(64)
+    pictures = _onnx.trial_images(64)
     exact, less = resolved(model, cache, "fp32"), resolved(model, cache, precision)
     a, b = exact.encode(pictures), less.encode(pictures)
     assert 0.99 <= (a * b).sum(axis=1).min() < 1
@@ -58,7 +58,7 @@ def test_eight_bits_are_the_same_without_the_instructions_for_them(model, tmp_pa
     """A processor with AVX2 and without VNNI adds two products in 16 bits, which must never overflow."""
     from onnxruntime import quantization
 
-    resolved(model, tmp_path, "int8").encode(_onnx.trial_pictures(64))
+    resolved(model, tmp_path, "int8").encode(_onnx.trial_images(64))
     (small,) = tmp_path.rglob("*.int8*.onnx")
     (exact,) = tmp_path.rglob("image.onnx")
     full = tmp_path / "full.onnx"
@@ -115,14 +115,14 @@ def test_auto_on_a_cpu_is_exact_and_keeps_the_fingerprint(model, cache):
 def test_eight_bits_that_are_not_near_enough_are_refused_and_leave_no_file(model, tmp_path, monkeypatch):
     monkeypatch.setattr(_precision, "CLOSE_ENOUGH", 0.9999999)
     with pytest.raises(InputError, match=r"--precision int8 changes the vectors .*needed\); use fp32 or bf16"):
-        resolved(model, tmp_path, "int8").encode(_onnx.trial_pictures(64))
+        resolved(model, tmp_path, "int8").encode(_onnx.trial_images(64))
     assert not list(tmp_path.rglob("*.int8*"))
     assert len(list(tmp_path.rglob("image.onnx"))) == 1
 
 
 def test_eight_bits_that_gain_nothing_are_refused(cache):
     with pytest.raises(InputError, match=r"--precision int8 does not shrink .* use fp32"):
-        resolved("embedded", cache, "int8").encode(_onnx.trial_pictures(224))
+        resolved("embedded", cache, "int8").encode(_onnx.trial_images(224))
 
 
 def test_the_eye_stays_exact(cache):
@@ -187,4 +187,4 @@ def test_a_batch_that_does_not_fit_is_halved_and_later_ones_are_not_tried_whole(
 def test_one_picture_that_does_not_fit_is_an_error():
     graph = _torch.TorchGraph(Small(0), ("mean", "same"), "cpu", 0)
     with pytest.raises(InputError, match="one image does not fit into the memory of cpu"):
-        graph.run(_onnx.trial_pictures(8), ("mean",))
+        graph.run(_onnx.trial_images(8), ("mean",))

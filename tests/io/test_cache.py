@@ -202,8 +202,8 @@ def test_json_is_what_its_schema_says(world, words, request):
     ("words", "said"),
     [
         (["list", "--dry-run"], "list takes only --cache"),
-        (["prune"], "say what to prune"),
-        (["prune", "--max-size", "lots"], "is no size"),
+        (["prune"], "name what to prune"),
+        (["prune", "--max-size", "lots"], "is not a size"),
         (["prune", "--older-than", "-1"], "older-than"),
     ],
 )

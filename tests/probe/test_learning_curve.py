@@ -173,10 +173,10 @@ def test_the_regularisation_is_not_chosen_on_the_test_images() -> None:
 def test_images_of_one_picture_lie_in_one_fold() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 90).astype(np.int32)
-    pictures = np.where(np.arange(90) < 40, np.arange(90) // 4, np.arange(90)).astype(np.int32)
-    parts = learning_curve.folds(labels, pictures, 5, rng)
+    contents = np.where(np.arange(90) < 40, np.arange(90) // 4, np.arange(90)).astype(np.int32)
+    parts = learning_curve.folds(labels, contents, 5, rng)
     for train, test in parts:
-        assert not set(pictures[train]) & set(pictures[test])
+        assert not set(contents[train]) & set(contents[test])
         counts = np.bincount(labels[test], minlength=3)
         assert counts.min() >= np.bincount(labels).min() // 5 - 2
 

@@ -15,8 +15,8 @@ import pytest
 from changed import replace
 from report_example import BUNNY, CLASSES, EVIL, EVIL_ID, ids_of, jpeg, make_recommendation
 
+from curator.report.html.album import Album, image_size
 from curator.report.html.page import MAX_BYTES, advice, render
-from curator.report.html.pictures import Album, picture_size
 from curator.types import (
     Audit,
     AuditRun,
@@ -275,9 +275,9 @@ def test_the_album_counts_what_it_leaves_out() -> None:
 
 
 def test_a_pictures_size_is_read_from_its_header() -> None:
-    assert picture_size(jpeg("a", (120, 90))) == ("image/jpeg", 120, 90)
-    assert picture_size(jpeg("a")[:20]) is None
-    assert picture_size(b"") is None
+    assert image_size(jpeg("a", (120, 90))) == ("image/jpeg", 120, 90)
+    assert image_size(jpeg("a")[:20]) is None
+    assert image_size(b"") is None
 
 
 def test_a_class_is_answered_side_by_side(full: str) -> None:

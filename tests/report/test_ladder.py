@@ -6,7 +6,8 @@ import pytest
 from changed import replace
 from report_example import BUNNY, FINDINGS
 
-from curator.report.html.ladder import borne_out, cost, rungs
+from curator.report.html.ladder import confirming, rungs
+from curator.report.wording.checks import harm
 from curator.types import Confirmation, Reliance
 
 FULL = replace(
@@ -24,7 +25,7 @@ def states(**changes: object) -> str:
 def test_all_six_hold_of_a_strong_finding() -> None:
     steps = rungs(FULL, 312, 0.05)
     assert [r.state for r in steps] == ["yes"] * 6
-    assert borne_out(steps) == "6 of 6 tests confirm it"
+    assert confirming(steps) == "6 of 6 tests confirm it"
     assert "Corrected for all 312 tests, at most q = 3e\u201111 of" in steps[1].answer  # a hyphen that does not break
     assert steps[5].answer == "Covering it costs the right class 42 points [30, 50]; covering another costs 5 [−2, 10]."
 
@@ -59,18 +60,20 @@ def test_each_rung_hangs_on_its_own_interval(changes: dict[str, object], expecte
 def test_a_class_alone_is_no_test() -> None:
     (only,) = rungs(FINDINGS[2], 312, 0.05)
     assert only.state == "open"
-    assert borne_out((only,)) == "0 of 0 tests confirm it; 1 was not possible"
+    assert confirming((only,)) == "0 of 0 tests confirm it; 1 was not possible"
 
 
 def test_how_bad_it_is_says_what_a_model_loses_or_that_nobody_knows() -> None:
-    assert cost(FULL).startswith(
-        "A model trained on these images is 31 points [22, 40] less accurate on the 4 images that break the rule. Covering it"
+    assert harm(FULL).startswith(
+        "A model trained on these images relies on it. Reliance (probe accuracy on images that follow the rule minus that on "
+        "the 4 images that break it): +31 points [+22, +40]. Covering it"
     )
     none = replace(FULL, reliance=replace(FULL.reliance, gap=0.01, gap_ci=(-0.1, 0.12), excess_ci=(-0.1, 0.5)))
-    assert cost(none) == (
-        "A model trained on these images shows no clear loss on the 4 images that break the rule: −1 point [−12, +10]."
+    assert harm(none) == (
+        "A model trained on these images shows no clear loss on images that break the rule. Reliance (probe accuracy on "
+        "images that follow the rule minus that on the 4 images that break it): +1 point [−10, +12]."
     )
-    assert cost(replace(FULL, reliance=Reliance(None, None, 0))).startswith("No image breaks the rule")
+    assert harm(replace(FULL, reliance=Reliance(None, None, 0))).startswith("No image breaks the rule")
     unknown = "Whether a model relies on it could not be tested with these images."
-    assert cost(replace(FULL, reliance=Reliance(None, None, 3))) == unknown
-    assert cost(replace(FULL, reliance=None)) == "Whether a model relies on it could not be tested with these images."
+    assert harm(replace(FULL, reliance=Reliance(None, None, 3))) == unknown
+    assert harm(replace(FULL, reliance=None)) == "Whether a model relies on it could not be tested with these images."

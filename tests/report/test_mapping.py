@@ -10,9 +10,9 @@ import pytest
 from changed import replace
 from report_example import BUNNY, FINDINGS, ids_of, jpeg, make_run
 
+from curator.report.html.album import Album
 from curator.report.html.map import NO_CLASS, SHAPES, Map, chosen, embedding_map, positions
 from curator.report.html.page import MAX_BYTES, render
-from curator.report.html.pictures import Album
 from curator.types import Audit, AuditRun, Clusters, Dataset, Embeddings, Measures
 
 

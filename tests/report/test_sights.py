@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from report_example import jpeg
 
-from curator.report.html.pictures import Album
+from curator.report.html.album import Album
 from curator.report.html.places import LEVELS, Sight, heats, lit, outline
 from curator.types import Preprocessing
 

@@ -96,7 +96,8 @@ def test_the_probe_shows_each_arm(probe: ProbeReport) -> None:
     out, raw = console()
     print_validation(probe, out)
     text = raw.getvalue().decode()
-    assert text.startswith("Improved\nGain over equally many random images: +32 points [+18, +45].\n")
+    gain = "Gain over equally many random images: +32 points [+18, +45]."
+    assert " ".join(text.split()).startswith(f"Improved {gain} ")
     for line in (
         "before              42% [30, 52]    bunny, not green (n = 40)",
         "recommended images  81% [69, 91]    bunny, not green (n = 40)",

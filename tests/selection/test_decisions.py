@@ -93,7 +93,7 @@ def test_the_plain_tag_accepts_a_finding_whose_images_all_have_it_and_no_other()
     other = ("finding 2", "intended")
     said, notes = accepted(behind(one, both, other))
     assert said == {}
-    assert notes[0].startswith("The tag intended is on 3 images, but they do not show which finding is meant")
+    assert notes[0].startswith("The tag intended is on 3 images but does not show which finding is meant")
 
 
 def test_one_image_accepts_no_finding():
@@ -249,7 +249,7 @@ def test_a_review_by_table_from_the_command_line(tmp_path):
     assert len(third) == 6
     # Run again without being asked to go by it, nothing of it is lost, and the user is told.
     plain = CliRunner().invoke(cli, args)
-    assert "to go by them add --review" in " ".join(plain.output.split())
+    assert "To use them, add --review" in " ".join(plain.output.split())
     again = run("--review", str(out / "review.csv"))
     assert again["id"].tolist() == third["id"].tolist()
 

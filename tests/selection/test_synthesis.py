@@ -17,7 +17,7 @@ from curator.errors import DataError
 from curator.readers import scan
 from curator.selection.choice import Pool
 from curator.selection.plan import Target
-from curator.selection.synthesis import clear_objects, is_synthetic, open_grounds, over_picture, pairs, per_cell
+from curator.selection.synthesis import clear_objects, is_synthetic, open_grounds, over_image, pairs, per_cell
 from curator.types import (
     Column,
     Dataset,
@@ -180,7 +180,7 @@ def test_a_map_lies_where_the_input_was_cut():
     """Of a picture twice as wide as high the input shows the middle half: a place on its left edge is at a quarter."""
     grid = np.zeros((4, 4), np.float32)
     grid[:, 0] = 1
-    wide = over_picture(grid, 40, 80, Preprocessing(40, 40))
+    wide = over_image(grid, 40, 80, Preprocessing(40, 40))
     assert wide.shape == (40, 80)
     assert (wide[:, :24] > 0.9).all()
     assert wide[:, 30:].max() < 0.5

@@ -18,6 +18,7 @@ from curator import stats
 from curator.io.documents import ids_beside
 from curator.report import comparison as compared
 from curator.report.html.page import render
+from curator.report.wording import comparison as changes
 from curator.shortcuts.comparison import Circumstances, Comparison, difference
 from curator.shortcuts.comparison import compare as of_documents
 
@@ -68,8 +69,8 @@ def test_nothing_changed(before: dict[str, Any], now: dict[str, Any]) -> None:
     assert (same.new, same.gone, same.changed, len(same.kept)) == ((), (), (), 3)
     assert same.images.same_data
     assert same.circumstances == Circumstances(None, (), None, ())
-    assert compared.headline(same) == "No finding is new, gone or changed."
-    assert compared.lines(same)[1] == "The same 80 images, byte for byte."
+    assert changes.headline(same) == "No finding is new, gone or changed."
+    assert changes.lines(same)[1] == "The same 80 images, byte for byte."
 
 
 def test_new_gone_and_changed(before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -79,13 +80,13 @@ def test_new_gone_and_changed(before: dict[str, Any], now: dict[str, Any]) -> No
     now["untested_attributes"] = [rare]
     found = compare(before, now)
     assert [f.attribute for f in found.new] == ["light.contrast"]
-    assert [(g.was.attribute, compared.why(g)) for g in found.gone] == [
+    assert [(g.was.attribute, changes.why(g)) for g in found.gone] == [
         ("metadata.camera", "not tested now: no value is in more than 3 of 80 images")
     ]
     (moved,) = found.changed
     assert moved.beyond
-    assert compared.moved(moved) == "Changed: from +90 to +20 points, −70 points [−86, −45]; high before, low now."
-    assert compared.headline(found) == "Findings: 1 gone, 1 new, 1 changed; 1 as before."
+    assert changes.moved(moved) == "Changed: from +90 to +20 points, −70 points [−86, −45]; high before, low now."
+    assert changes.headline(found) == "Findings: 1 gone, 1 new, 1 changed; 1 as before."
 
 
 def test_a_move_within_the_intervals_is_no_change(before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -95,9 +96,9 @@ def test_a_move_within_the_intervals_is_no_change(before: dict[str, Any], now: d
     assert found.kept[0].difference == pytest.approx(-0.1)
     now["findings"][0]["severity"] = "medium"
     (moved,) = compare(before, now).changed
-    assert "Not changed beyond chance: from +90 to +80 points" in compared.moved(moved)
+    assert "Not changed beyond chance: from +90 to +80 points" in changes.moved(moved)
     now["findings"][0] |= {"severity": "high", "intended": "shot in one garden"}
-    assert compared.moved(compare(before, now).changed[0]).endswith("; accepted now.")
+    assert changes.moved(compare(before, now).changed[0]).endswith("; accepted now.")
 
 
 def test_a_finding_that_was_folded_into_another_is_not_gone(before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -125,7 +126,7 @@ def test_what_else_is_different_is_said(before: dict[str, Any], now: dict[str, A
     now["settings"]["audit"] = {"alpha": 0.1}
     now["seed"] = 5
     now["versions"]["numpy"] = "3.0"
-    said = compared.circumstances(compare(before, now).circumstances)
+    said = changes.circumstances(compare(before, now).circumstances)
     assert said[0].startswith("The encoder changed: EfficientNet-Lite0 before, ViT-B-32 now.")
     assert said[1:] == [
         "Settings differ: model auto before, ViT-B-32 now; audit.alpha not set before, 0.1 now.",
@@ -138,18 +139,18 @@ def test_images_added_and_removed_are_named_where_they_are_known(before: dict[st
     now["dataset"] |= {"n_images": 81, "fingerprint": "sha256:1", "classes": {**now["dataset"]["classes"], "bunny": 21}}
     found = compare(before, now, ["a", "b"], ["b", "c", "d"])
     assert (found.images.added, found.images.removed) == (("c", "d"), ("a",))
-    assert compared.images(found.images) == "80 images before, 81 now: 2 added, 1 removed. By class: bunny 20 to 21."
-    assert "Added: c, d." in compared.lines(found)
+    assert changes.images(found.images) == "80 images before, 81 now: 2 added, 1 removed. By class: bunny 20 to 21."
+    assert "Added: c, d." in changes.lines(found)
     unknown = compare(before, now)
     assert unknown.images.added is None
-    assert "the added and removed images are not known" in compared.images(unknown.images)
+    assert "the added and removed images are not known" in changes.images(unknown.images)
     edited = compare(
         before,
         now | {"dataset": now["dataset"] | {"n_images": 80, "classes": before["dataset"]["classes"]}},
         ["a"],
         ["a"],
     )
-    assert compared.images(edited.images).endswith("so images, labels or columns changed.")
+    assert changes.images(edited.images).endswith("so images, labels or columns changed.")
 
 
 def test_what_describes_the_objects_is_left_out_unless_asked(before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -163,8 +164,8 @@ def test_what_describes_the_objects_is_left_out_unless_asked(before: dict[str, A
 def test_a_class_that_is_gone_takes_its_findings_along(before: dict[str, Any], now: dict[str, Any]) -> None:
     now["findings"], now["dataset"] = [], now["dataset"] | {"classes": {"hen": 20}}
     found = compare(before, now)
-    assert compared.why(found.gone[0]) == "the class bunny no longer exists"
-    assert compared.why(found.gone[2]) == "not found now"
+    assert changes.why(found.gone[0]) == "the class bunny no longer exists"
+    assert changes.why(found.gone[2]) == "not found now"
 
 
 def test_the_ids_lie_beside_the_audit(tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ def test_halves_are_halves_of_every_class_and_differ():
 
 
 def test_images_of_one_picture_stay_together():
-    classes, pictures = labels(40, 40), np.arange(80) // 4
-    sides = halves(classes, 5, np.random.default_rng(2), pictures)
-    assert all(len(set(sides[s, pictures == p])) == 1 for s in range(5) for p in range(20))
+    classes, contents = labels(40, 40), np.arange(80) // 4
+    sides = halves(classes, 5, np.random.default_rng(2), contents)
+    assert all(len(set(sides[s, contents == p])) == 1 for s in range(5) for p in range(20))
     assert (abs(sides.sum(1) - 40) <= 4).all()
 
 
@@ -111,14 +111,14 @@ def test_a_number_may_be_cut_elsewhere_on_each_half_but_not_on_the_other_side():
 
 
 def test_a_burst_does_not_confirm_itself():
-    """Twenty pictures of eight copies each, and no shortcut: the copies on either side confirm what they discover."""
-    rng, classes, pictures = np.random.default_rng(7), labels(80, 80), np.arange(160) // 8
+    """Twenty images of eight copies each, and no shortcut: the copies on either side confirm what they discover."""
+    rng, classes, contents = np.random.default_rng(7), labels(80, 80), np.arange(160) // 8
     rates = {True: [0, 0], False: [0, 0]}
     for k in range(30):
-        table = indicators({"grass": (rng.random(20) < 0.5)[pictures]})
+        table = indicators({"grass": (rng.random(20) < 0.5)[contents]})
         hit = [Hit(0, table.index("grass", "yes"), 0, 0, 0, (0, 0))]
         for together, rate in rates.items():
-            shown = pictures if together else None
+            shown = contents if together else None
             (one,) = confirm(hit, table, classes, 2, SETTINGS, np.random.default_rng(k), shown)
             rate[0] += one.discovered
             rate[1] += one.confirmed

@@ -396,7 +396,7 @@ def test_what_no_half_bears_out_comes_last_of_its_severity_and_does_not_count():
     weak = [replace(finding(low, severity="low", name=n), confirmation=halves(k)) for low, n, k in
             ((0.15, "chance", 0), (0.10, "once", 1))]  # fmt: skip
     assert [f.attribute for f in sorted(weak, key=detection.worst_first)] == ["once", "chance"]
-    assert [f.borne_out for f in weak] == [False, True]
+    assert [f.is_confirmed for f in weak] == [False, True]
     assert not detection.any_counts(weak[:1], POLICY)
     assert detection.any_counts(weak, POLICY)
     assert detection.any_counts([replace(weak[0], severity="medium")], POLICY)

@@ -21,7 +21,7 @@ SETTINGS = AuditSettings(n_permutations=0)
 def told(name: str) -> dict[str, object]:
     """What the attribute of this name says of the order in which names are told, if there is one."""
     known = {c.name: c for _, family in attributes.photo_families() for c in family.columns}
-    return {k: getattr(known[name], k) for k in ("rank", "told_late", "follows")} if name in known else {}
+    return {k: getattr(known[name], k) for k in ("rank", "reported_late", "follows")} if name in known else {}
 
 
 def table(labels: np.ndarray, **columns: tuple[str, str, np.ndarray]) -> indicators.Indicators:

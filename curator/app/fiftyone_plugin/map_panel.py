@@ -69,15 +69,15 @@ def traces(dataset: Any) -> list[dict[str, Any]]:
     if dataset is None or not dataset.has_brain_run(MAP_KEY) or not dataset.has_sample_field("finding"):
         return []
     results = dataset.load_brain_results(MAP_KEY)
-    said = dict(zip(*dataset.values(["id", "finding"]), strict=True))
+    side_of = dict(zip(*dataset.values(["id", "finding"]), strict=True))
     names = dict(zip(*dataset.values(["id", "image_id"]), strict=True))
     ids, points = np.asarray(results.sample_ids), np.asarray(results.points)
     if len(ids) > MAX_POINTS:
         rows = np.linspace(0, len(ids) - 1, MAX_POINTS).round().astype(np.intp)
         ids, points = ids[rows], points[rows]
-    here = np.array([id in said for id in ids], np.bool_)  # an image deleted since the audit is not drawn
+    here = np.array([id in side_of for id in ids], np.bool_)  # an image deleted since the audit is not drawn
     ids, points = ids[here], points[here]
-    values = np.array([said[id] or _QUIET[0] for id in ids], dtype=np.str_)
+    values = np.array([side_of[id] or _QUIET[0] for id in ids], dtype=np.str_)
     kinds = np.array([value.partition(":")[0] for value in values], dtype=np.str_)
     quiet_first = sorted(set(kinds.tolist()), key=lambda kind: (kind not in _QUIET, kind))
     return [

@@ -14,7 +14,7 @@ from curator.app.fiftyone_plugin.running import bench_of, name_for, origin_of, s
 from curator.commands._steps import app_contents
 from curator.commands.session import Progress
 from curator.exporters.fiftyone import MARK
-from curator.report.wording import count
+from curator.report.wording import app, plans
 from curator.types import AuditRun, ProbeReport
 
 DEFAULT_BUDGET = 30
@@ -67,7 +67,7 @@ class _Step(foo.Operator):  # type: ignore[misc]
             return self._work(origin, name, progress)
 
         async def done(result: tuple[Any, str]) -> AsyncIterator[Any]:
-            dataset, said = result
+            dataset, message = result
             # Opened again even if it is open already. A reload asks for the current saved view, and if that view is gone,
             # FiftyOne's server (`Dataset.stages` in its query.py) answers with an error instead of the page.
             yield ctx.ops.open_dataset(dataset.name)
@@ -77,8 +77,8 @@ class _Step(foo.Operator):  # type: ignore[misc]
             if start := self._start(dataset):
                 # Set by its stages, because the App knows the names of new saved views only some time after reloading.
                 yield ctx.ops.set_view(view=dataset.load_saved_view(start))
-            yield ctx.ops.set_progress(label=said, progress=1)
-            yield ctx.ops.notify(said, variant="success")
+            yield ctx.ops.set_progress(label=message, progress=1)
+            yield ctx.ops.notify(message, variant="success")
 
         async for event in steps(ctx, work, done):
             yield event
@@ -109,7 +109,7 @@ class Audit(_Step):
         run: AuditRun = commands.audit(origin["data"], bench_of(origin, progress))
         progress("writing the data set", 0, 1)
         dataset = app_contents.build(run, name, origin=_kept(origin))
-        return dataset, f"{count(len(run.audit.findings), 'finding')} in {count(len(run.dataset), 'image')}."
+        return dataset, app.audited(len(run.audit.findings), len(run.dataset))
 
 
 class Recommend(_Step):
@@ -128,7 +128,7 @@ class Recommend(_Step):
         )
         progress("writing the data set", 0, 1)
         dataset = app_contents.build_advice(advice, name, origin=_kept(origin))
-        return dataset, f"{count(len(advice.recommendation.ids), 'image')} recommended."
+        return dataset, plans.recommended(len(advice.recommendation.ids))
 
 
 class Validate(_Step):

@@ -15,7 +15,7 @@ from curator.app.fiftyone_plugin.installing import NAME
 from curator.exporters import fiftyone_review
 from curator.exporters.fiftyone import MARK
 from curator.exporters.fiftyone_looks import PANEL
-from curator.report.wording import arm_words, percent, visible
+from curator.report.wording import app, arm_words, percent, visible, with_interval
 
 _STRIP, _HEIGHT = 3, "72px"
 """Number and size of the images shown on each side: both sides fit next to each other in half a laptop screen."""
@@ -80,7 +80,7 @@ class Findings(foo.Panel):  # type: ignore[misc]
         """Mark the selected finding as intended; `curator audit --from-app` reads the mark."""
         entry = _found(ctx)[_at(ctx)]
         fiftyone_review.decide(ctx.dataset.name, entry["id"], "intended")
-        ctx.ops.notify(f"{entry['name']} is intended from the next audit with --from-app on.", variant="success")
+        ctx.ops.notify(app.intended(entry["name"]), variant="success")
 
     def audit(self, ctx: Any) -> None:
         ctx.prompt(f"{NAME}/audit")
@@ -115,12 +115,13 @@ class Findings(foo.Panel):  # type: ignore[misc]
             table.add_row_action("conflicting", self.conflicting, label="Conflicting only", icon="call_split")
             panel.list("findings", types.Object(), view=table)
         if validation := mark.get("validation"):
-            panel.md(_told(validation), name="validation")
+            panel.md(_validated(validation), name="validation")
         return types.Property(panel, view=types.GridView(orientation="vertical", gap=1, width=96, align_x="left"))
 
     def _sides(self, panel: Any, entry: dict[str, Any]) -> None:
-        facts = f" ({entry['facts']})" if entry.get("facts") else ""
-        panel.md(f"**{inert(entry['name'])}**: {inert(entry['sentence'] + facts)}", name="sentence")
+        facts = f"({entry['facts']})" if entry.get("facts") else ""
+        text = " ".join(filter(None, (entry["sentence"], facts, entry.get("reliance", ""))))
+        panel.md(f"**{inert(entry['name'])}**: {inert(text)}", name="sentence")
         sides = panel.h_stack("sides", gap=2)
         for side, n in (("aligned", entry["n_aligned"]), ("conflicting", entry["n_conflicting"])):
             half = sides.v_stack(side, gap=0.5)
@@ -153,20 +154,20 @@ def _show(ctx: Any, which: str) -> None:
     if name:
         ctx.ops.set_view(name=name)
     else:
-        ctx.ops.notify("No image breaks it.", variant="info")
+        ctx.ops.notify(app.NOTHING_BREAKS_IT, variant="info")
 
 
 def _decide(ctx: Any, tag: str, other: str) -> None:
     """Add the tag to the selected images and remove the opposite one."""
     if not ctx.selected:
-        ctx.ops.notify("Select images in the grid first.", variant="info")
+        ctx.ops.notify(app.NOTHING_SELECTED, variant="info")
         return
     chosen = ctx.dataset.select(ctx.selected)
     chosen.untag_samples(other)
     chosen.tag_samples(tag)
     ctx.ops.clear_selected_samples()
     ctx.ops.reload_samples()
-    ctx.ops.notify(f"{len(ctx.selected)} tagged {tag}.", variant="success")
+    ctx.ops.notify(app.tagged(len(ctx.selected), tag), variant="success")
 
 
 def _row(entry: dict[str, Any]) -> dict[str, str]:
@@ -197,16 +198,15 @@ def _url(path: str) -> str:
 
 def _headline(mark: dict[str, Any]) -> str:
     if not mark:
-        return "Not audited yet. Press Audit."
-    n = len(mark.get("findings", ()))
-    return f"{str(mark.get('verdict', '')).capitalize()}: {n} finding{'' if n == 1 else 's'}."
+        return app.NOT_AUDITED
+    return app.headline(str(mark.get("verdict", "")), len(mark.get("findings", ())))
 
 
-def _told(validation: dict[str, Any]) -> str:
-    title = f"**Validated on {inert(validation['about'])}: {validation['verdict']}.**"
-    lines = [title, "", "| probe | images | worst group |", "| --- | --- | --- |"]
+def _validated(validation: dict[str, Any]) -> str:
+    title = app.validated(inert(validation["about"]), validation["verdict"])
+    lines = [f"**{title}**", "", "| probe | images | worst group |", "| --- | --- | --- |"]
     for arm in validation["arms"]:
         low, high = arm["worst_group_ci"]
-        said = f"{percent(arm['worst_group'])} [{percent(low)}, {percent(high)}] {inert(arm['group'])}"
-        lines.append(f"| {arm_words(arm['name'])} | {arm['n_train']} | {said} |")
+        worst = f"{with_interval(arm['worst_group'], (low, high))} {inert(arm['group'])}"
+        lines.append(f"| {arm_words(arm['name'])} | {arm['n_train']} | {worst} |")
     return "\n".join(lines)

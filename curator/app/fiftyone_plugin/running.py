@@ -50,12 +50,12 @@ async def steps(ctx: Any, work: Work, done: Callable[[Any], AsyncIterator[Any]])
 
     An error that the user can fix is shown as a notification and ends the operator.
     """
-    told: queue.SimpleQueue[tuple[str, int, int]] = queue.SimpleQueue()
-    running = asyncio.create_task(asyncio.to_thread(work, lambda *step: told.put(step)))
-    while not (running.done() and told.empty()):
+    reports: queue.SimpleQueue[tuple[str, int, int]] = queue.SimpleQueue()
+    running = asyncio.create_task(asyncio.to_thread(work, lambda *step: reports.put(step)))
+    while not (running.done() and reports.empty()):
         step = None
-        while not told.empty():
-            step = told.get()
+        while not reports.empty():
+            step = reports.get()
         if step is not None:
             stage, at, total = step
             share, label = at / max(total, 1), f"{stage} ({at} of {total})" if total > 1 else stage

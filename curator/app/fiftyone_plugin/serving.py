@@ -28,7 +28,7 @@ def guarded(app: App, any_host: bool) -> App:
     async def guard(
         scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
-        async def told(message: Message) -> None:
+        async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
                 policy = (b"content-security-policy", POLICY.encode())
                 message = {**message, "headers": [*message.get("headers", ()), policy]}
@@ -38,7 +38,7 @@ def guarded(app: App, any_host: bool) -> App:
             await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
             await send({"type": "http.response.body", "body": why.encode()})
             return
-        await app(scope, receive, told)
+        await app(scope, receive, send_with_policy)
 
     return guard
 
@@ -49,11 +49,11 @@ def refused(scope: Message, any_host: bool) -> str:
     Browsers mark each request that was made by another site. A site whose own name points to this machine's address (DNS
     rebinding) is recognised by that name in the Host header.
     """
-    said = {bytes(name).lower(): bytes(value).decode("latin-1").lower() for name, value in scope["headers"]}
-    opened = scope["method"] == "GET" and said.get(b"sec-fetch-mode") == "navigate"
-    if said.get(b"sec-fetch-site") == "cross-site" and not opened:
+    headers = {bytes(name).lower(): bytes(value).decode("latin-1").lower() for name, value in scope["headers"]}
+    opened = scope["method"] == "GET" and headers.get(b"sec-fetch-mode") == "navigate"
+    if headers.get(b"sec-fetch-site") == "cross-site" and not opened:
         return "curator: another site asked for this."
-    host = said.get(b"host", "localhost")
+    host = headers.get(b"host", "localhost")
     if not any_host and not _is_plain(host):
         return "curator: open the App as http://localhost or http://127.0.0.1 (browse --address IP for other names)."
     return ""

@@ -15,6 +15,7 @@ from curator.commands._steps.targets import as_embedded, is_measured, training
 from curator.commands.session import Session
 from curator.errors import DataError, nearest
 from curator.probe import linear
+from curator.report.wording import notes as words
 from curator.selection.choice import Pool
 from curator.selection.plan import Target
 from curator.similarity import duplicates
@@ -54,11 +55,11 @@ def candidates_of(
             found = _label(pool, run, targets[0].has, session)
             labels = np.where(blank, found.labels, labels).astype(np.int32)
             confidence = np.where(blank, found.confidence, 1.0)
-            strangers = int((blank & ~again & (found.belongs < 0.5)).sum())
+            # With two classes, 0.5 is what an image unlike both gets. A low setting may let it be chosen all the same.
+            unlike = (found.belongs <= 0.5) & (found.confidence < session.settings.recommend.confidence)
+            strangers = int((blank & ~again & unlike).sum())
             if strangers:
-                notes.append(
-                    f"Images of the pool that are left out because they do not look like any class of the data: {strangers}."
-                )
+                notes.append(words.unlike_any_class(strangers))
         c = penalty(vectors, known, len(classes), session, targets[0].has[rows])
         biased = linear.Probe.fit(vectors, known, len(classes), c).probabilities(pool.embeddings.vectors)
         doubt = 1 - biased[np.arange(len(labels)), np.maximum(labels, 0)]
@@ -112,25 +113,9 @@ def _caveats(pool: Measures, run: AuditRun, rows: NDArray[np.intp]) -> NDArray[n
 
 def _notes(names: NDArray[np.str_], classes: Sequence[str], again: Mask) -> list[str]:
     n_again, n_blank = int(again.sum()), int((names == "").sum())
-    notes = []
-    if n_again:
-        notes.append(
-            "1 image of the pool repeats an image of the data or the pool; it is not recommended."
-            if n_again == 1
-            else f"{n_again} images of the pool repeat an image of the data or the pool; they are not recommended."
-        )
-    notes += strange(names, classes, "pool")
-    if n_blank and len(classes) < 2:
-        notes.append(
-            f"Images of the pool that are left out, because they have no label and the data one class: {n_blank}."
-        )
-    elif n_blank == len(names):
-        notes.append("The pool has no labels, so curator predicted them. Check each image before you add it.")
-    elif n_blank:
-        notes.append(
-            f"Images of the pool without a label, whose label is predicted: {n_blank}. Check each image before you add it."
-        )
-    return notes
+    again_note = words.repeated_in_pool(n_again) if n_again else ""
+    blank_note = words.unlabelled_pool(n_blank, len(names), len(classes))
+    return [note for note in (again_note, *strange(names, classes, "pool"), blank_note) if note]
 
 
 def strange(names: NDArray[np.str_], classes: Sequence[str], where: str) -> list[str]:
@@ -139,13 +124,9 @@ def strange(names: NDArray[np.str_], classes: Sequence[str], where: str) -> list
     if not len(odd):
         return []
     found = sorted(set(odd.tolist()), key=lambda name: (-int((odd == name).sum()), name))
-    more = ", ..." if len(found) > 3 else ""
-    said = f"Images of the {where} that are left out, without a class of the data ({', '.join(found[:3])}{more}): {len(odd)}."
-    for name in found:
-        near = nearest(name, classes, cutoff=0.75)
-        if near:
-            return [f"{said} Did you mean {near[0]} instead of {name}?"]
-    return [said]
+    near = ((nearest(name, classes, cutoff=0.75), name) for name in found)
+    meant = next(((close[0], name) for close, name in near if close), None)
+    return [words.other_labels(len(odd), where, found, meant)]
 
 
 def class_indices(names: NDArray[np.str_], classes: Sequence[str]) -> Ints:

@@ -14,6 +14,7 @@ from curator.commands.session import Session
 from curator.errors import DataError
 from curator.probe.groups import Groups
 from curator.readers import Data
+from curator.report.wording import notes as words
 from curator.shortcuts import indicators
 from curator.types import AuditRun, DuplicateGroup, Embedded, Finding, Ids, Ints, Mask, Measures
 
@@ -58,7 +59,7 @@ def read_test(test: Data, run: AuditRun, session: Session) -> Given:
         )
     notes = strange(names, run.dataset.classes, "test set")
     if (names == "").any():
-        notes.append(f"Test images that are left out because they have no label: {int((names == '').sum())}.")
+        notes.append(words.unlabelled("Test images", int((names == "").sum())))
     return Given(embedded, labels, session.measures(embedded, as_embedded(run)), tuple(notes))
 
 
@@ -79,10 +80,10 @@ def examine(run: AuditRun, finding: Finding, given: Given | None, session: Sessi
     if split is not None:
         leaked = _with_a_twin(data.ids, run.duplicates, is_train)
         rows = np.flatnonzero(labelled & known & (data.splits == split) & ~leaked)
-        notes = [f"The test set is the {split} split of the data ({len(rows)} images)."]
+        notes = [words.split_is_test(split, len(rows))]
         n_leaked = int((leaked & (data.splits == split)).sum())
         if n_leaked:
-            notes.append(f"Test images that are left out because they repeat a training image: {n_leaked}.")
+            notes.append(words.repeats_training(n_leaked))
     else:
         rows, notes = _hold_out(run, finding, has, labelled & known, session)
         is_train = labelled.copy()
@@ -100,7 +101,7 @@ def _given(
     rows = np.flatnonzero((given.labels >= 0) & known & ~repeated)
     notes = list(given.notes)
     if repeated.any():
-        notes.append(f"Test images that are left out because they repeat a training image: {int(repeated.sum())}.")
+        notes.append(words.repeats_training(int(repeated.sum())))
     groups, small = _groups(given.labels[rows], has[rows], run, finding, session)
     return Exam(given.embedded.take(rows), given.labels[rows], groups, train), [*notes, *small]
 
@@ -119,8 +120,7 @@ def _groups(labels: Ints, has: Mask, run: AuditRun, finding: Finding, session: S
                     f"the test set has {n} {name} image{'s' if n != 1 else ''} without "
                     f"{finding.attribute}={finding.value}; {smallest} are needed; give a larger --test."
                 )
-    notes = [f"Groups that are not tested because they have fewer than {smallest} test images: {'; '.join(small)}."]
-    return Groups.of(labels, has, len(classes), smallest), notes if small else []
+    return Groups.of(labels, has, len(classes), smallest), [words.small_groups(smallest, small)] if small else []
 
 
 def _hold_out(
@@ -155,8 +155,7 @@ def _hold_out(
         if (group[piece] >= 0).all() and (need <= room).all():
             room -= need
             rows += piece
-    note = f"Without --test, {len(rows)} images are held out: {k} of every class x value group that is large enough."
-    return np.array(sorted(rows), np.intp), [note]
+    return np.array(sorted(rows), np.intp), [words.held_out(len(rows), k)]
 
 
 def _pieces(ids: Ids, groups: Sequence[DuplicateGroup], rng: np.random.Generator) -> list[list[int]]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from curator.readers import Data
+from curator.report.wording import notes as words
 from curator.similarity.vectors import unit
 from curator.types import Embedded
 
@@ -29,7 +30,7 @@ def with_given(embedded: Embedded, data: Data) -> tuple[Embedded, list[str]]:
     if not isinstance(data, str) or not data.lower().startswith("fiftyone:"):
         return embedded, []
     if embedded.embeddings.vectors.size > MOST:
-        return embedded, ["FiftyOne's embeddings are not used: there are too many to check."]
+        return embedded, [words.FIFTYONE_UNUSED]
     from curator.readers import fiftyone  # FiftyOne takes seconds to load
 
     name = str(data).partition(":")[2].strip()
@@ -40,18 +41,16 @@ def with_given(embedded: Embedded, data: Data) -> tuple[Embedded, list[str]]:
         found = {paths[path]: vector for path, vector in by_path.items() if path in paths}
         lengths = {len(vector) for vector in found.values()}
         if lengths and lengths != {own.shape[1]}:
-            what = f"its vectors have {min(lengths)} numbers, but those of {encoder} have {own.shape[1]}"
-            notes.append(f"FiftyOne's field {field!r} is not used: {what}.")
+            notes.append(words.field_unused(field, min(lengths), encoder, own.shape[1]))
         if lengths != {own.shape[1]}:
             continue
         rows = np.array(sorted(found), np.intp)
         theirs = unit(np.stack([found[k] for k in rows.tolist()]))
         agrees = (theirs * own[rows]).sum(1) >= AGREES
         vectors[rows[agrees]] = theirs[agrees]
-        others = f"; for {int((~agrees).sum())} images they are not the encoder's" if not agrees.all() else ""
         notes.append(
-            f"Embeddings of FiftyOne's field {field!r} are used for {int(agrees.sum())} of {len(own)} images{others}."
+            words.field_used(field, int(agrees.sum()), len(own), int((~agrees).sum()))
             if agrees.any()
-            else f"FiftyOne's field {field!r} is not used: its vectors are not those of {encoder}."
+            else words.field_unused(field, own.shape[1], encoder, own.shape[1])
         )
     return replace(embedded, embeddings=replace(embedded.embeddings, vectors=vectors)), notes

@@ -12,6 +12,7 @@ from curator import config
 from curator.config import AppSettings
 from curator.errors import InputError
 from curator.probe.linear import CrossFit
+from curator.report.wording import notes as words
 from curator.shortcuts import detection, indicators
 from curator.shortcuts.indicators import Indicators
 from curator.types import AuditRun, Embedded, Finding, Ints, Mask, Measures
@@ -104,10 +105,7 @@ def for_app(run: AuditRun) -> AuditRun:
     turn = (np.arange(len(rest)) - np.repeat(first, sizes) + 0.5) / np.repeat(sizes, sizes)
     taken[rest[np.argsort(turn, kind="stable")[: max(0, most - n_flagged)]]] = True
     rows = np.flatnonzero(taken)
-    note = (
-        f"The App shows {len(rows):,} of {len(data):,} images: all {n_flagged:,} flagged images (examples, duplicates, "
-        "doubtful labels) and a sample of the others, with the same fraction of every class."
-    )
+    note = words.shown_in_app(len(rows), len(data), n_flagged)
     return replace(
         run,
         dataset=data.take(rows),

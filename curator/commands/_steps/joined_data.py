@@ -13,6 +13,7 @@ import pandas as pd
 from curator.commands._steps.edited_tables import read_rows
 from curator.errors import InputError
 from curator.io.jsonfile import read_json
+from curator.report.wording import notes as words
 from curator.selection.decisions import REJECT
 from curator.selection.synthesis import is_synthetic
 from curator.types import Dataset
@@ -91,17 +92,15 @@ def joined(dataset: Dataset, plans: Sequence[Path]) -> Joined:
         metadata=pd.concat([metadata, pd.DataFrame(index=ids)]).reindex(columns=metadata.columns),
     )
     order = np.argsort(both.ids, kind="stable")
-    said = (
-        (n_predicted, "Images of the plan whose label is predicted and not confirmed: {n}. Check these images."),
-        (n_again, "Images of the plan that are not added because the data already has them: {n}."),
-        (
-            n_odd,
-            f"Images of the plan that are left out, without a class of the data ({', '.join(dataset.classes)}): {{n}}.",
-        ),
-        (int((~keep).sum()), "Images of the data that the plan leaves out: {n}."),
+    n_removed = int((~keep).sum())
+    notes = (
+        words.unconfirmed_labels(n_predicted) if n_predicted else "",
+        words.already_there(n_again) if n_again else "",
+        words.planned_of_other_class(n_odd, dataset.classes) if n_odd else "",
+        words.removed_by_plan(n_removed) if n_removed else "",
     )
     roots = (dataset.root, *sorted({os.path.dirname(row["path"]) for row in add}))
-    return Joined(both.take(order), made_of, roots, tuple(text.format(n=n) for n, text in said if n))
+    return Joined(both.take(order), made_of, roots, tuple(note for note in notes if note))
 
 
 def _rows(plan: Path) -> list[dict[str, str]]:

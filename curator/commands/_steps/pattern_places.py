@@ -98,7 +98,13 @@ def shown(
         here = spelt[rows] == column.word
         # A word of the surroundings is counted only outside the object. A word of the object may be at its edge, so the
         # neighbouring places of the object are shown too.
-        out = 2 * here + (likely & here.any((1, 2), keepdims=True)) if column.kind == "object" else here if column.kind == "unclear" else here & ~likely
+        out = (
+            2 * here + (likely & here.any((1, 2), keepdims=True))
+            if column.kind == "object"
+            else here
+            if column.kind == "unclear"
+            else here & ~likely
+        )
     elif column.kind == "object":
         out = likely
     elif column.place == "colour" and value in NAMES:

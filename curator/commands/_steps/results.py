@@ -17,6 +17,7 @@ from curator.io.jsonfile import read_json
 from curator.report.html.page import MAP_SIDE, render
 from curator.report.json import dump, probe_of, recommendation_of
 from curator.report.serialise import write_text
+from curator.report.wording import notes as words
 from curator.shortcuts.comparison import Comparison
 from curator.types import AuditRun, Dataset, ProbeReport, Recommendation
 from curator.types.document import Document
@@ -25,6 +26,14 @@ from curator.types.documents import Forecast, RecommendDocument, ValidationDocum
 REPORT, PLAN, PROOF = "report.html", "recommend.json", "validation.json"
 D = TypeVar("D", bound=Document)
 Pictures = Callable[[str], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The files that a command wrote, the report last. `said` is a line for the user, "" for none."""
+
+    paths: tuple[Path, ...]
+    said: str = ""
 
 
 def save(name: str, document: Document, out: Path) -> Path:
@@ -112,16 +121,15 @@ def _with_earlier(shown: Shown, run: AuditRun, out: Path) -> tuple[Shown, str]:
     for one in (plan, proof):
         if one is not None and (one.fingerprint, one.encoder_fingerprint) != (run.fingerprint, run.encoder.fingerprint):
             why = "from other data" if one.fingerprint != run.fingerprint else "with another encoder"
-            said = f"report.html leaves out an earlier plan or validation made {why}; run recommend and validate again."
-            return shown, said
+            return shown, words.report_without(f"an earlier plan or validation made {why}", "recommend and validate")
     if proof is not None and proof.beside == digest_beside(out):
         known = plan if proof.recommendation is None else proof.recommendation
         made = shown.recommendation or (None if known is None else recommendation_of(known))
         return Shown(made, probe_of(proof), shown.pictures or _pictures_of(known)), ""
-    said = "report.html leaves out a validation of an earlier plan; run validate again." if proof else ""
+    note = words.report_without("a validation of an earlier plan", "validate") if proof else ""
     if plan is not None:
         shown = Shown(recommendation_of(plan), None, _pictures_of(plan))
-    return shown, said
+    return shown, note
 
 
 def _pictures_of(plan: RecommendDocument | None) -> Pictures:

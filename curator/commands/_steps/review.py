@@ -121,12 +121,10 @@ def decided(candidates: Pool, pool: Dataset, classes: Sequence[str], review: Rev
     notes = list(review.notes)
     n_odd = int((labels < 0).sum())
     if n_odd:
-        notes.append(
-            f"Accepted images that are left out because their label is not a class of the data ({', '.join(classes)}): {n_odd}."
-        )
+        notes.append(wording.notes.accepted_of_other_class(n_odd, classes))
     strangers = len(accepted) + len(review.rejected) - len(rows) - len(gone)
     if strangers:
-        notes.append(f"Decisions on images that are not in the pool: {strangers}.")
+        notes.append(wording.notes.decided_elsewhere(strangers))
     # A label that is not a class of the data means that the image is not to be added.
     gone += rows[labels < 0].tolist()
     kept = rows[labels >= 0]

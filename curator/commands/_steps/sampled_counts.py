@@ -20,6 +20,7 @@ from curator import attributes
 from curator.commands.session import Session
 from curator.config import Settings
 from curator.io.fingerprint import fingerprint
+from curator.report.wording import notes as words
 from curator.shortcuts import association, indicators
 from curator.shortcuts.association import Table
 from curator.shortcuts.indicators import Indicators
@@ -103,22 +104,10 @@ def count(drawn: Drawn, table: Indicators, session: Session) -> tuple[Table, Who
     with closing(_counted(drawn, table, labels, session)) as counted:
         everywhere = association.total(tables(counted))
     whole = Whole(n, f"sha256:{digest.hexdigest()}", _leaks(drawn))
-    about = int((labels >= 0).sum())
-    of = (
-        f"{n:,} images"
-        if about == n
-        else f"{about:,} of {n:,} images{', those of the train split' * ('train' in data.splits)}"
-    )
-    notes = [
-        f"Shares, effects and tests use {of}. A random sample of {len(drawn.sample.dataset):,} (seed {session.seed}) was "
-        "used to find attribute values and related findings, and for random halves, reliance, examples, duplicates and "
-        "doubtful labels."
-    ]
+    n_train = int((labels >= 0).sum())
+    notes = [words.counted(n, n_train, "train" in data.splits, len(drawn.sample.dataset), session.seed)]
     if whole.leaks:
-        some = "; ".join(" = ".join(leak.ids[:2]) for leak in whole.leaks[:3])
-        notes.append(
-            f"Identical files in two splits, among all {n:,} images: {len(whole.leaks):,} ({some}); audit.json lists all."
-        )
+        notes.append(words.identical_in_two_splits(n, [leak.ids for leak in whole.leaks]))
     return everywhere, whole, notes
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curator.errors import DataError, InputError
+from curator.report.wording import notes as words
 from curator.selection.plan import Target
 from curator.shortcuts import indicators
 from curator.types import AuditRun, Embedded, Finding, Mask, Measures
@@ -77,21 +78,21 @@ def readable(findings: Sequence[Finding], sets: Mapping[str, Measures]) -> tuple
     Raises:
         DataError: there is no such finding; the message is about the first one.
     """
-    kept, notes = [], []
+    kept: list[Finding] = []
+    left_out: list[tuple[str, Finding]] = []
     for finding in findings:
         lacking = [name for name, measures in sets.items() if not is_measured(measures, finding.attribute)]
         if not lacking:
             kept.append(finding)
             continue
-        column = finding.attribute.partition(".")[2]
-        what = f"no column {column}" if finding.brought else f"no image with a measured {finding.attribute}"
-        notes.append(f"The {lacking[0]} has {what}, so {finding.id} is left out.")
+        left_out.append((lacking[0], finding))
     if findings and not kept:
+        name, first = left_out[0]
         raise DataError(
-            f"{notes[0][0].lower()}{notes[0][1:].partition(', so ')[0]}, which {findings[0].id} is about; "
+            f"the {name} has {words.lacks(first.attribute, first.brought)}, which {first.id} is about; "
             "add it, or name another shortcut with --attribute CLASS:ATTRIBUTE=VALUE."
         )
-    return kept, notes
+    return kept, [words.unmeasured(name, f.id, f.attribute, f.brought) for name, f in left_out]
 
 
 def is_measured(measures: Measures, attribute: str) -> bool:
@@ -119,7 +120,7 @@ def distinct(
             kept.append(finding)
             targets.append(this)
         else:
-            notes.append(f"{finding.id} goes with {lead.id}: the same images break both, so they are planned once.")
+            notes.append(words.planned_once(finding.id, lead.id))
     return kept, targets, notes
 
 

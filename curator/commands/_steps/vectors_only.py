@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from curator.commands.session import Session
 from curator.encoders import given
 from curator.errors import DataError, InputError
 from curator.readers import clip_retrieval
+from curator.report.wording import notes as words
 from curator.similarity.vectors import unit
 from curator.types import Dataset, Embedded, Embeddings, Encoder
 
@@ -20,6 +22,12 @@ _SAME = 0.99
 """Smallest cosine similarity at which a text embedding counts as the named encoder's own: half precision changes it by less
 than 0.001."""
 _ASKED = 16
+
+
+def model_for(model: str, data: object) -> str:
+    """The encoder to open for `data`. Existing embeddings need none unless it is named, so none is downloaded."""
+    is_embedded = isinstance(data, (str, Path)) and clip_retrieval.is_folder(str(data))
+    return NO_ENCODER if model == "auto" and is_embedded else model
 
 
 def is_given(dataset: Dataset) -> bool:
@@ -53,12 +61,9 @@ def read(dataset: Dataset, session: Session) -> tuple[Embedded, Session]:
     embeddings = Embeddings(data.ids, vectors, encoder.info)
     notes = session.notes if encoder is session.encoder else ()
     if not dataset.classes:
-        notes = (
-            *notes,
-            "The metadata has no label column, so all images are one class; name the column with --label-column.",
-        )
-    said = replace(session, encoder=encoder, notes=(*notes, given.NOTE) if encoder is session.encoder else notes)
-    return Embedded(data, embeddings, pd.DataFrame(index=index), facts, 0, 0.0), said
+        notes = (*notes, words.NO_LABEL_COLUMN)
+    session = replace(session, encoder=encoder, notes=(*notes, given.NOTE) if encoder is session.encoder else notes)
+    return Embedded(data, embeddings, pd.DataFrame(index=index), facts, 0, 0.0), session
 
 
 def _maker(root: str, dim: int, session: Session) -> Encoder:

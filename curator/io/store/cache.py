@@ -163,9 +163,9 @@ def _look(folder: Path, kind: Literal["vectors", "patches"]) -> Kept:
 def _about(folder: Path) -> str | None:
     """The encoder of a store, or "" if unknown. None if this version does not read the store."""
     try:
-        said = json.loads((folder / ABOUT).read_bytes())
+        content = json.loads((folder / ABOUT).read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError):
         return ""  # damaged: it is written again when the store is next opened
-    return str(said.get("about", "")) if isinstance(said, dict) and said.get("schema") == FORMAT else None
+    return str(content.get("about", "")) if isinstance(content, dict) and content.get("schema") == FORMAT else None

@@ -154,8 +154,8 @@ def _binary(keys: Keys) -> pa.Array:
 
 
 def _form(schema: pa.Schema) -> Form:
-    said = json.loads((schema.metadata or {})[b"curator"])
-    return tuple(n for n in schema.names if n not in (KEY, CRC)), int(said["dim"]), str(said["dtype"])
+    header = json.loads((schema.metadata or {})[b"curator"])
+    return tuple(n for n in schema.names if n not in (KEY, CRC)), int(header["dim"]), str(header["dtype"])
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -12,7 +12,8 @@ from xml.etree import ElementTree as Xml
 
 from curator.report import wording
 from curator.report.ci import gate
-from curator.types import Finding, Leak
+from curator.report.wording import ci
+from curator.types import Finding
 from curator.types.documents import AuditDocument
 
 NAME = "audit.junit.xml"
@@ -49,16 +50,16 @@ def _shortcuts(root: Xml.Element, audit: AuditDocument, level: str, before: Audi
     known = {f.id for f in before.findings} if before else set()
     for finding in audit.findings:
         case = _case(suite, f"shortcuts.{finding.class_name}", finding.id)
-        said = f"{finding.severity}: {finding.sentence}"
+        message = f"{finding.severity}: {finding.sentence}"
         if finding.id in failing:
-            _add(case, "failure", said, _about(finding), kind=finding.severity)
+            _add(case, "failure", message, _about(finding), kind=finding.severity)
         elif not gate.is_shortcut(finding.kind, audit.counts_objects):
-            _add(case, "skipped", f"about the object itself, not a shortcut: {said}", _about(finding))
+            _add(case, "skipped", f"{ci.ABOUT_OBJECT}: {message}", _about(finding))
         elif finding.intended:
-            _add(case, "skipped", f"accepted: {finding.intended}", [said, *_about(finding)])
+            _add(case, "skipped", f"{ci.ACCEPTED}: {finding.intended}", [message, *_about(finding)])
         else:
-            why = "in the baseline" if finding.id in known else "below the level of --fail-on"
-            _add(case, "skipped", f"{why}: {said}", _about(finding))
+            why = ci.IN_BASELINE if finding.id in known else ci.BELOW_LEVEL
+            _add(case, "skipped", f"{why}: {message}", _about(finding))
     found = {f.class_name for f in audit.findings if gate.is_shortcut(f.kind, audit.counts_objects)}
     for name in audit.dataset.classes:
         if name in found:
@@ -74,20 +75,9 @@ def _leaks(root: Xml.Element, audit: AuditDocument, level: str, before: AuditDoc
     leaks = audit.duplicates.leaks
     failing = gate.failing_leaks(audit, level, before)
     if failing:
-        what = wording.count(len(failing), "image is", "images are")
-        _add(case, "failure", f"{what} in more than one split", [_leak(leak) for leak in failing], kind="leak")
+        _add(case, "failure", ci.in_two_splits(len(failing), True), [ci.leak(leak) for leak in failing], kind="leak")
     elif leaks:
-        what = wording.count(len(leaks), "image is", "images are")
-        _add(
-            case,
-            "skipped",
-            f"--fail-on does not include leaks: {what} in more than one split",
-            [_leak(leak) for leak in leaks],
-        )
-
-
-def _leak(leak: Leak) -> str:
-    return f"{', '.join(leak.splits)}: {'; '.join(leak.ids)}"
+        _add(case, "skipped", ci.in_two_splits(len(leaks), False), [ci.leak(leak) for leak in leaks])
 
 
 def _labels(root: Xml.Element, audit: AuditDocument) -> None:
@@ -96,13 +86,12 @@ def _labels(root: Xml.Element, audit: AuditDocument) -> None:
     case = _case(suite, "labels", "no doubtful label")
     errors = audit.label_errors
     if errors:
-        lines = [f"{e.id}: {e.given} or {e.suggested}? ({e.score:.2f})" for e in errors]
-        _add(case, "skipped", f"to be checked: {wording.count(len(errors), 'doubtful label')}", lines)
+        _add(case, "skipped", ci.to_check(len(errors)), [ci.label(e) for e in errors])
 
 
 def _about(finding: Finding) -> list[str]:
-    lines = [f"also seen as: {', '.join(finding.same_as)}"] if finding.same_as else []
-    return [*lines, *(f"breaks the rule: {id}" for id in finding.counterexample_ids)]
+    names = wording.seen_as(finding, len(finding.same_as))
+    return [*([names] if names else []), *(f"{ci.BREAKS}: {id}" for id in finding.counterexample_ids)]
 
 
 def _case(suite: Xml.Element, classname: str, name: str) -> Xml.Element:
@@ -116,7 +105,7 @@ def _add(case: Xml.Element, tag: str, message: str, lines: Sequence[str] = (), k
     attributes = {"message": _legal(message)} | ({"type": _legal(kind)} if kind else {})
     shown = [_legal(line) for line in lines[:MOST_LINES]]
     if len(lines) > MOST_LINES:
-        shown.append(f"and {len(lines) - MOST_LINES} more in audit.json")
+        shown.append(ci.more(len(lines) - MOST_LINES))
     Xml.SubElement(case, tag, attributes).text = "\n".join(shown) or None
 
 

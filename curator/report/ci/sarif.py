@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from curator.report import wording
 from curator.report.ci import gate
+from curator.report.wording import ci
 from curator.types import Finding, LabelError, Leak
 from curator.types.documents import AuditDocument
 
@@ -21,13 +22,6 @@ HOME = "https://github.com/curator-audit/curator"
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _BASE = "DATA"
 _LEVELS = {"high": "error", "medium": "warning", "low": "note"}
-_RULES = {
-    "leak": (
-        "The same image in two splits",
-        "Duplicates in more than one split: the test set repeats images of the training set.",
-    ),
-    "label": ("Doubtful label", "A probe that was not trained on the image assigns it to another class."),
-}
 
 
 def audit_sarif(audit: AuditDocument, before: AuditDocument | None = None) -> dict[str, Any]:
@@ -47,7 +41,7 @@ def audit_sarif(audit: AuditDocument, before: AuditDocument | None = None) -> di
         results.append(result)
     driver = {
         "name": "curator",
-        "version": _said(audit.versions.get("curator-audit", "unknown")),
+        "version": _inert(audit.versions.get("curator-audit", "unknown")),
         "informationUri": HOME,
         "rules": [_rule(id) for id in ids],
     }
@@ -80,8 +74,8 @@ def _results(audit: AuditDocument) -> list[dict[str, Any]]:
 def _finding(f: Finding, counts_objects: bool) -> dict[str, Any]:
     counts = gate.is_shortcut(f.kind, counts_objects)
     breakers, followers = f.counterexample_ids, f.example_ids
-    why = "breaks the rule" if breakers else "follows the rule"
-    accepted = {"kind": "external", "status": "accepted", "justification": _said(f.intended)}
+    why = ci.BREAKS if breakers else ci.FOLLOWS
+    accepted = {"kind": "external", "status": "accepted", "justification": _inert(f.intended)}
     about = {
         "id": f.id, "class": f.class_name, "attribute": f.attribute, "value": f.value, "severity": f.severity,
         "effect": f.effect, "q": f.q,
@@ -98,14 +92,12 @@ def _finding(f: Finding, counts_objects: bool) -> dict[str, Any]:
 
 
 def _leak(leak: Leak) -> dict[str, Any]:
-    ids, splits = leak.ids, ", ".join(leak.splits)
-    text = f"The same image is in {splits}: {wording.count(len(ids), 'copy', 'copies')}."
-    return _result("leak", "warning", text, "\n".join(["leak", *ids]), [(id, "the same image") for id in ids])
+    key = "\n".join(["leak", *leak.ids])
+    return _result("leak", "warning", ci.leak_sentence(leak), key, [(id, ci.SAME_IMAGE) for id in leak.ids])
 
 
 def _label(e: LabelError) -> dict[str, Any]:
-    text = f"Labelled {e.given}, looks like {e.suggested} (score {e.score:.2f})."
-    return _result("label", "note", text, f"label\n{e.id}\n{e.suggested}", [(e.id, "the image")])
+    return _result("label", "note", ci.label_sentence(e), f"label\n{e.id}\n{e.suggested}", [(e.id, ci.THE_IMAGE)])
 
 
 def _result(
@@ -124,7 +116,7 @@ def _result(
         "ruleId": rule,
         "ruleIndex": -1,
         "level": level,
-        "message": {"text": _said(text)},
+        "message": {"text": _inert(text)},
         "locations": located[:1],
         "relatedLocations": [{**place, "id": k} for k, place in enumerate(located[1:], start=1)],
         # The fingerprint is of the finding, not of its location, because the images that break a rule may change. Code
@@ -140,24 +132,15 @@ def _location(id: str, why: str) -> dict[str, Any]:
     uri = quote(_bytes(id), safe="/")
     # An id that is an absolute path is not below DATA.
     artifact = {"uri": f"file://{uri}"} if id.startswith("/") else {"uri": uri, "uriBaseId": _BASE}
-    return {"physicalLocation": {"artifactLocation": artifact}, "message": {"text": _said(why)}}
+    return {"physicalLocation": {"artifactLocation": artifact}, "message": {"text": _inert(why)}}
 
 
 def _rule(id: str) -> dict[str, Any]:
-    what, _, family = id.partition("/")
-    shortcut = (
-        f"Shortcut: {family}",
-        f"A value of {family} predicts the class but is not part of it. A network may learn it instead of the class.",
-    )
-    looks = (
-        f"Looks of the object: {family}",
-        f"A value of {family} lies on the object. It is part of the class, not a shortcut.",
-    )
-    short, full = _RULES.get(id, looks if what == "object" else shortcut)
+    short, full = ci.rule(id)
     return {
         "id": id,
-        "shortDescription": {"text": _said(short)},
-        "fullDescription": {"text": _said(full)},
+        "shortDescription": {"text": _inert(short)},
+        "fullDescription": {"text": _inert(full)},
         "helpUri": f"{HOME}/blob/main/docs/concepts.md",
     }
 
@@ -175,10 +158,10 @@ def _state(result: Mapping[str, Any], earlier: Mapping[str, tuple[str, str]]) ->
 
 
 def _family(attribute: str) -> str:
-    return _said(attribute.partition(".")[0]) or "other"
+    return _inert(attribute.partition(".")[0]) or "other"
 
 
-def _said(text: str) -> str:
+def _inert(text: str) -> str:
     """Text for a message, without invisible characters, links or placeholders that a name could form (3.11.5, 3.11.6)."""
     return wording.visible(text).replace("](", "] (").replace("{", "{{").replace("}", "}}")
 

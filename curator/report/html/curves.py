@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import floor, isfinite
 
 from curator.report import wording
+from curator.report.wording import probes
 from curator.types import CurvePoint, Interval, ProbeReport
 
 HEIGHT = 180
@@ -60,10 +61,9 @@ def panels(probe: ProbeReport) -> list[Panel]:
     """Worst-group accuracy, and reliance if the test set can show it. Empty for a curve of a single point."""
     if len(probe.curve) < 2:
         return []
-    out = [_panel("Accuracy of the worst group", probe.curve, lambda p: (p.worst_group, p.ci), wording.percent)]
+    out = [_panel(probes.WORST_GROUP, probe.curve, lambda p: (p.worst_group, p.ci), wording.percent)]
     if all(isfinite(p.reliance) for p in probe.curve):
-        title = "Reliance: accuracy where the shortcut holds minus where it does not"
-        out.append(_panel(title, probe.curve, lambda p: (p.reliance, p.reliance_ci), wording.points))
+        out.append(_panel(probes.RELIANCE, probe.curve, lambda p: (p.reliance, p.reliance_ci), wording.points))
     return out
 
 
@@ -97,12 +97,12 @@ def _panel(
     )
     along = tuple((round(SPAN * p.n_added / most + LEFT, 2), f"{p.n_added:,}") for p in curve)
     words = "; ".join(
-        f"{wording.arm_words(name)}: {_told(points, read, say)}" for name, points in arms.items() if points
+        f"{wording.arm_words(name)}: {_in_words(points, read, say)}" for name, points in arms.items() if points
     )
-    return Panel(title, f"{words}. Whiskers are 95 % intervals.", ticks, along, tuple(lines))
+    return Panel(title, wording.chart(words), ticks, along, tuple(lines))
 
 
-def _told(
+def _in_words(
     points: Iterable[CurvePoint],
     read: Callable[[CurvePoint], tuple[float, Interval | None]],
     say: Callable[[float], str],

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import floor, log
 
 from curator.report import wording
-from curator.report.forecast import MOST_CLASSES, MOST_PAIRS, headline, short
 from curator.report.html.curves import HEIGHT, LEFT, SPAN, TOP, Line, Mark, Panel
+from curator.report.wording.forecast import MOST_CLASSES, MOST_PAIRS, headline, short
 from curator.types.forecast import ClassForecast, Forecast, PairForecast
 
 _STEP = 0.1
@@ -87,13 +87,13 @@ def _panel(f: Forecast) -> Panel:
     y_ticks = tuple((y(1 - _STEP * k), f"{round(100 * (1 - _STEP * k))}%") for k in range(0, n_steps + 1, every))
     step = -(-len(sizes) // _MOST_TICKS)
     kept = [n for k, n in enumerate(reversed(sizes)) if k % step == 0][::-1]
-    told = "; ".join(
+    points_in_words = "; ".join(
         f"{name}: {', '.join(f'{wording.percent(p.accuracy)} with {p.n_per_class:,}' for p in arm)}"
         for name, arm in arms.items()
     )
     return Panel(
         "Accuracy by images of every class",
-        f"{told}. The target is {wording.percent(f.target)}. Whiskers are 95 % intervals.",
+        wording.chart(f"{points_in_words}. The target is {wording.percent(f.target)}"),
         tuple(reversed(y_ticks)) if y_ticks[0][0] < y_ticks[-1][0] else y_ticks,
         tuple((x(n), f"{n:,}") for n in kept),
         lines,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from curator.errors import InputError
 from curator.report import wording
-from curator.report.html.pictures import Album, Thumbnails
+from curator.report.html.album import Album, Thumbnails
 from curator.shortcuts import indicators
 from curator.types import AuditRun, Finding, Floats
 

@@ -14,17 +14,20 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from curator.report import comparison as compared
 from curator.report import wording
 from curator.report.ci import gate
+from curator.report.comparison import NAME as COMPARISON
 from curator.report.html import ladder, views
+from curator.report.html.album import Album, Thumbnails
 from curator.report.html.curves import panels
 from curator.report.html.forecast_chart import Outlook, outlook
 from curator.report.html.map import embedding_map
-from curator.report.html.pictures import Album, Thumbnails
 from curator.report.html.places import Sight
-from curator.report.html.views import Limits, verdict_words
+from curator.report.html.views import Limits
 from curator.report.html.views import advice as advice
+from curator.report.wording import checks, findings, plans, probes
+from curator.report.wording import comparison as changes
+from curator.report.wording import forecast as forecasts
 from curator.shortcuts.comparison import Comparison
 from curator.types import AuditRun, ProbeReport, Recommendation
 from curator.types.forecast import Forecast
@@ -42,8 +45,19 @@ _SLOTS = ("forecast-link", "forecast")
 # Tried in this order until the page is small enough, because thousands of long names can exceed the first limits.
 _LIMITS = (
     Limits(),
-    Limits(findings=15, rows=60, strip=6, groups=8, recommended=30, pictures=2_000_000, dots=200, map_pictures=500_000),
-    Limits(findings=5, rows=15, strip=4, groups=4, recommended=8, pictures=600_000, dots=60, map_pictures=100_000),
+    Limits(
+        findings=15,
+        rows=60,
+        strip=6,
+        groups=8,
+        recommended=30,
+        image_bytes=2_000_000,
+        dots=200,
+        map_image_bytes=500_000,
+    ),
+    Limits(
+        findings=5, rows=15, strip=4, groups=4, recommended=8, image_bytes=600_000, dots=60, map_image_bytes=100_000
+    ),
 )
 
 
@@ -68,7 +82,7 @@ def render(
     """
     page = ""
     for limits in _LIMITS:
-        album = Album(limits.pictures)
+        album = Album(limits.image_bytes)
         context = {
             **_found(run, thumbnails, album, limits, sights or {}),
             "plan": recommendation and views.plan(recommendation, pool_thumbnails, album, limits),
@@ -82,7 +96,7 @@ def render(
             "comparison": comparison,
         }
         # The map comes last, so that it reuses images that are already embedded and does not use up the others' budget.
-        album.budget += limits.map_pictures
+        album.budget += limits.map_image_bytes
         shortcuts = context["shortcuts"]
         context["map"] = embedding_map(run, shortcuts, album, thumbnails, map_thumbnails or thumbnails, limits.dots)
         page = _environment().get_template("report.html.j2").render(context)
@@ -123,8 +137,9 @@ def _found(
         "shortcuts": shortcuts,
         "other_findings": shortcuts[limits.findings : limits.findings + limits.rows],
         "n_unlisted": max(0, len(shortcuts) - limits.findings - limits.rows),
-        "objects": [f for f in audit.findings if not gate.is_shortcut(f.kind, run.counts_objects)],
-        "verdict": verdict_words(run),
+        "objects": [f for f in audit.findings if f.kind == "object" and not run.counts_objects],
+        "unclear": [f for f in audit.findings if f.kind == "unclear"],
+        "verdict": views.verdict(run),
         "notes": list(dict.fromkeys(n for n in (run.encoder.note, *run.notes) if n))[: limits.groups],
         "counts": list(islice(run.dataset.class_counts().items(), limits.rows)),
         "patterns": views.patterns(run, thumbnails, album, limits),
@@ -188,9 +203,7 @@ def _environment() -> jinja2.Environment:
     env.filters |= {f.__name__: f for f in words}
     env.filters |= {"quiet": _quiet, "breakable": _breakable}
     env.filters["n"] = lambda number: f"{number:,}"
-    env.globals |= {"count": wording.count, "arm_words": wording.arm_words, "expected_gain": wording.expected_gain}
-    env.globals |= {"nothing_wrong": wording.nothing_wrong}
-    env.globals |= {"borne_out": ladder.borne_out, "cost": ladder.cost, "compared": compared}
+    env.globals |= {"count": wording.count, "arm_words": wording.arm_words}
     env.globals |= {
         "headline": wording.headline,
         "intervals": wording.intervals,
@@ -198,6 +211,9 @@ def _environment() -> jinja2.Environment:
         "facts": wording.facts,
     }
     env.globals |= {"cell_words": wording.cell, "untested_words": wording.untested}
+    env.globals |= {"confirming": ladder.confirming, "harm": checks.harm, "no_shortcut": findings.no_shortcut}
+    env.globals |= {"changes": changes, "plans": plans, "probes": probes, "forecasts": forecasts}
+    env.globals |= {"changes_file": COMPARISON}
     for name in ("style.css", "map.js"):
         # Marked safe because the file is ours and must stay unchanged: the page's security policy holds its hash.
         text = files("curator.report.html").joinpath("templates", name).read_text("utf-8")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curator.report.html.pictures import Shot
+from curator.report.html.album import Shot
 from curator.types import Floats, Mask
 
 LEVELS = (0.02, 0.2, 0.4, 0.6, 0.8)

@@ -7,14 +7,13 @@ from itertools import islice
 from typing import Any
 
 from curator.errors import InputError
-from curator.report import wording
 from curator.report.ci import gate
 from curator.report.html import ladder
+from curator.report.html.album import Album, Shot, Strip, Thumbnails
 from curator.report.html.ladder import Rung
-from curator.report.html.pictures import Album, Shot, Strip, Thumbnails
 from curator.report.html.places import Heat, Lit, Sight, heats, lit
 from curator.report.json import cluster_summaries
-from curator.shortcuts.indicators import instead, phrase
+from curator.report.wording import findings, plans
 from curator.types import AuditRun, Finding, GroupAccuracy, Interval, ProbeReport, Recommendation, SharedPattern
 from curator.types.documents.audit import ClusterSummary
 
@@ -26,16 +25,16 @@ LIT = 4
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of each section is shown: counts of items; `pictures` and `map_pictures` are in bytes of base64."""
+    """How much of each section is shown: counts of items; `image_bytes` and `map_image_bytes` are in bytes of base64."""
 
     findings: int = 30
     rows: int = 200
     strip: int = 8
     groups: int = 16
     recommended: int = 60
-    pictures: int = 3_000_000
+    image_bytes: int = 3_000_000
     dots: int = 400
-    map_pictures: int = 1_000_000
+    map_image_bytes: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +82,12 @@ class ClassView:
     whole: tuple[SharedPattern, ...]
 
 
-def verdict_words(run: AuditRun) -> str:
-    """The verdict as a headline.
-
-    "3 shortcuts found", "No shortcut found", "Too few images to tell".
-    """
-    if run.audit.verdict == "shortcuts found":
-        n = sum(
-            not f.intended and f.borne_out and gate.is_shortcut(f.kind, run.counts_objects) for f in run.audit.findings
-        )
-        return f"{wording.count(n, 'shortcut')} found"
-    return "No shortcut found" if run.audit.verdict == "none found" else "Too few images to tell"
+def verdict(run: AuditRun) -> str:
+    """The verdict as a headline, with the number of confirmed shortcuts that are not accepted."""
+    n = sum(
+        not f.intended and f.is_confirmed and gate.is_shortcut(f.kind, run.counts_objects) for f in run.audit.findings
+    )
+    return findings.verdict(run.audit.verdict, n)
 
 
 def finding(
@@ -129,19 +123,12 @@ def finding(
 
 
 def advice(run: AuditRun, f: Finding) -> str:
-    """What to add against the finding, as a sentence: "Add bunny images on something other than green.".
-
-    If most images of the class lack the value, images of the others must show it: "Add cat images that show a lawn.".
-    """
+    """What to add against the finding, as a sentence."""
     try:
         column = run.measures.column(f.attribute)
     except InputError:
-        return f"Add {f.class_name} images without {f.value}."
-    if f.share_elsewhere is None or f.share_in_class >= 0.5:
-        return f"Add {f.class_name} images {instead(column, f.value)}."
-    others = [name for name in run.dataset.classes if name != f.class_name]
-    whose = f"{others[0]} images" if len(others) == 1 else "images of the other classes"
-    return f"Add {whose} that {phrase(column, f.value)}."
+        column = None
+    return findings.advice(f, column, run.dataset.classes)
 
 
 def plan(rec: Recommendation, thumbnails: Thumbnails | None, album: Album, limits: Limits) -> list[dict[str, Any]]:
@@ -158,7 +145,8 @@ def plan(rec: Recommendation, thumbnails: Thumbnails | None, album: Album, limit
         room -= len(strip.shots)
         predicted = sum(rec.label_sources[i] == "predicted" for i in rows)
         why = next(iter(reasons.values())) if shared else ""
-        out.append({"cell": cell, "strip": strip, "why": why, "n_predicted": predicted, "n": len(rows)})
+        caution = plans.predicted(predicted, len(rows))
+        out.append({"cell": cell, "strip": strip, "why": " · ".join(filter(None, (why, caution))), "n": len(rows)})
     return out
 
 

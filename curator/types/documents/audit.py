@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from curator.types.document import ABSENT, Digest, Document, EncoderSummary, Optional, Settings, SkippedFile
+from curator.types.documents.comparison import ComparisonDocument
 from curator.types.findings import (
     Count,
     DuplicateGroup,
@@ -28,8 +29,8 @@ class DatasetSummary(Struct, frozen=True, kw_only=True):
     name: str = ""
     root: str
     n_images: Count
-    classes: Annotated[dict[str, Count], Meta(description="Images of each class.")]
-    splits: Annotated[dict[str, Count], Meta(description="Images of each named split.")]
+    classes: Annotated[dict[str, Count], Meta(description="Number of images by class.")]
+    splits: Annotated[dict[str, Count], Meta(description="Number of images by split.")]
     skipped: tuple[SkippedFile, ...] = ()
     fingerprint: Digest
 
@@ -88,7 +89,7 @@ class Source(Struct, frozen=True, kw_only=True, omit_defaults=True):
     allow_outside: bool
     max_skipped: Share
     precision: Literal["fp32", "bf16", "fp16", "int8"] | None = None
-    embeddings: Annotated[Any, Meta(description="What identifies a folder of embeddings.")] = None
+    embeddings: Annotated[Any, Meta(description="Identifies a folder of embeddings; null if images were read.")] = None
 
 
 class AuditDocument(Document, frozen=True, kw_only=True, tag="curator.audit/1"):
@@ -101,22 +102,27 @@ class AuditDocument(Document, frozen=True, kw_only=True, tag="curator.audit/1"):
     versions: dict[str, str]
     expected_false_findings: Annotated[float, Meta(ge=0)] | None = None
     verdict: Verdict
-    findings: Annotated[tuple[Finding, ...], Meta(description="Worst first.")]
+    findings: Annotated[tuple[Finding, ...], Meta(description="The findings, worst first.")]
     shared_patterns: Annotated[
-        dict[str, tuple[SharedPattern, ...]], Meta(description="By class: what most of its images have in common.")
+        dict[str, tuple[SharedPattern, ...]], Meta(description="Patterns that most images of a class share, by class.")
     ] = msgspec.field(default_factory=dict)
     clusters: tuple[ClusterSummary, ...] = ()
     duplicates: Duplicates
     label_errors: tuple[LabelError, ...]
     left_out: LeftOut | Optional = ABSENT
     n_tests: Count
-    notes: Annotated[tuple[str, ...], Meta(description="What the user must know.")] = ()
-    untested: Annotated[tuple[str, ...], Meta(description="`untested_attributes` in words.")] = ()
+    notes: Annotated[
+        tuple[str, ...], Meta(description="Notes for the user: what was left out, limited or replaced.")
+    ] = ()
+    untested: Annotated[tuple[str, ...], Meta(description="The entries of `untested_attributes` as sentences.")] = ()
     untested_attributes: Annotated[
-        tuple[Untested, ...], Meta(description="Attributes of which no value could have come out.")
+        tuple[Untested, ...], Meta(description="Attributes that were not tested, because no value is in enough images.")
     ] = ()
     drawn_from: DrawnFrom | Optional = ABSENT
     source: Source | Optional = ABSENT
+    comparison: Annotated[
+        ComparisonDocument | Optional, Meta(description="Printed by --compare with --json; not in the file.")
+    ] = ABSENT
 
     @property
     def counts_objects(self) -> bool:
@@ -129,12 +135,12 @@ class RunDocument(Document, frozen=True, kw_only=True, tag="curator.run/1"):
     """How a run went, without its findings."""
 
     command: Name
-    started: Annotated[str | None, Meta(description="ISO 8601.")]
+    started: Annotated[str | None, Meta(description="Start time, ISO 8601.")]
     data: str
     out: str | None
     files: tuple[str, ...]
     n_images: Count
-    n_new: Annotated[Count, Meta(description="Images embedded in this run; the rest came from the store.")]
+    n_new: Annotated[Count, Meta(description="Number of images embedded in this run; the others were in the store.")]
     n_skipped: Count
     n_tests: Count
     n_findings: Count
@@ -147,12 +153,13 @@ class RunDocument(Document, frozen=True, kw_only=True, tag="curator.run/1"):
     versions: dict[str, str]
     notes: tuple[str, ...]
     inputs: Annotated[
-        str | Optional, Meta(description="Digest of images, labels, settings, versions and code behind the results.")
+        str | Optional,
+        Meta(description="Digest of the images, labels, settings, versions and code that the results depend on."),
     ] = ABSENT
-    outputs: Annotated[dict[str, str] | Optional, Meta(description="File name to SHA-256 of what was written.")] = (
+    outputs: Annotated[dict[str, str] | Optional, Meta(description="SHA-256 of each written file, by file name.")] = (
         ABSENT
     )
-    printed: Annotated[str | Optional, Meta(description="What the terminal showed, with its colours.")] = ABSENT
+    printed: Annotated[str | Optional, Meta(description="The terminal output, with its colours.")] = ABSENT
     reused: Annotated[
-        bool | Optional, Meta(description="Nothing had changed: the results of an earlier run stand.")
+        bool | Optional, Meta(description="True if nothing had changed and the results of an earlier run were kept.")
     ] = ABSENT

@@ -62,13 +62,18 @@ class MovedFinding(Struct, frozen=True, kw_only=True):
     """A finding that is in both audits and changed."""
 
     id: str
-    id_before: Annotated[str, Meta(description="Another id where it was folded or, for a visual word, learnt anew.")]
+    id_before: Annotated[
+        str,
+        Meta(
+            description="Id in the earlier audit; it differs if the finding was merged or its visual word was learnt again."
+        ),
+    ]
     sentence: str
     severity: Severities
     effect: Effects
-    difference: Annotated[float | None, Meta(description="Of the effects: now minus before.")]
+    difference: Annotated[float | None, Meta(description="Effect now minus effect before.")]
     difference_ci: Interval | None
-    beyond_chance: Annotated[bool, Meta(description="The interval leaves out 0.")]
+    beyond_chance: Annotated[bool, Meta(description="Whether the interval of the difference excludes 0.")]
     intended: Acceptances
 
 
@@ -77,7 +82,7 @@ class FindingChanges(Struct, frozen=True, kw_only=True):
     gone: tuple[GoneFinding, ...]
     changed: Annotated[
         tuple[MovedFinding, ...],
-        Meta(description="In effect by more than chance, in severity, or in whether it is accepted."),
+        Meta(description="Findings whose effect changed beyond chance, or whose severity or acceptance changed."),
     ]
     unchanged: tuple[str, ...]
 
@@ -90,7 +95,9 @@ class ImageChanges(Struct, frozen=True, kw_only=True):
     classes: dict[str, Counts]
     added: tuple[str, ...] | None
     removed: tuple[str, ...] | None
-    same_data: Annotated[bool, Meta(description="The fingerprints agree: every byte, label and column.")]
+    same_data: Annotated[
+        bool, Meta(description="Whether the fingerprints are equal: the same bytes, labels and columns.")
+    ]
 
 
 class ComparisonDocument(Document, frozen=True, kw_only=True, tag="curator.comparison/1"):
@@ -102,5 +109,6 @@ class ComparisonDocument(Document, frozen=True, kw_only=True, tag="curator.compa
     leaks: Turnover
     label_errors: Turnover
     circumstances: Annotated[
-        tuple[str, ...], Meta(description="What else is different: encoder, settings, seed, versions.")
+        tuple[str, ...],
+        Meta(description="Other differences between the two audits: encoder, settings, seed, versions."),
     ]

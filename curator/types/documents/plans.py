@@ -25,7 +25,9 @@ class RecommendedImage(Struct, frozen=True, kw_only=True, rename=CLASS):
     attribute: str
     value: str
     reason: str
-    last_resort: Annotated[str, Meta(description="Why it was taken last; empty where nothing is wrong with it.")] = ""
+    last_resort: Annotated[
+        str, Meta(description="Defect of an image that is used only as a last resort; empty if it has none.")
+    ] = ""
 
 
 class PlannedCell(Struct, frozen=True, kw_only=True, rename=CLASS):
@@ -41,10 +43,10 @@ class PlannedCell(Struct, frozen=True, kw_only=True, rename=CLASS):
     has_value: bool
     attribute_value: str
     available: Annotated[
-        Count | None, Meta(description="Images of the pool that could fill the cell; null where nobody has looked.")
+        Count | None, Meta(description="Number of suitable images in the pool; null if there is no pool.")
     ]
-    words: Annotated[Name, Meta(description="What to look for, in words.")]
-    what: Annotated[str, Meta(description="The same without the class.")] = ""
+    words: Annotated[Name, Meta(description="The images of the cell, in words.")]
+    what: Annotated[str, Meta(description="What the images of the cell show, without the class.")] = ""
 
 
 class ExpectedGain(Struct, frozen=True, kw_only=True):
@@ -110,7 +112,9 @@ class WithoutNewImages(Struct, frozen=True, kw_only=True, rename=CLASS):
     value: str
     subset: RemedyFile
     weights: RemedyFile
-    probe: Annotated[tuple[RemedyProbe, ...], Meta(description="Empty where the groups are too small to tell.")]
+    probe: Annotated[
+        tuple[RemedyProbe, ...], Meta(description="Probes with each remedy; empty if the groups are too small.")
+    ]
 
 
 class SyntheticImages(Struct, frozen=True, kw_only=True):
@@ -126,19 +130,22 @@ class RecommendDocument(Document, frozen=True, kw_only=True, tag="curator.recomm
 
     pool: str
     seed: int | None
-    fingerprint: Annotated[str | None, Meta(description="Of the data, as in audit.json.")] = None
-    encoder_fingerprint: Annotated[str | None, Meta(description="Of the encoder, as in audit.json.")] = None
+    fingerprint: Annotated[str | None, Meta(description="Fingerprint of the data, as in audit.json.")] = None
+    encoder_fingerprint: Annotated[str | None, Meta(description="Fingerprint of the encoder, as in audit.json.")] = None
     images: tuple[RecommendedImage, ...]
     plan: tuple[PlannedCell, ...]
-    shopping_list: Annotated[tuple[Name, ...], Meta(description="What the pool lacks, in words.")]
+    shopping_list: Annotated[tuple[Name, ...], Meta(description="The images that the pool lacks, in words.")]
     expected_worst_group_gain: Estimate | None
     expected_curve: tuple[ExpectedGain, ...]
     enough: Annotated[
-        Count | None, Meta(description="After this many images the rest should add under three points; null: unknown.")
+        Count | None,
+        Meta(description="Number of images after which the rest should add less than three points; null if unknown."),
     ]
     removals: tuple[RemovedImage, ...]
     review: ReviewSummary | Optional = ABSENT
-    notes: Annotated[tuple[str, ...], Meta(description="What the user must know.")] = ()
+    notes: Annotated[
+        tuple[str, ...], Meta(description="Notes for the user: what was left out, limited or predicted.")
+    ] = ()
     without_new_images: WithoutNewImages | Optional = ABSENT
     synthetic: SyntheticImages | Optional = ABSENT
 
@@ -148,7 +155,9 @@ class ArmResult(Struct, frozen=True, kw_only=True):
 
     n_train: Count
     accuracy: Share
-    average_accuracy: Annotated[Share | None, Meta(description="Over images made up like the training set.")]
+    average_accuracy: Annotated[
+        Share | None, Meta(description="Average accuracy, with the groups weighted by their size in the training set.")
+    ]
     balanced_accuracy: Share
     worst_group: Group
     groups: tuple[Group, ...]
@@ -162,7 +171,8 @@ class CurveControl(Struct, frozen=True, kw_only=True):
     worst_group: Share
     ci: Interval
     reliance: Annotated[
-        Difference | None, Meta(description="Accuracy where the shortcut holds minus accuracy where it does not.")
+        Difference | None,
+        Meta(description="Accuracy on images that follow the rule minus that on images that break it."),
     ]
     reliance_ci: Interval | None
     average_accuracy: Share | None
@@ -177,21 +187,26 @@ class CurvePointResult(CurveControl, frozen=True, kw_only=True):
 class ValidationDocument(Document, frozen=True, kw_only=True, tag="curator.validation/1"):
     """The linear probe without and with the recommended images, and its controls."""
 
-    fingerprint: Annotated[str | None, Meta(description="Of the data, as in audit.json.")] = None
-    encoder_fingerprint: Annotated[str | None, Meta(description="Of the encoder, as in audit.json.")] = None
-    recommendation: Annotated[RecommendDocument | None, Meta(description="The plan that was proved.")] = None
+    fingerprint: Annotated[str | None, Meta(description="Fingerprint of the data, as in audit.json.")] = None
+    encoder_fingerprint: Annotated[str | None, Meta(description="Fingerprint of the encoder, as in audit.json.")] = None
+    recommendation: Annotated[RecommendDocument | None, Meta(description="The plan that was validated.")] = None
     beside: Annotated[
-        str | None, Meta(description="SHA-256 of the recommend.json in the same folder; null where there was none.")
+        str | None, Meta(description="SHA-256 of the recommend.json in the same folder; null if there was none.")
     ] = None
     arms: Annotated[
-        dict[str, ArmResult], Meta(description="before, recommended, random, reweighted and, where asked, oracle.")
+        dict[str, ArmResult],
+        Meta(
+            description="Results by arm: before, recommended, random, reweighted; also oracle and synthetic, if there were any."
+        ),
     ]
     gain_over_random: Annotated[
         Estimate | None,
-        Meta(description="Of the group that was worst before: recommended minus the mean of random sets."),
+        Meta(
+            description="Accuracy of the group that was worst before: recommended arm minus the mean of the random sets."
+        ),
     ]
     average_change: Annotated[
-        Estimate | None, Meta(description="What the recommended images add to the average accuracy.")
+        Estimate | None, Meta(description="Change of the average accuracy caused by the recommended images.")
     ]
     curve: tuple[CurvePointResult, ...]
     verdict: Literal["fixed", "improved", "no evidence of improvement"]
@@ -230,6 +245,6 @@ class SplitsDocument(Document, frozen=True, kw_only=True, tag="curator.splits/1"
     shopping_list: Annotated[
         tuple[str, ...] | Optional, Meta(description="Images to add for a balanced training split.")
     ] = ABSENT
-    notes: Annotated[tuple[str, ...] | Optional, Meta(description="What differs from what was asked, and why.")] = (
-        ABSENT
-    )
+    notes: Annotated[
+        tuple[str, ...] | Optional, Meta(description="Differences from what was asked for, and their reasons.")
+    ] = ABSENT

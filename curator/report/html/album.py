@@ -109,7 +109,7 @@ class Album:
             data = thumbnails(id) if thumbnails else None
         except (CuratorError, OSError):
             data = None
-        size = picture_size(data) if data else None
+        size = image_size(data) if data else None
         if not data or size is None:
             return ("", *_NO_PICTURE)
         digest = hashlib.sha256(data).digest()
@@ -130,10 +130,10 @@ class Album:
         return found
 
 
-def picture_size(data: bytes) -> tuple[str, int, int] | None:
+def image_size(data: bytes) -> tuple[str, int, int] | None:
     """The MIME type, width and height that a JPEG or PNG declares. None for anything else, so that only images are embedded.
 
-    >>> picture_size(b"GIF89a") is None
+    >>> image_size(b"GIF89a") is None
     True
     """
     if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:

@@ -1,8 +1,8 @@
-"""Describe a forecast in words."""
+"""A forecast in words: whether the target can be reached, and how many images it needs."""
 
 from __future__ import annotations
 
-from curator.report import wording
+from curator.report.wording.text import count, percent, visible, with_interval
 from curator.types.forecast import FARTHEST, ClassForecast, Forecast, Needed, PairForecast
 
 MOST_CLASSES = 20
@@ -31,20 +31,20 @@ def headline(forecast: Forecast) -> str:
     >>> headline(replace(f, now=Point(400, 0.96, (0.94, 0.98))))
     '95% is reached: it needs about 180 images of every class [110 or more]; there are 400.'
     """
-    target, there = wording.percent(forecast.target), forecast.now.n_per_class
+    target, there = percent(forecast.target), forecast.now.n_per_class
     need = forecast.needed
-    if _untold(need, there):
+    if _is_unknown(need, there):
         return f"There are too few images to tell whether {target} can be reached: {there:,} of every class."
     if need.n_per_class is None and forecast.plateau.value >= forecast.target:
         return f"{target} may not be reachable: it needs more than {FARTHEST} times as many images as there are."
     if need.n_per_class is None:
-        most = wording.with_interval(forecast.plateau.value, forecast.plateau.ci)
+        most = with_interval(forecast.plateau.value, forecast.plateau.ci)
         return f"{target} is not reachable with this encoder: with more such images, accuracy reaches at most {most}."
     start = f"{target} is reached: it needs" if need.n_per_class <= there else f"{target} needs"
     return f"{start} about {need.n_per_class:,} images of every class {_ends(need)}; there are {there:,}."
 
 
-def _untold(need: Needed, there: int) -> bool:
+def _is_unknown(need: Needed, there: int) -> bool:
     """Whether the forecast says nothing: the target may be reached already, or never."""
     low = need.ci[0]
     return need.n_per_class is None and low is not None and low <= there
@@ -63,40 +63,42 @@ def short(need: Needed, there: int) -> str:
     >>> short(Needed(None, (900, None)), 40), short(Needed(None, (9, None)), 40), short(Needed(1200, (900, None)), 40)
     ('out of sight', 'cannot be told', '1,200 [900 or more]')
     """
-    if _untold(need, there):
+    if _is_unknown(need, there):
         return "cannot be told"
     return "out of sight" if need.n_per_class is None else f"{need.n_per_class:,} {_ends(need)}"
 
 
-def lines(forecast: Forecast) -> list[str]:
-    """The lines that the terminal shows below the headline."""
-    k = wording.count(len(forecast.per_class), "class", "classes")
-    there = forecast.now.n_per_class
-    now = wording.with_interval(forecast.now.accuracy, forecast.now.ci)
+def facts(forecast: Forecast) -> list[str]:
+    """What stands below the headline, in sentences: the accuracy now, the test images, the plateau, and zero-shot accuracy."""
+    classes = count(len(forecast.per_class), "class", "classes")
+    now = with_interval(forecast.now.accuracy, forecast.now.ci)
     out = [
-        f"Now {now} with {there:,} images of every class, the mean of {k}; encoder {forecast.encoder}.",
-        f"Tested on {forecast.tested} ({wording.count(forecast.n_test, 'image')}).",
+        f"Now {now} with {forecast.now.n_per_class:,} images of every class, the mean of {classes}.",
+        f"Tested on {forecast.tested} ({count(forecast.n_test, 'image')}).",
     ]
     if forecast.reachable:
-        out.append(
-            "With more such images, accuracy reaches at most "
-            f"{wording.with_interval(forecast.plateau.value, forecast.plateau.ci)}."
-        )
+        most = with_interval(forecast.plateau.value, forecast.plateau.ci)
+        out.append(f"With more such images, accuracy reaches at most {most}.")
     if forecast.zero_shot is not None:
-        zero = wording.with_interval(forecast.zero_shot.accuracy, forecast.zero_shot.ci)
+        zero = with_interval(forecast.zero_shot.accuracy, forecast.zero_shot.ci)
         enough = " Perhaps no training images are needed." if forecast.zero_shot.accuracy >= forecast.target else ""
         out.append(f"Accuracy without any training image: {zero} ({forecast.zero_shot.means}).{enough}")
+    return out
+
+
+def lines(forecast: Forecast) -> list[str]:
+    """The lines that the terminal shows below the headline."""
+    there = forecast.now.n_per_class
+    out = [*facts(forecast), f"Encoder: {forecast.encoder}."]
     out += [f"Note: {note}" for note in forecast.notes]
     out += ["", "Images of every class and accuracy:"]
-    out += [_row(f"{p.n_per_class:>9,}", wording.with_interval(p.accuracy, p.ci), "measured") for p in forecast.curve]
-    out += [
-        _row(f"{p.n_per_class:>9,}", wording.with_interval(p.accuracy, p.ci), "expected") for p in forecast.expected
-    ]
-    out += ["", f"By class: accuracy now, and images of every class for {wording.percent(forecast.target)}:"]
+    out += [_row(f"{p.n_per_class:>9,}", with_interval(p.accuracy, p.ci), "measured") for p in forecast.curve]
+    out += [_row(f"{p.n_per_class:>9,}", with_interval(p.accuracy, p.ci), "expected") for p in forecast.expected]
+    out += ["", f"By class: accuracy now, and images of every class for {percent(forecast.target)}:"]
     worst = sorted(forecast.per_class, key=lambda c: c.accuracy)
     out += [_line(c.name, c, there) for c in worst[:MOST_CLASSES]]
     if len(worst) > MOST_CLASSES:
-        out.append(f"  {wording.count(len(worst) - MOST_CLASSES, 'more class', 'more classes')} in forecast.json.")
+        out.append(f"  {count(len(worst) - MOST_CLASSES, 'more class', 'more classes')} in forecast.json.")
     out += ["", "Pairs of classes, the most confused first:"]
     out += [_line(f"{p.a} / {p.b}", p, there) for p in forecast.confusable_pairs[:MOST_PAIRS]]
     easy = forecast.easiest_pair
@@ -106,7 +108,7 @@ def lines(forecast: Forecast) -> list[str]:
 
 
 def _line(name: str, of: ClassForecast | PairForecast, there: int) -> str:
-    return _row(wording.visible(name, _NAME), wording.with_interval(of.accuracy, of.ci), short(of.needed, there))
+    return _row(visible(name, _NAME), with_interval(of.accuracy, of.ci), short(of.needed, there))
 
 
 def _row(name: str, accuracy: str, rest: str) -> str:
