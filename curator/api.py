@@ -7,27 +7,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from html import escape
 from pathlib import Path
-from typing import Any, TypedDict, Unpack, get_args
+from typing import Any, Literal, TypedDict, Unpack, get_args
 
 import pandas as pd
 
 from curator import commands
 from curator.commands import Session
-from curator.commands._steps.output_folder import keep_out_of_folder, keep_out_of_images
-from curator.commands._steps.results import PLAN, PROOF, pictures, save, write_report
+from curator.commands._steps import vectors_only
+from curator.commands._steps.audit_files import FILES, Earlier, changes_since, source_of, write_audit
+from curator.commands._steps.forecast_files import write_forecast
+from curator.commands._steps.output_folder import keep_out_of_folder, keep_out_of_images, made
+from curator.commands._steps.python_words import in_python
+from curator.commands._steps.recommend_files import plan_document, write_recommendation
+from curator.commands._steps.results import pictures
+from curator.commands._steps.validate_files import proof_document, write_validation
 from curator.commands.export import Exported
 from curator.commands.recommend import Advice
 from curator.commands.validate import Validation
 from curator.config import Settings, settings_of, updated
 from curator.errors import InputError, did_you_mean
 from curator.readers import Data
+from curator.report import comparison
 from curator.report.html.page import render
-from curator.report.json import audit_document, recommend_document, recommendation_csv, run_document
+from curator.report.json import audit_document, run_document
 from curator.report.serialise import dump
+from curator.shortcuts.comparison import Comparison
 from curator.types import AuditRun, Finding
 from curator.types.documents.audit import Source
 from curator.types.forecast import Forecast
 
+_Table = Literal["audit", "recommend"]
 _SHOWN = 6
 """Images of each side that `AuditResult.show` shows."""
 
@@ -49,6 +58,8 @@ class Options(TypedDict, total=False):
     path_column: str
     label_column: str
     allow_outside: bool
+    engine: str
+    ray_address: str
 
 
 class Findings(tuple[Finding, ...]):
@@ -84,10 +95,12 @@ class Shown(str):
 class AuditResult(AuditRun):
     """What an audit found. `findings` are worst first; `verdict` is the audit's answer in three words.
 
-    `source` says how DATA was read; a DataFrame has none, so `curator verify` cannot read it again.
+    `source` says how DATA was read; a DataFrame has none, so `curator verify` cannot read it again. `changes` is what
+    changed since the earlier audit that it was compared with.
     """
 
     source: Source | None = None
+    changes: Comparison | None = None
 
     @property
     def findings(self) -> Findings:
@@ -108,13 +121,12 @@ class AuditResult(AuditRun):
         Raises:
             InputError: the folder lies inside the data, which is never written to.
         """
-        from curator.commands._steps.audit_files import FILES, write_audit
-
         out = Path(folder)
         _keep_out(out, self.source.data if self.source else None)
         keep_out_of_images(out, self.dataset, flag="folder")
-        write_audit(self, audit_document(self, self.source), out)
-        dump(run_document(self, out=str(out), files=(*FILES, "run.json")), out / "run.json")
+        write_audit(self, audit_document(self, self.source), made(out, "folder"), self.changes)
+        files = (*FILES, *([] if self.changes is None else [comparison.NAME]), "run.json")
+        dump(run_document(self, out=str(out), files=files), out / "run.json")
         return out
 
     def show(self, finding: Finding | str | int = 0) -> Shown:
@@ -147,12 +159,16 @@ class AuditResult(AuditRun):
         return found[id]
 
 
+@in_python(Options.__annotations__)
 def audit(
     data: Data,
     session: Session | None = None,
     *,
     out: str | Path | None = None,
     pool: Data | None = None,
+    sample: int | None = None,
+    concepts: str | Path | None = None,
+    compare: str | Path | None = None,
     **options: Unpack[Options],
 ) -> AuditResult:
     """Find what tells the classes of `data` apart besides what they are.
@@ -160,24 +176,35 @@ def audit(
     `data` is whatever DATA can be on the command line, or a DataFrame with the columns `path` and `label`; every other
     column is metadata and is audited too. With `out` the files of `curator audit` are written there. `pool` is compared
     with where `data` has one class only. With named splits, findings are about the images called train; duplicates and
-    leaks are looked for in all. `options` are model, cache, device, jobs, precision, seed, settings, max_skipped,
-    path_column, label_column and allow_outside, as the flags of these names; a `session` holds them for several calls.
+    leaks are looked for in all. With a `sample` attributes are learnt from as many random images and counted in all.
+    `concepts` is a file with your own prompts, one per line. `compare` is an earlier audit.json: `changes` of the result
+    says what changed since. `options` are model, cache, device, jobs, precision, seed, settings, max_skipped, path_column,
+    label_column, allow_outside, engine and ray_address, as the flags of these names; a `session` holds them for several
+    calls.
 
     Raises:
         InputError: `data` or a setting is not what it should be. DataError: no image can be used.
     """
-    if out is not None:
-        _keep_out(out, data)
-    work = _session(session, options)
+    if concepts is not None and not Path(concepts).is_file():
+        raise InputError(
+            f"concepts is {str(concepts)!r}, which is not a file; a text file with one prompt per line is needed."
+        )
+    previous = None if compare is None else Earlier.read(Path(compare))
+    work = _work(session, options, out, data, pool)
+    work = _with(work, "audit", sample=sample, concepts=concepts and str(concepts))
     run = commands.audit(data, work, pool=pool)
-    result = AuditResult(
-        **{f.name: getattr(run, f.name) for f in fields(AuditRun)}, source=_source(work, options, data, pool)
-    )
+    named = session.crew.model if session and session.crew and session.named else "auto"
+    source = _source(work, options.get("model", named), data, pool)
+    changes = None
+    if previous is not None:
+        changes = changes_since(previous, audit_document(run, source), run.dataset.ids.tolist())
+    result = AuditResult(**{f.name: getattr(run, f.name) for f in fields(AuditRun)}, source=source, changes=changes)
     if out is not None:
         result.save(out)
     return result
 
 
+@in_python(Options.__annotations__)
 def recommend(
     data: Data,
     pool: Data | None = None,
@@ -194,27 +221,21 @@ def recommend(
 
     `attribute` "CLASS:ATTRIBUTE=VALUE" names the one shortcut to undo, whether or not it is a finding; by default the
     worst findings of severity medium or high are undone together. With `mode` "drop" or "swap" images of the data are
-    left out. Without a pool there is the shopping list alone. With `out` recommendation.csv, recommend.json and
-    report.html are written there.
+    left out. Without a pool there is the shopping list, a group-balanced subset of the data and sample weights. With
+    `out` the files of `curator recommend` are written there; decisions in an earlier recommendation.csv are kept in
+    review.csv.
 
     Raises:
         DataError: there is nothing to undo. InputError: an unknown strategy, mode or attribute.
     """
+    work = _with(_work(session, options, out, data, pool), "recommend", budget=budget, strategy=strategy)
+    advice = commands.recommend(data, pool, work, attribute=attribute, mode=mode)
     if out is not None:
-        _keep_out(out, data, pool)
-    work = _session(session, options)
-    advice = commands.recommend(data, pool, work, budget=budget, strategy=strategy, attribute=attribute, mode=mode)
-    if out is not None:
-        folder, root = Path(out), advice.pool.dataset.root
-        keep_out_of_images(folder, advice.run.dataset, advice.pool.dataset, flag="folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        rec = advice.recommendation
-        save(PLAN, recommend_document(rec, root, run=advice.run, seed=work.seed, notes=advice.notes), folder)
-        recommendation_csv(rec, root, folder / "recommendation.csv", data_root=advice.run.dataset.root, decisions=True)
-        write_report(advice.run, folder, recommendation=rec, pool=advice.pool.dataset)
+        write_recommendation(advice, plan_document(advice, work), made(Path(out), "folder"), work)
     return advice
 
 
+@in_python(Options.__annotations__)
 def validate(
     data: Data,
     pool: Data,
@@ -235,54 +256,35 @@ def validate(
     Raises:
         DataError: there is nothing to undo, or too few images to examine a probe on.
     """
+    work = _with(_work(session, options, out, data, pool, test), "recommend", budget=budget)
+    table = None if plan is None else Path(plan)
+    done = commands.validate(data, pool, work, plan=table, test=test, attribute=attribute)
     if out is not None:
-        _keep_out(out, data, pool, test)
-    work = _session(session, options)
-    if out is not None and test is not None:
-        keep_out_of_images(Path(out), work.scan(test), flag="folder")
-    if budget is not None:
-        settings = replace(work.settings, recommend=updated(work.settings.recommend, {"budget": budget}, "budget:"))
-        work = replace(work, settings=settings)
-    done = commands.validate(
-        data, pool, work, plan=None if plan is None else Path(plan), test=test, attribute=attribute
-    )
-    if out is not None:
-        from curator.commands._steps.results import digest_beside
-        from curator.report.json import validation_document
-
-        advice, report = done
-        folder = Path(out)
-        keep_out_of_images(folder, advice.run.dataset, advice.pool.dataset, flag="folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        root = advice.pool.dataset.root
-        proved = recommend_document(advice.recommendation, root, run=advice.run, seed=work.seed)
-        save(PROOF, validation_document(report, advice.run, proved, digest_beside(folder)), folder)
-        write_report(advice.run, folder, recommendation=advice.recommendation, probe=report, pool=advice.pool.dataset)
+        folder = made(Path(out), "folder")
+        write_validation(done, proof_document(done, folder, work, table), folder, work, table)
     return done
 
 
+@in_python(Options.__annotations__)
 def forecast(
     data: Data, session: Session | None = None, *, target: float = 0.95, out: str | Path | None = None,
     **options: Unpack[Options],
 ) -> Forecast:  # fmt: skip
     """Forecast how many images of every class a linear probe needs for the accuracy `target`.
 
-    With `out` forecast.json is written there.
+    With `out` forecast.json is written there, and the forecast is added to the report.html of an audit of the same data.
 
     Raises:
         InputError: `target` is not between 0 and 1. DataError: too few images or classes.
     """
-    work = _session(session, options)
-    if out is not None:
-        _keep_out(out, data)
-        keep_out_of_images(Path(out), work.scan(data), flag="folder")
+    work = _work(session, options, out, data)
     done = commands.forecast(data, work, target=target)
     if out is not None:
-        Path(out).mkdir(parents=True, exist_ok=True)
-        save("forecast.json", done, Path(out))
+        write_forecast(done, made(Path(out), "folder"))
     return done
 
 
+@in_python(Options.__annotations__)
 def export(
     data: Data,
     destination: str | Path,
@@ -323,8 +325,31 @@ def export(
     )  # fmt: skip
 
 
-def _session(session: Session | None, options: Options) -> Session:
-    """The session to work in: the one given, or a new one with these options.
+def _with(session: Session, table: _Table, **given: object) -> Session:
+    """The session with the settings of one table replaced; None changes nothing."""
+    values = {name: value for name, value in given.items() if value is not None}
+    settings = replace(session.settings, **{table: updated(getattr(session.settings, table), values, "the argument")})
+    return replace(session, settings=settings) if values else session
+
+
+def _work(
+    session: Session | None, options: Options, out: str | Path | None, data: Data, *others: Data | None
+) -> Session:
+    """The session to work in, after refusing to write `out` among the images of `data` and `others`.
+
+    A folder is refused before the encoder is opened, and a folder that a table names before any other work.
+    """
+    given = [data, *(one for one in others if one is not None)]
+    if out is not None:
+        _keep_out(out, *given)
+    session = _session(session, options, data)
+    if out is not None:
+        keep_out_of_images(Path(out), *map(session.scan, given), flag="folder")
+    return session
+
+
+def _session(session: Session | None, options: Options, data: Data = "") -> Session:
+    """The session to work in: the one given, or a new one with these options. `data` with embeddings needs no encoder.
 
     Raises:
         TypeError: an unknown option, or options beside a session, which has its own.
@@ -344,7 +369,7 @@ def _session(session: Session | None, options: Options) -> Session:
         raise InputError(f"settings is {settings!r}; give a Settings or a dictionary of its tables.")
     if not isinstance(settings, Settings):
         settings = settings_of(settings, "settings")
-    return Session.open(given.pop("model", "auto"), settings=settings, **given)
+    return Session.open(vectors_only.model_for(given.pop("model", "auto"), data), settings=settings, **given)
 
 
 def _keep_out(out: str | Path, *data: object) -> None:
@@ -361,12 +386,9 @@ def _one_of(name: str, value: object, known: Sequence[str]) -> None:
         raise InputError(f"{name} is {value!r}; {hint}")
 
 
-def _source(work: Session, options: Options, data: Data, pool: Data | None) -> Source | None:
-    from curator.commands._steps.audit_files import source_of
-
+def _source(work: Session, model: str, data: Data, pool: Data | None) -> Source | None:
     if isinstance(data, pd.DataFrame) or isinstance(pool, pd.DataFrame):
         return None
-    model = options.get("model", work.crew.model if work.crew and work.named else "auto")
     return source_of(work, model, str(data), None if pool is None else str(pool))
 
 

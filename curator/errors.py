@@ -32,16 +32,18 @@ class MissingExtraError(CuratorError):
     """A required library, weights file or server is missing."""
 
 
-def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
-    """The end of a message about an unknown name: the nearest known name, or else `otherwise`, which lists the names.
+def did_you_mean(name: str, known: Iterable[str], otherwise: str, n: int = 1, cutoff: float = 0.6) -> str:
+    """The end of a message about an unknown name: the nearest known names, or else `otherwise`, which lists the names.
+
+    `n` and `cutoff`: see `nearest`.
 
     >>> did_you_mean("colur", ["colour", "light"], "there are: colour, light.")
     "did you mean 'colour'?"
     >>> did_you_mean("mass", ["colour", "light"], "there are: colour, light.")
     'there are: colour, light.'
     """
-    near = nearest(name, known)
-    return f"did you mean {near[0]!r}?" if near else otherwise
+    near = nearest(name, known, n, cutoff)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else otherwise
 
 
 def nearest(name: str, known: Iterable[str], n: int = 1, cutoff: float = 0.6) -> list[str]:

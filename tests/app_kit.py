@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image, ImageDraw
 
+from curator.errors import MissingExtraError
 from curator.io.fiftyone import load_fiftyone
 from curator.io.mongodb import find_database
 from curator.report import wording
@@ -35,6 +37,13 @@ from curator.types import (
     Preprocessing,
     Recommendation,
 )
+
+try:
+    find_database()
+    NO_DATABASE = ""
+except MissingExtraError as error:
+    NO_DATABASE = str(error)
+needs_database = pytest.mark.skipif(bool(NO_DATABASE), reason=NO_DATABASE or "a MongoDB is here")
 
 COLUMNS = (
     Column("background.colour", "tags", "context", "have a {value} background", "on something other than {value}"),

@@ -131,18 +131,53 @@ def test_an_unknown_option_names_the_nearest(two_colours: pd.DataFrame) -> None:
 
 
 def test_the_loop_in_python_writes_what_the_commands_write(audited: AuditResult, cache: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+    from click.testing import CliRunner
+
+    from curator.cli.main import cli
+
+    out, other = tmp_path / "python", tmp_path / "commands"
     given = {"model": "pixels", "cache": cache, "settings": FAST}
     what = {"budget": 10, "attribute": "bunny:background.colour=green", "out": out}
+    flags = ["--model", "pixels", "--cache", str(cache), "--out", str(other), "--config", str(tmp_path / "fast.toml")]
+    lines = [f"[{table}]\n" + "".join(f"{k} = {v}\n" for k, v in values.items()) for table, values in FAST.items()]
+    (tmp_path / "fast.toml").write_text("".join(lines))
+    train, pool = SAMPLE / "train", SAMPLE / "pool_labels.csv"
+
+    def command(*words: str | Path) -> None:
+        done = CliRunner().invoke(cli, [*map(str, words), *flags])
+        assert done.exit_code == 0, done.output
+
     audited.save(out)
-    advice = curator.recommend(SAMPLE / "train", SAMPLE / "pool_labels.csv", **what, **given)
+    audited.save(other)
+    advice = curator.recommend(train, pool, **what, **given)
     assert len(advice.recommendation.ids) == 10
-    advice, report = curator.validate(
-        SAMPLE / "train", SAMPLE / "pool_labels.csv", test=SAMPLE / "test", **what, **given
+    command("recommend", train, "--pool", pool, "--budget", "10", "--attribute", what["attribute"])
+    curator.validate(train, pool, test=SAMPLE / "test", **what, **given)
+    command(
+        "validate", train, "--pool", pool, "--test", SAMPLE / "test", "--budget", "10", "--attribute", what["attribute"]
     )
-    proof = json.loads((out / "validation.json").read_text("utf-8"))
-    assert len(json.loads((out / "recommend.json").read_text("utf-8"))["images"]) == 10
-    assert [arm["accuracy"] for arm in proof["arms"].values()] == [arm.accuracy for arm in report.arms.values()]
+    curator.forecast(train, out=out, **given)
+    command("forecast", train)
+    names = sorted(p.name for p in out.iterdir())
+    assert names == sorted(p.name for p in other.iterdir())
+    assert {"recommendation.csv", "recommend.json", "validation.json", "forecast.json", "report.html"} <= set(names)
+    for name in set(names) - {"run.json"}:
+        assert (out / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def test_decisions_in_a_table_outlive_a_new_recommendation(cache: Path, tmp_path: Path) -> None:
+    what = {"budget": 3, "attribute": "bunny:background.colour=green", "out": tmp_path, "model": "pixels"}
+    given = {"cache": cache, "settings": FAST}
+    curator.recommend(SAMPLE / "train", SAMPLE / "pool_labels.csv", **what, **given)
+    table = pd.read_csv(tmp_path / "recommendation.csv", dtype=str)
+    table.loc[0, "decision"] = "reject"
+    table.to_csv(tmp_path / "recommendation.csv", index=False)
+    curator.recommend(SAMPLE / "train", SAMPLE / "pool_labels.csv", **what, **given)
+    assert pd.read_csv(tmp_path / "review.csv")["path"].tolist() == [table.loc[0, "path"]]
+
+
+def test_an_export_is_planned_and_not_written_in_a_dry_run(cache: Path, tmp_path: Path) -> None:
+    given = {"model": "pixels", "cache": cache, "settings": FAST}
     done = curator.export(SAMPLE / "train", tmp_path / "splits", format="csv", dry_run=True, **given)
     assert not (tmp_path / "splits").exists()
     assert len(done.plan.assignment) == 240
@@ -180,6 +215,18 @@ def test_a_data_frame_is_exported_below_the_working_folder_but_not_among_its_ima
         ({"settings": "curator.toml"}, "settings is 'curator.toml'"),
         ({"out": ""}, "out is ''"),
         ({"out": __file__}, "which is not a folder"),
+        ({"out": 4}, "out is 4; the path of a folder is needed"),
+        ({"model": None}, "model is None; a text is needed"),
+        ({"label_column": None}, "label_column is None; a text is needed"),
+        ({"path_column": "file"}, "Name the column of paths with path_column"),
+        ({"cache": 4}, "cache is 4"),
+        ({"engine": "rya"}, "engine is 'rya'; local or ray is needed"),
+        ({"ray_address": "here:1"}, "ray_address needs engine ray"),
+        ({"sample": "many"}, "sample is 'many'"),
+        ({"sample": -1}, "sample = -1"),
+        ({"concepts": "nowhere.txt"}, "nowhere.txt"),
+        ({"compare": "nowhere.json"}, "nowhere.json"),
+        ({"session": "pixels"}, "session is 'pixels'"),
     ],
 )
 def test_a_wrong_value_is_one_line_before_any_work(
@@ -188,6 +235,42 @@ def test_a_wrong_value_is_one_line_before_any_work(
     with pytest.raises(InputError, match=says) as error:
         curator.audit(two_colours, **{"model": "pixels", **given})  # type: ignore[arg-type]
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_what_the_other_functions_cannot_use_is_one_line_too(two_colours: pd.DataFrame, tmp_path: Path) -> None:
+    given = {"model": "pixels", "cache": tmp_path / "cache", "settings": FAST}
+    with pytest.raises(InputError, match="attribute is 4; a text CLASS:ATTRIBUTE=VALUE is needed"):
+        curator.recommend(two_colours, attribute=4, **given)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="budget is 'all'; a whole number is needed"):
+        curator.recommend(two_colours, budget="all", **given)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"^attribute 'green' is not CLASS:ATTRIBUTE=VALUE"):
+        curator.recommend(two_colours, attribute="green", **given)
+    with pytest.raises(InputError, match="plan is a DataFrame; the path of a file is needed"):
+        curator.validate(two_colours, two_colours, plan=two_colours, **given)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"give what curator.audit returns"):
+        curator.browse(two_colours)  # type: ignore[arg-type]
+
+
+def test_an_audit_is_compared_with_an_earlier_one(two_colours: pd.DataFrame, tmp_path: Path) -> None:
+    given = {"model": "pixels", "cache": tmp_path / "cache", "settings": FAST}
+    out = tmp_path / "out"
+    first = curator.audit(two_colours, out=out, **given)
+    assert first.changes is None
+    run = curator.audit(two_colours.iloc[:36], compare=out / "audit.json", out=out, **given)
+    assert (run.changes.images.was, run.changes.images.now) == (40, 36)
+    assert json.loads((out / "comparison.json").read_text("utf-8"))["images"]["now"] == 36
+    assert 'id="changed"' in (out / "report.html").read_text("utf-8")
+    assert "comparison.json" in json.loads((out / "run.json").read_text("utf-8"))["files"]
+    first.save(out)
+    assert not (out / "comparison.json").exists()
+
+
+def test_a_sample_and_own_prompts_are_settings_of_the_audit(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("a red barn\n")
+    given = {"model": "pixels", "cache": cache, "settings": FAST}
+    run = curator.audit(SAMPLE / "train", sample=100, concepts=tmp_path / "prompts.txt", **given)
+    assert (len(run.dataset), run.whole.n_images) == (100, 240)
+    assert run.settings["audit"]["concepts"] == str(tmp_path / "prompts.txt")
 
 
 def test_a_wrong_word_of_export_names_the_nearest(two_colours: pd.DataFrame, tmp_path: Path) -> None:

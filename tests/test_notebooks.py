@@ -7,19 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from app_kit import free_port, own_mongod, paint
-
-from curator.errors import MissingExtraError
-from curator.io import mongodb
+from app_kit import free_port, needs_database, own_mongod, paint
 
 nbformat = pytest.importorskip("nbformat", reason="the test extra brings nbclient and ipykernel")
 nbclient = pytest.importorskip("nbclient", reason="the test extra brings nbclient and ipykernel")
-
-try:
-    mongodb.find_database()
-    NO_DATABASE = ""
-except MissingExtraError as error:
-    NO_DATABASE = str(error)
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "docs" / "notebooks").glob("*.ipynb"))
 
@@ -74,7 +65,7 @@ app.close()
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(bool(NO_DATABASE), reason=NO_DATABASE or "a MongoDB is here")
+@needs_database
 def test_browse_in_a_notebook_shows_the_app_in_the_cell_and_returns(tmp_path: Path) -> None:
     for k in range(6):
         for label, colour in (("bunny", "green"), ("hen", "brown")):

@@ -106,6 +106,11 @@ def browse(
             that `show` could show.
         MissingExtraError: FiftyOne or MongoDB is missing.
     """
+    if not isinstance(data, AuditRun | Advice | str | Path):
+        raise InputError(
+            f"browse was given a {type(data).__name__}; an audit, an advice or the path of DATA is needed; give "
+            "what curator.audit returns for it."
+        )
     _check_port(address, port)
     fo = load_fiftyone()
     notebook = "ipykernel" in sys.modules

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from curator.cli._support import review
-from curator.cli._support.options import Common, common, emit
+from curator.cli._support.options import Common, common, emit, tell
 from curator.cli.main import MET
 
 
@@ -73,10 +73,9 @@ def command(
     Example:
       curator audit sample_data/bunnies/train
     """
-    from curator.commands._steps import vectors_only
+    from curator.commands._steps import app_decisions, vectors_only
     from curator.commands._steps.audit_files import Earlier, audit_into, source_of
     from curator.io.documents import read_audit
-    from curator.readers import clip_retrieval
     from curator.report import comparison, terminal
     from curator.report.ci import gate
     from curator.report.wording import comparison as changes
@@ -87,12 +86,10 @@ def command(
     notes: tuple[str, ...] = ()
     if from_app:
         review.need_database(has_table=False)
-    # If no encoder is named, existing embeddings need none, so none is downloaded.
-    is_embedded = clip_retrieval.is_folder(data)
-    flags = replace(common, model=vectors_only.NO_ENCODER) if common.model == "auto" and is_embedded else common
+    flags = replace(common, model=vectors_only.model_for(common.model, data))
     with flags.session(audit={"concepts": str(concepts) if concepts else None, "sample": sample}) as session:
         if from_app:
-            settings, notes = review.with_intended(session.settings, review.title(session.scan(data), name))
+            settings, notes = app_decisions.with_intended(session.settings, review.title(session.scan(data), name))
             session = replace(session, settings=settings)
         done = audit_into(
             data, session, common.folder_of, source_of(session, common.model, data, pool),
@@ -102,8 +99,7 @@ def command(
     terminal.print_audit(done.document, console)
     if done.changes is not None:
         terminal.print_lines(["", "Since the earlier audit:", *changes.lines(done.changes)], console)
-    if done.said and not common.quiet:
-        click.echo(done.said, err=True)
+    tell(done.said, common)
     console.print(f"\nReport: {(done.out / 'report.html').resolve()}", soft_wrap=True, markup=False)
     emit(comparison.with_changes(done.document, done.changes), common)
     if fail_on and gate.is_met(done.document, fail_on, before):

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import click
 
 from curator.cli._support.options import Common, common, emit
-
-if TYPE_CHECKING:
-    from curator.types.forecast import Forecast
 
 
 @click.command()
@@ -37,28 +31,14 @@ def command(common: Common, data: str, target: float) -> None:
     """
     common.keep_out_of(data)
     with common.session() as session:
-        from curator.commands._steps.results import save
+        from curator.commands._steps.forecast_files import write_forecast
         from curator.commands.forecast import forecast
         from curator.report import terminal
         from curator.report.wording.forecast import headline, lines
 
         out = common.folder_of(session.scan(data))
         done = forecast(data, session, target=target)
-    path = save("forecast.json", done, out)
-    _into_report(done, out / "report.html")
+    path = write_forecast(done, out).paths[0]
     console = common.console()
     terminal.print_lines([headline(done), *lines(done), "", f"Written: {path.resolve()}"], console)
     emit(done, common)
-
-
-def _into_report(done: Forecast, path: Path) -> None:
-    """Add the forecast to the existing report, if it is of the same data."""
-    from curator.report.html.page import with_forecast
-    from curator.report.serialise import write_text
-
-    try:
-        page = with_forecast(path.read_text(encoding="utf-8"), done)
-    except (OSError, UnicodeDecodeError):
-        return
-    if page is not None:
-        write_text(page, path)

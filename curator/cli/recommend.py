@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
 from curator.cli._support import review as reviewing
-from curator.cli._support.options import Common, common, draw_report, emit
+from curator.cli._support.options import Common, common, emit, tell
 
 
 @click.command()
@@ -75,13 +75,14 @@ def command(
       curator recommend sample_data/bunnies/train --pool sample_data/bunnies/pool --review curator-out/train/recommendation.csv
     """
     from curator import commands
-    from curator.commands._steps.results import save
+    from curator.commands._steps import app_decisions
+    from curator.commands._steps.output_folder import made
+    from curator.commands._steps.recommend_files import plan_document, write_recommendation
+    from curator.commands._steps.results import Written
     from curator.errors import InputError
-    from curator.report import json as files
     from curator.report import terminal, without_pool
     from curator.report.wording import plans
     from curator.selection.synthesis import FOLDER
-    from curator.types.documents.plans import ReviewSummary, SyntheticImages
 
     common.keep_out_of(data, *([pool] if pool else []))
     if (confirm or from_app or table) and pool is None:
@@ -90,56 +91,37 @@ def command(
         raise InputError("--from-app and --review cannot be used together; drop one of them.")
     if confirm and dry_run:
         raise InputError("--confirm and --dry-run cannot be used together; drop one of them.")
-    made: tuple[object, ...] = ()
+    synthetic: tuple[object, ...] = ()
+    written = Written(())
     if confirm or from_app:
         reviewing.need_database(has_table=True)
     with common.session(recommend={"budget": budget, "strategy": strategy}) as session:
         dataset = session.scan(data)
+        # Refused before any work: a table may name images in any folder.
+        out = common.out_of(dataset, *([session.scan(pool)] if pool else []))
         title = reviewing.title(dataset, name)
-        review, said = reviewing.of_pool(reviewing.results(common, dataset), title, from_app=from_app, table=table)
+        review, notes = app_decisions.of_pool(out, title, from_app=from_app, table=table)
         advice = commands.recommend(data, pool, session, attribute=attribute, mode=mode, review=review)
         if synthesize and not dry_run:
-            folder = common.folder(advice.run, advice.pool.dataset) / FOLDER
-            made, lacking = commands.synthesize(advice, synthesize, folder, session)
-            said = [*said, *lacking]
-    rec, root, data_root = advice.recommendation, advice.pool.dataset.root, advice.run.dataset.root
-    notes = list(dict.fromkeys((*advice.run.notes, *advice.notes, *said)))
-    more: dict[str, Any] = {}
-    if review is not None:
-        more["review"] = ReviewSummary(
-            source=review.source, accepted=len(review.accepted), rejected=len(review.rejected)
-        )
-    if advice.unaided is not None:
-        more["without_new_images"] = without_pool.summary(advice.unaided)
-    if made:
-        more["synthetic"] = SyntheticImages(folder=FOLDER, manifest=f"{FOLDER}/manifest.csv", n=len(made))
-    content = files.recommend_document(rec, root, run=advice.run, seed=common.seed, notes=notes, **more)
-    console = common.console()
+            synthetic, lacking = commands.synthesize(advice, synthesize, made(out, "--out") / FOLDER, session)
+            notes = [*notes, *lacking]
+        content = plan_document(advice, session, notes=notes, review=review, n_synthetic=len(synthetic))
+        if not dry_run:
+            kept = None if from_app else review
+            written = write_recommendation(advice, content, made(out, "--out"), session, table=kept)
+    rec, console = advice.recommendation, common.console()
     terminal.print_plan(rec, console)
-    if not dry_run:
-        out = common.folder(advice.run, advice.pool.dataset)
-        reviewing.keep(out, None if from_app else review)
-        save("recommend.json", content, out)
-        files.recommendation_csv(rec, root, out / "recommendation.csv", data_root=data_root, decisions=True)
-        if rec.shopping_list:
-            files.shopping_csv(rec, out / "shopping_list.csv")
-        else:
-            (out / "shopping_list.csv").unlink(
-                missing_ok=True
-            )  # the file of an earlier run could be mistaken for this run's
-        if advice.unaided is not None:
-            without_pool.write_unaided(advice.unaided, data_root, out)
-        draw_report(advice.run, out, common, recommendation=rec, pool=advice.pool.dataset)
+    tell(written.said, common)
     terminal.print_recommendation(rec, console)
     if advice.unaided is not None:
         terminal.print_lines(["", plans.WITHOUT_NEW_IMAGES], console)
         terminal.print_lines(without_pool.unaided_lines(advice.unaided), console, indent=2)
-    if made:
-        terminal.print_lines(["", plans.synthetic(len(made), FOLDER)], console)
-    terminal.print_notes(notes, console)
+    if synthetic:
+        terminal.print_lines(["", plans.synthetic(len(synthetic), FOLDER)], console)
+    terminal.print_notes(content.notes, console)
     if not dry_run:
         console.print(f"\nWritten: {(out / 'recommendation.csv').resolve()}", soft_wrap=True, markup=False)
     if confirm:
-        n = reviewing.write(advice, title)
+        n = app_decisions.offer(advice, title)
         terminal.print_lines(["", plans.to_review(n, title, data, pool)], console)
     emit(content, common)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from curator.cli._support.options import Common, common, draw_report, emit
+from curator.cli._support.options import Common, common, emit, tell
 
 
 @click.command()
@@ -62,29 +61,22 @@ def command(
         --plan curator-out/train/recommendation.csv --test sample_data/bunnies/test
     """
     from curator import commands
-    from curator.commands._steps.results import digest_beside, save
-    from curator.report import json as files
+    from curator.commands._steps.output_folder import made
+    from curator.commands._steps.validate_files import proof_document, write_validation
     from curator.report import terminal
     from curator.report.wording import spelt_out
 
     common.keep_out_of(data, pool, test)
     with common.session(recommend={"budget": budget, "strategy": strategy}) as session:
-        advice, report = commands.validate(
-            data, pool, session, plan=plan, test=test, attribute=attribute, synthetic=synthetic
-        )
-        tested = () if test is None else (session.scan(test),)
-    # A note that another encoder was used belongs to the validation as much as to the audit.
-    report = replace(report, notes=tuple(dict.fromkeys((*advice.run.notes, *report.notes))))
-    out = common.folder(advice.run, advice.pool.dataset, *tested)
-    # A plan with only paths and labels has no cells to show.
-    shown = advice.recommendation if advice.recommendation.ids or not plan else None
-    root = advice.pool.dataset.root
-    proved = None if shown is None else files.recommend_document(shown, root, run=advice.run, seed=common.seed)
-    content = files.validation_document(report, advice.run, proved, digest_beside(out))
-    save("validation.json", content, out)
-    written = draw_report(advice.run, out, common, recommendation=shown, probe=report, pool=advice.pool.dataset)
-    column = advice.run.measures.column(report.attribute)
-    about = spelt_out(column, report.value)
+        # Refused before any work: a table may name images in any folder.
+        out = common.out_of(*(session.scan(place) for place in (data, pool, test) if place is not None))
+        done = commands.validate(data, pool, session, plan=plan, test=test, attribute=attribute, synthetic=synthetic)
+        made(out, "--out")
+        content = proof_document(done, out, session, plan)
+        written = write_validation(done, content, out, session, plan)
+    tell(written.said, common)
+    advice, report = done
+    about = spelt_out(advice.run.measures.column(report.attribute), report.value)
     terminal.print_validation(report, common.console(), about)
-    common.console().print(f"\nReport: {written.resolve()}", soft_wrap=True, markup=False)
+    common.console().print(f"\nReport: {written.paths[-1].resolve()}", soft_wrap=True, markup=False)
     emit(content, common)

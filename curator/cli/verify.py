@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -64,12 +64,18 @@ def command(
       curator verify curator-out/train/audit.json
       curator verify audit.json --data data/train --public-key minisign.pub
     """
+    from curator.cli._support.options import progress_bars
+    from curator.commands._steps import recorded_audit
     from curator.errors import DataError
     from curator.io.documents import read_audit
 
-    signature, notes = _signature(audit, public_key)
+    signature, notes = recorded_audit.signature_of(audit, public_key)
     document, content = read_audit(audit, "the audit")
-    done = _verify(document, content, audit, data, pool, model, cache, jobs, device, precision, quiet or as_json)
+    with progress_bars(quiet or as_json) as progress:
+        done = recorded_audit.repeat(
+            document, content, audit, data=data, pool=pool, model=model, cache=cache, jobs=jobs, device=device,
+            precision=precision, progress=progress,
+        )  # fmt: skip
     if as_json:
         from curator.report.serialise import dumps
         from curator.types.documents import VerifyDocument
@@ -92,68 +98,6 @@ def command(
             f"{audit} does not hold any more: {n} difference{'s' if n > 1 else ''}, the first: "
             f"{visible(done.differences[0], 300)}. Audit again, or restore what changed."
         )
-
-
-def _signature(audit: Path, public_key: str | None) -> tuple[Signature | None, list[str]]:
-    """The signer and the signed files, as in --json, and notes. The signature is None if none was asked for."""
-    from curator.commands._steps.audit_files import FILES
-    from curator.io import signatures
-    from curator.report.wording import verification as words
-    from curator.types.documents.commands import Signature
-
-    beside = audit.with_name(audit.name + signatures.SUFFIX)
-    if public_key is None:
-        return None, [words.unchecked(beside.name)] if beside.exists() else []
-    key = signatures.read_key(public_key)
-    if not audit.exists():
-        return None, []  # reading the missing file gives a better error
-    comment = signatures.check(audit, key)
-    others = [audit.with_name(name) for name in (*FILES, "run.json") if name != audit.name]
-    signed = [path for path in others if path.with_name(path.name + signatures.SUFFIX).exists()]
-    for path in signed:
-        signatures.check(path, key)
-    bare = [path.name for path in others if path.exists() and path not in signed]
-    names = [audit.name, *(path.name for path in signed)]
-    return (
-        Signature(key=key.id, trusted_comment=comment, files=tuple(names)),
-        [words.unsigned(bare)] if bare else [],
-    )
-
-
-def _verify(
-    document: AuditDocument, content: dict[str, Any], audit: Path, data: str | None, pool: str | None,
-    model: str | None, cache: Path | None, jobs: int, device: str, precision: str | None, silent: bool,
-) -> Verification:  # fmt: skip
-    from curator.cli._support.options import progress_bars
-    from curator.commands.session import Session, default_cache
-    from curator.errors import InputError
-    from curator.types.documents.audit import Source
-
-    source = document.source if isinstance(document.source, Source) else None
-    data = data or (source.data if source else None)
-    pool = pool or (source.pool if source else None)
-    if not data:
-        raise InputError(f"{audit} does not say how DATA was read; give its path with --data.")
-    if not 0 <= document.seed < 2**32:
-        raise InputError(f"{audit} is a damaged audit.json (--seed does not accept its seed {content['seed']}).")
-    folder = (cache or default_cache()).resolve()
-    for kept in (audit.parent, *(Path(d).expanduser() for d in (data, pool) if d and Path(d).expanduser().is_dir())):
-        if folder.is_relative_to(kept.resolve()):
-            raise InputError(f"{folder} lies inside {kept}, which verify never writes to; choose another --cache.")
-    # Imported here, so that heavy libraries are only loaded when there is work to do.
-    from curator.commands import verify
-
-    settings = verify.old_settings(document, str(audit))
-    # The precision in the file is only valid for the file's own encoder.
-    precision = precision or (source.precision if source and model is None else None) or "auto"
-    columns = ("path_column", "label_column", "allow_outside", "max_skipped")
-    how: dict[str, Any] = {name: getattr(source, name) for name in columns} if source else {}
-    with progress_bars(silent) as progress:
-        session = Session.open(
-            model or verify.model_of(document), cache=cache, device=device, jobs=jobs, settings=settings,
-            precision=precision, seed=document.seed, progress=progress, **how,
-        )  # fmt: skip
-        return verify.verify(content, data, session, pool=pool)
 
 
 def _print(audit: AuditDocument, done: Verification, signature: Signature | None, notes: Iterable[str]) -> None:

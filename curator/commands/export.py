@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from curator import exporters
+from curator import exporters, readers
 from curator.commands._steps.joined_data import joined, refuse_synthetic
 from curator.commands._steps.targets import as_embedded, to_undo
 from curator.commands.audit import audit_embedded
@@ -172,10 +173,13 @@ def export(
     dataset = one_class(session.scan(data))
     refuse_synthetic(dataset, "the data")
     both = joined(dataset, plans)
-    # A DataFrame's root is the working folder, which is no folder of images: only those of its images are protected.
-    roots = both.roots if not isinstance(data, pd.DataFrame) else tuple(map(str, exporters.image_folders(both.dataset)))
+    table = readers.path_of(data)
+    # The folder of a table or a DataFrame is often the working folder: only the folders of its images are protected.
+    is_listed = isinstance(data, pd.DataFrame) or os.path.isfile(table)
+    roots = tuple(map(str, exporters.image_folders(both.dataset))) if is_listed else both.roots
+    sources = [*([table] if os.path.isfile(table) else []), *map(str, plans)]
     # Checked before any work is done.
-    exporters.check(both.dataset, destination, format=format, link=link, force=force, roots=roots)
+    exporters.check(both.dataset, destination, format=format, link=link, force=force, roots=roots, sources=sources)
     check_columns(dataset, group_columns)
     embedded = session.embed(both.dataset)
     synthetic = np.isin(embedded.dataset.ids, np.array(sorted(both.made_of), np.str_))
@@ -206,6 +210,7 @@ def export(
         force=force,
         extra_files={"splits.json": dumps(splits_document(plan))},
         roots=roots,
+        sources=sources,
     )
     session.progress("writing", 1, 1)
     return Exported(run, plan, n)

@@ -49,13 +49,16 @@ PLANTS: Mapping[Plant, Planting] = {
 
 
 class _Measured(Session):
-    """A session that measures the same images once, because measures do not depend on the labels, which change per draw."""
+    """A session that measures the same images once, because measures do not depend on the labels, which change per draw.
+
+    The same images are those with the same files in the same order.
+    """
 
     __slots__ = ("kept",)
 
     def measures(self, embedded: Embedded, reference: Embedded | None = None) -> Measures:
         kept: dict[str, Measures] = getattr(self, "kept", {})
-        key = "\n".join(embedded.dataset.ids.tolist())
+        key = "\n".join([*embedded.dataset.ids.tolist(), *embedded.facts["sha256"].tolist()])
         if key not in kept:
             # A dataclass with slots is created twice, and a bare super() would refer to the first class.
             kept = {key: Session.measures(self, embedded, reference)}

@@ -32,6 +32,8 @@ R = TypeVar("R")
 Progress = Callable[[str, int, int], None]
 """Arguments: the current step, how much of it is done, and the total."""
 
+ENGINES = ("local", "ray")
+
 _VERSIONS = (
     "curator-audit",
     "numpy",
@@ -96,7 +98,13 @@ class Session:
     crew: Crew | None = None
 
     def __post_init__(self) -> None:
-        """Raises: InputError: a number is of the wrong type or out of range."""
+        """Raises: InputError: a value is of the wrong type, out of range or unknown."""
+        texts = {name: getattr(self, name) for name in ("path_column", "label_column", "ray_address")}
+        _check_texts(engine=self.engine, **texts)
+        if self.engine not in ENGINES:
+            raise InputError(f"engine is {self.engine!r}; {' or '.join(ENGINES)} is needed.")
+        if self.ray_address and self.engine != "ray":
+            raise InputError("--ray-address needs --engine ray; add it.")
         for name, kind, low, high in (
             ("seed", int, 0, 2**32 - 1),
             ("jobs", int, 0, 4096),
@@ -112,6 +120,9 @@ class Session:
         precision: str = "auto", **rest: object,
     ) -> Session:  # fmt: skip
         """Resolve the encoder by name (see `curator.encoders.resolve`); everything else is kept as given."""
+        _check_texts(model=model, device=device, precision=precision)
+        if cache is not None and not isinstance(cache, (str, Path)):
+            raise InputError(f"cache is {cache!r}; the path of a folder is needed.")
         folder = Path(cache) if cache else default_cache()
         encoder, notes = encoders.resolve(model, cache=folder, device=device, jobs=jobs, precision=precision)
         # Not "auto", because another machine could choose a different encoder for it.
@@ -235,3 +246,9 @@ def one_class(dataset: Dataset) -> Dataset:
     if dataset.classes:
         return dataset
     return replace(dataset, labels=np.zeros(len(dataset), np.int32), classes=(dataset.name,))
+
+
+def _check_texts(**values: object) -> None:
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise InputError(f"{name} is {value!r}; a text is needed.")

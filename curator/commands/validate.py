@@ -113,6 +113,8 @@ def validate(
         batches=sorted({round(len(rows) * k / _BATCHES) for k in range(_BATCHES + 1)}), oracle=is_true,
         others=others, progress=lambda done, n: session.progress("fitting probes", done, n),
     )  # fmt: skip
+    # A note that another encoder was used belongs to the validation as much as to the audit.
+    report = replace(report, notes=tuple(dict.fromkeys((*run.notes, *report.notes))))
     recommendation = advice.recommendation if wanted is None else _as_recommendation(wanted, advice)
     return Validation(replace(advice, run=run, recommendation=recommendation), report)
 

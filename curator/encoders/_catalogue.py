@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from curator.encoders import _hub
-from curator.errors import InputError, MissingExtraError, nearest
+from curator.errors import InputError, MissingExtraError, did_you_mean
 from curator.types import Preprocessing
 
 Config = dict[str, Any]
@@ -79,8 +79,11 @@ def beside(checkpoint: Path) -> Config | None:
         InputError: the file, or one of its two parts, is not a JSON object.
     """
     path = checkpoint.parent / _hub.CONFIG
-    if not path.is_file():
-        return None
+    return read_config(path) if path.is_file() else None
+
+
+def read_config(path: Path) -> Config:
+    """An `open_clip_config.json`. Raises: InputError as in `beside`."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -110,11 +113,16 @@ def own_architecture(name: str, config: Config | None, checkpoint: Path) -> tupl
         raise InputError(
             f"no model architecture is called {name!r}, and {missing} to describe it; {_meant(name, architectures())}"
         )
+    check_clip(model, path)
+    digest = hashlib.sha256(json.dumps(model, sort_keys=True).encode()).hexdigest()
+    return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}-{digest[:8]}", model
+
+
+def check_clip(model: Config, path: Path) -> None:
+    """Raises InputError if the `model_cfg` in the file `path` does not describe a CLIP."""
     lacking = [key for key in ("embed_dim", "vision_cfg", "text_cfg") if key not in model]
     if lacking or not all(isinstance(model[key], dict) for key in ("vision_cfg", "text_cfg")):
         raise InputError(f"{path} does not describe a CLIP; its model_cfg needs embed_dim, vision_cfg and text_cfg.")
-    digest = hashlib.sha256(json.dumps(model, sort_keys=True).encode()).hexdigest()
-    return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}-{digest[:8]}", model
 
 
 def tags(name: str) -> Mapping[str, Config]:
@@ -172,7 +180,5 @@ def _triple(value: Any) -> tuple[float, float, float]:
 
 def _meant(name: str, known: Iterable[str]) -> str:
     names = list(known)
-    near = nearest(name, names, n=3, cutoff=0.5)
-    if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"
-    return f"there are {len(names)}, such as {', '.join(names[:5])}."
+    # Names of models differ in a few letters, so that one alone would often be a wrong guess.
+    return did_you_mean(name, names, f"there are {len(names)}, such as {', '.join(names[:5])}.", n=3, cutoff=0.5)

@@ -230,9 +230,11 @@ def _find(spec: str) -> tuple[str, dict[str, Any], dict[str, Any], Path]:
         repo = spec.removeprefix("hf-hub:").strip("/")
         if repo.count("/") != 1:
             raise InputError(f"{spec!r} does not name a model of the hub; the form is hf-hub:ORGANISATION/NAME.")
-        config = json.loads(_hub.fetch(repo, (_hub.CONFIG,)).read_text(encoding="utf-8"))
+        path = _hub.fetch(repo, (_hub.CONFIG,))
+        config = _catalogue.read_config(path)
         if "model_cfg" not in config:
             raise InputError(f"{repo} is not an open_clip model (its {_hub.CONFIG} has no model_cfg); choose another.")
+        _catalogue.check_clip(config["model_cfg"], path)
         return repo.replace("/", "--"), config["model_cfg"], config.get("preprocess_cfg", {}), _hub.fetch(repo)
     if ":" in spec:
         name, _, file = spec.partition(":")

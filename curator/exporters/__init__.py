@@ -102,11 +102,11 @@ def _without_exif(measures: Measures) -> Measures:
 
 def check(
     dataset: Dataset, destination: str | Path, *, format: str, link: Link = "copy", force: bool = False,
-    roots: Sequence[str] = (),
+    roots: Sequence[str] = (), sources: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Check format and destination before any work. Raises: the InputError that `export` would raise for them."""
     _check_link(format, link)
-    check_destination(dataset, Path(destination), force, roots)
+    check_destination(dataset, Path(destination), force, roots, sources)
 
 
 def export(
@@ -121,12 +121,14 @@ def export(
     force: bool = False,
     extra_files: Mapping[str, str] | None = None,
     roots: Sequence[str] = (),
+    sources: Sequence[str] = (),
 ) -> int:
     """Write the images of `plan` to the new folder `destination`, all of them or none. Returns their number.
 
     `format` is one of `formats()`. `measures` (rows = the data set's) adds its columns if the format has a table.
     `extra_files` (file name -> UTF-8 text) are written beside the result. With `force` an existing folder is replaced, after
     the new one is complete. `roots` are the folders of the images, by default the data set's root; they are not written to.
+    `sources` are the files that list the images; they are not replaced.
 
     Raises:
         InputError: the format or link is unknown, or the destination conflicts with the user's files or cannot be written.
@@ -136,7 +138,7 @@ def export(
     if shard_size < 1:
         raise InputError(f"--shard-size {shard_size} is too small; at least 1 image per shard is needed.")
     _check_plan(dataset, plan)
-    target = check_destination(dataset, Path(destination), force, roots)
+    target = check_destination(dataset, Path(destination), force, roots, sources)
     staging: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -14,11 +14,13 @@ from curator.types import Dataset
 _RENAME_EXCHANGE, _AT_FDCWD = 2, -100
 
 
-def check_destination(dataset: Dataset, destination: Path, force: bool, roots: Sequence[str] = ()) -> Path:
+def check_destination(
+    dataset: Dataset, destination: Path, force: bool, roots: Sequence[str] = (), sources: Sequence[str] = ()
+) -> Path:
     """The resolved destination, after checking that it does not conflict with the user's files.
 
     `roots` are the folders of the images, if these are not all below the data set's root. Images elsewhere that a link or a
-    table refers to are protected in the same way.
+    table refers to are protected in the same way. `sources` are the files that list the images; they are not replaced.
 
     Raises:
         InputError: the destination is in or around the images, exists without `force`, or cannot be a folder.
@@ -36,6 +38,9 @@ def check_destination(dataset: Dataset, destination: Path, force: bool, roots: S
             raise InputError(f"{destination} lies inside the data ({root}), which is never written to; choose another.")
         if _inside(root, target):
             raise InputError(f"{destination} contains the data ({root}) and would replace them; choose another.")
+    for source in sorted(_resolved(sources)):
+        if _inside(source, target):
+            raise InputError(f"{destination} contains {source}, which is read, and would replace it; choose another.")
     if there:
         if not force:
             raise InputError(f"{destination} exists already; choose another name, or replace it with --force.")

@@ -184,7 +184,7 @@ def choose_c(data: TrainingSet, n_classes: int, grid: Sequence[float], seed: int
     shared = np.flatnonzero(np.isin(cells, names))
     outside = []
     for repeat in range(_REPEATS):
-        fold = _dealt(cells[shared], np.random.default_rng([seed, repeat]))
+        fold = dealt(cells[shared], _FOLDS, np.random.default_rng([seed, repeat]))
         outside += [shared[fold == f] for f in range(_FOLDS)]
     inside = np.ones((len(outside), len(cells)))
     for row, out in zip(inside, outside, strict=True):
@@ -201,10 +201,15 @@ def choose_c(data: TrainingSet, n_classes: int, grid: Sequence[float], seed: int
     return float(order[int(np.argmax(np.round(scores, 9)))])
 
 
-def _dealt(cells: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Fold (n,) of each image. Every cell is distributed over the folds as evenly as possible."""
+def dealt(cells: NDArray[Any], n_folds: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Fold (n,) of each image. Every cell is distributed evenly, so that no cell of several images is in one fold only.
+
+    >>> fold = dealt(np.array([0, 0, 0, 7, 7]), 3, np.random.default_rng(0))
+    >>> sorted(fold[:3].tolist()), len(set(fold[3:].tolist()))
+    ([0, 1, 2], 2)
+    """
     fold = np.empty(len(cells), np.intp)
     for cell in np.unique(cells):
         mine = rng.permutation(np.flatnonzero(cells == cell))
-        fold[mine] = (np.arange(len(mine)) + rng.integers(_FOLDS)) % _FOLDS
+        fold[mine] = (np.arange(len(mine)) + rng.integers(n_folds)) % n_folds
     return fold

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curator import stats
-from curator.probe.refits import refit
+from curator.probe.refits import dealt, refit
 from curator.types import Floats, Ints, Mask
 from curator.types.without_pool import Remedy, RemedyName
 
@@ -36,7 +36,7 @@ def examine(
     groups = np.flatnonzero(sizes >= min_group)
     if len(groups) < 2:
         return ()
-    fold = _dealt(group, rng)
+    fold = dealt(group, _FOLDS, rng)
     weights = np.stack([w * (fold != f) for w in remedies.values() for f in range(_FOLDS)]).astype(np.float32)
     if any(len(np.unique(labels[row > 0])) < 2 for row in weights):
         return ()
@@ -79,12 +79,3 @@ def examine(
             )
         )
     return tuple(out)
-
-
-def _dealt(group: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Fold (n,) of each image. Every group is distributed evenly, so that no group of several images is in one fold only."""
-    fold = np.empty(len(group), np.intp)
-    for g in np.unique(group):
-        mine = rng.permutation(np.flatnonzero(group == g))
-        fold[mine] = (np.arange(len(mine)) + rng.integers(_FOLDS)) % _FOLDS
-    return fold

@@ -67,7 +67,7 @@ def scan(
         MissingExtraError: the library for a URL is not installed.
     """
     request = Request(
-        data if isinstance(data, pd.DataFrame) else str(data), _path(data), path_column, label_column, allow_outside
+        data if isinstance(data, pd.DataFrame) else str(data), path_of(data), path_column, label_column, allow_outside
     )
     readers = sorted((reader for _, reader in READERS), key=lambda r: r.order)
     for reader in readers:
@@ -82,7 +82,8 @@ def scan(
     raise InputError(f"{data} is neither a folder nor a readable file. Check the link or the disk it is on.")
 
 
-def _path(data: Data) -> str:
+def path_of(data: Data) -> str:
+    """The absolute path of local data, the URL of remote data without a slash at its end, "" for a DataFrame."""
     if isinstance(data, pd.DataFrame):
         return ""
     text = str(data)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from msgspec import structs
 
-from curator.report.serialise import plain
 from curator.report.wording import comparison
 from curator.shortcuts.comparison import Comparison, Moved
 from curator.types.documents import AuditDocument, ComparisonDocument
@@ -66,7 +65,6 @@ def _moved(m: Moved) -> MovedFinding:
     )
 
 
-def with_changes(audit: AuditDocument, found: Comparison | None) -> dict[str, Any]:
+def with_changes(audit: AuditDocument, found: Comparison | None) -> AuditDocument:
     """The output of --json: the content of audit.json, with that of comparison.json under `comparison`."""
-    content: dict[str, Any] = plain(audit)
-    return content if found is None else {**content, "comparison": plain(comparison_document(found))}
+    return audit if found is None else structs.replace(audit, comparison=comparison_document(found))

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from app_kit import free_port, make_pool, make_run, own_fiftyone
+from app_kit import free_port, make_pool, make_run, needs_database
 from changed import replace
 
 from curator.app import browse
@@ -26,19 +25,6 @@ from curator.exporters import fiftyone_looks, marks
 from curator.exporters.fiftyone import to_fiftyone
 from curator.io import mongodb
 from curator.types import Column, Measures
-
-try:
-    mongodb.find_database()
-    NO_DATABASE = ""
-except MissingExtraError as error:
-    NO_DATABASE = str(error)
-needs_database = pytest.mark.skipif(bool(NO_DATABASE), reason=NO_DATABASE or "a MongoDB is here")
-
-
-@pytest.fixture(scope="module")
-def fo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with own_fiftyone(tmp_path_factory.mktemp("fiftyone"), "curator_tests") as fiftyone:
-        yield fiftyone
 
 
 def ids_of(view: Any) -> list[str]:

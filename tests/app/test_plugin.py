@@ -4,38 +4,23 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from app_kit import make_pool, make_run, own_fiftyone, paint
+from app_kit import make_pool, make_run, needs_database, paint
 from changed import replace
 
 from curator import commands
 from curator.app import browse
 from curator.app.fiftyone_plugin import installing
 from curator.commands._steps import app_contents
-from curator.errors import InputError, MissingExtraError
+from curator.errors import InputError
 from curator.exporters import marked, marks
 from curator.exporters.fiftyone import to_fiftyone
 from curator.exporters.marks import Extras, Spot
-from curator.io import mongodb
 from curator.readers import scan
-
-try:
-    mongodb.find_database()
-    NO_DATABASE = ""
-except MissingExtraError as error:
-    NO_DATABASE = str(error)
-needs_database = pytest.mark.skipif(bool(NO_DATABASE), reason=NO_DATABASE or "a MongoDB is here")
-
-
-@pytest.fixture(scope="module")
-def fo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with own_fiftyone(tmp_path_factory.mktemp("fiftyone"), "curator_plugin_tests") as fiftyone:
-        yield fiftyone
 
 
 def test_the_plugin_is_put_where_fiftyone_looks_and_nothing_else_is_touched(tmp_path: Path) -> None:

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from app_kit import make_pool, make_run, own_fiftyone
+from app_kit import make_pool, make_run, needs_database
 from click.testing import CliRunner
 from striped_tables import BIASED, NORTH, counts, table
 
-from curator.app.browse import find_database
 from curator.cli.main import cli
-from curator.errors import InputError, MissingExtraError
+from curator.errors import InputError
 from curator.exporters import fiftyone_review
 from curator.exporters.fiftyone import to_fiftyone
 from curator.selection.decisions import intended_by_tags, of_tags
-
-try:
-    find_database()
-    NO_DATABASE = ""
-except MissingExtraError as error:
-    NO_DATABASE = str(error)
-needs_database = pytest.mark.skipif(bool(NO_DATABASE), reason=NO_DATABASE or "a MongoDB is here")
-
-
-@pytest.fixture(scope="module")
-def fo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with own_fiftyone(tmp_path_factory.mktemp("fiftyone"), "curator_review_tests") as fiftyone:
-        yield fiftyone
 
 
 @needs_database

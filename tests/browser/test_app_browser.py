@@ -20,10 +20,7 @@ import pymongo
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from app_kit import free_port, own_mongod
-
-from curator.errors import MissingExtraError
-from curator.io import mongodb
+from app_kit import NO_DATABASE, free_port, own_mongod
 
 playwright = pytest.importorskip("playwright.sync_api")
 playwright.expect.set_options(timeout=120_000)
@@ -37,11 +34,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-try:
-    mongodb.find_database()
-    MISSING = "" if CHROME else "neither chromium nor google-chrome is on PATH"
-except MissingExtraError as error:
-    MISSING = str(error)
+MISSING = NO_DATABASE or ("" if CHROME else "neither chromium nor google-chrome is on PATH")
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.skipif(bool(MISSING), reason=MISSING or "all here")]
 
 BROWSE = """

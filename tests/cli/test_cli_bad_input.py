@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_kit import FIVE, FOUR, TEST, TRAIN, Run
+from cli_kit import FIVE, FOUR, POOL, TEST, TRAIN, Run
 from PIL import Image
 
 
@@ -224,3 +224,23 @@ def test_a_full_disk_is_one_line(cache: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("Error: No space left on device")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["recommend", "validate"])
+def test_results_among_the_images_of_a_table_are_refused_before_any_work(
+    run: Run, command: str, tmp_path: Path
+) -> None:
+    (tmp_path / "images").mkdir()
+    rows = ["path,label"]
+    for label in ("bunny", "hen"):
+        for path in sorted((TRAIN / label).iterdir())[:2]:
+            shutil.copy(path, tmp_path / "images")
+            rows.append(f"images/{path.name},{label}")
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(rows))
+    flags = ("--pool", table) if command == "recommend" else ("--pool", POOL, "--test", table)
+    out = tmp_path / "images" / "out"
+    message = run(command, TRAIN, *flags, "--cache", tmp_path / "cache", "--out", out).error()
+    assert "lies inside the data (images)" in message
+    assert not out.exists()
+    assert not (tmp_path / "cache").exists()

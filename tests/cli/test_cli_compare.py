@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cli_kit import TRAIN, Run, check_schema
+from cli_kit import ROOT, TRAIN, Run, check_schema
 
 PER_CLASS = 14
 CONFIG = "[audit]\nn_edited = 0\nn_splits = 2\nn_permutations = 5\n"
@@ -49,6 +49,8 @@ def test_what_changed_is_told_everywhere(run: Run, data: Path) -> None:
     # Nothing new: the same once more, from what lies there.
     again = run("audit", data, *config, *compare, "--json", out=first.folder)
     assert again.json()["comparison"] == content
+    check_schema(again.json())
+    assert "comparison" in json.loads((ROOT / "docs" / "schema" / "audit.json").read_text("utf-8"))["properties"]
     assert json.loads((told.folder / "run.json").read_text("utf-8"))["reused"]
     # Compared with nothing, nothing is said of changes.
     plain = run("audit", data, *config, out=first.folder)

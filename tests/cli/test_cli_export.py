@@ -24,7 +24,7 @@ def table(tmp_path: Path) -> Path:
     ids = sorted(p.relative_to(TRAIN).as_posix() for p in TRAIN.rglob("*.jpg"))
     sites = [f"site {k % 40}" if k >= 5 else None for k in range(len(ids))]
     rows = {"path": [str(TRAIN / i) for i in ids], "label": [i.split("/")[0] for i in ids], "site": sites}
-    (tmp_path / "tables").mkdir()  # what is beside a table is DATA, and nothing is exported into that
+    (tmp_path / "tables").mkdir()
     pd.DataFrame(rows).to_csv(tmp_path / "tables" / "sites.csv", index=False)
     return tmp_path / "tables" / "sites.csv"
 
@@ -116,3 +116,31 @@ def test_a_dry_run_says_what_would_be_replaced_and_links_have_nothing_to_strip(
     assert done.code == 1
     assert "--strip-metadata and --link symlink cannot be used together" in done.err
     assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_beside_a_table_can_be_written_to_and_the_table_is_never_replaced(
+    run: Run, few: tuple[str, Path], tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    for name in ("bunny", "hen"):
+        (work / "images" / name).mkdir(parents=True)
+        for path in sorted((TRAIN / name).iterdir())[:24]:
+            (work / "images" / name / path.name).write_bytes(path.read_bytes())
+    ids = sorted(p.relative_to(work).as_posix() for p in work.rglob("*.jpg"))
+    table = work / "t.csv"
+    pd.DataFrame({"path": ids, "label": [i.split("/")[1] for i in ids]}).to_csv(table, index=False)
+    flags = ("--format", "csv", *RULE, *few)
+    for inside in (work / "images" / "hen" / "splits", work / "images" / "hen"):
+        assert "lies inside the data" in run("export", table, inside, *flags).error()
+    for around, what in ((work / "images", "contains the data"), (work, "contains the data")):
+        assert what in run("export", table, around, "--force", *flags).error()
+    # The table may lie where none of its images is.
+    (work / "lists").mkdir()
+    rows = pd.read_csv(table).assign(path=[str(work / i) for i in ids])
+    rows.to_csv(work / "lists" / "t.csv", index=False)
+    other = (work / "lists" / "t.csv", work / "lists", "--force", "--allow-outside")
+    assert "t.csv, which is read" in run("export", *other, *flags).error()
+    done = run("export", table, work / "balanced", *flags)
+    assert done.code == 0, done.err
+    assert {p.name for p in work.iterdir()} == {"images", "lists", "t.csv", "balanced"}
+    assert len(list((work / "images").rglob("*.jpg"))) == 48

@@ -108,3 +108,16 @@ def test_the_object_view_sees_no_surroundings():
     seen = object_view(patches)
     assert seen[0].tolist() == [0, 1, 0, 0]
     np.testing.assert_allclose(seen[1], unit(np.array([[8, 1, 0, 0]]))[0], atol=1e-6)
+
+
+def test_of_two_classes_an_image_like_neither_is_a_stranger():
+    """Of the pool 20 show a third kind; at most a twentieth of the true members may look strange."""
+    rng = np.random.default_rng(5)
+    kinds = np.eye(8)
+    y, theirs = np.repeat([0, 1], 40).astype(np.int32), np.repeat([0, 1, 5], [40, 40, 20])
+    ours, pool = (unit(kinds[k] + 0.1 * rng.normal(size=(len(k), 8))) for k in (y, theirs))
+    found = label([ours], y, np.ones(80), 2, [pool], c=1.0, seed=0)
+    strange = found.belongs <= 0.5
+    assert strange[theirs == 5].mean() >= 0.9
+    assert strange[theirs < 5].mean() <= 0.15
+    assert (found.confidence[strange] < 0.6).all()  # the default below which a label is not used

@@ -13,9 +13,9 @@ from PIL import Image, ImageFilter
 from striped_tables import BIASED, NORTH, POOL, counts, table
 
 from curator.cli.main import cli
-from curator.commands import Session, recommend
+from curator.commands import Session, recommend, validate
 from curator.commands._steps.plan_file import read_plan
-from curator.config import Settings, ValidateSettings
+from curator.config import RecommendSettings, Settings, ValidateSettings
 from curator.errors import InputError
 from curator.report.json import recommendation_csv
 
@@ -115,3 +115,61 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path):
     rows = pd.read_csv(tmp_path / "out" / "shopping_list.csv")
     assert rows["n"].sum() == 8 - 4 == sum(c for c in rows["n"])
     assert np.all(rows["n"] > 0)
+
+
+@pytest.mark.parametrize(
+    ("pool", "why"),
+    [
+        (counts(cat_north=5, dog_south=5), "no image of the pool breaks the rule"),
+        (counts(cow_north=5, pig_south=5), "no image of the pool can be used"),
+    ],
+)
+def test_why_nothing_is_recommended_is_said(session, tmp_path, pool, why):
+    data, theirs = table(tmp_path / "data", BIASED), table(tmp_path / "pool", pool, seed=1)
+    advice = recommend(data, theirs, session, budget=10, attribute=f"cat:{NORTH}")
+    assert advice.recommendation.ids == ()
+    assert advice.notes[0].startswith(f"Nothing to recommend: {why}")
+
+
+def test_nothing_is_recommended_where_no_predicted_label_is_certain(session, tmp_path):
+    rows = [("", site) for _, site in POOL]
+    data, theirs = table(tmp_path / "data", BIASED), table(tmp_path / "pool", rows, seed=1)
+    sure = replace(session, settings=replace(session.settings, recommend=RecommendSettings(confidence=1.0)))
+    advice = recommend(data, theirs, sure, budget=10, attribute=f"cat:{NORTH}")
+    assert advice.recommendation.ids == ()
+    assert advice.notes[0].startswith("Nothing to recommend: no predicted label of the pool is certain enough (100%")
+
+
+def test_a_plan_without_images_says_that_there_is_nothing_to_validate(session, tmp_path):
+    data, pool = table(tmp_path / "data", BIASED), table(tmp_path / "pool", POOL, seed=1)
+    empty, rejected = tmp_path / "empty.csv", tmp_path / "rejected.csv"
+    empty.write_text("path,label\n")
+    rejected.write_text(f"path,label,decision\n{tmp_path / 'pool' / 'p000.bmp'},cat,reject\n")
+    with pytest.raises(InputError, match=r"empty.csv holds no images, so there is nothing to validate"):
+        validate(data, pool, session, plan=empty, attribute=f"cat:{NORTH}")
+    with pytest.raises(InputError, match=r"every image of .*rejected.csv is rejected"):
+        validate(data, pool, session, plan=rejected, attribute=f"cat:{NORTH}")
+
+
+def test_strangers_are_counted_with_two_classes_too(session, tmp_path):
+    """Cats are red and dogs blue; ten green pictures are like neither. A bar that lets them in makes the note go."""
+    rng = np.random.default_rng(2)
+
+    def paint(folder: Path, kinds: list[str]) -> None:
+        for i, kind in enumerate(kinds):
+            base = {"cat": (150, 60, 60), "dog": (60, 60, 150), "": (60, 150, 60)}[kind]
+            mosaic = rng.normal(base, 40, (6, 6, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(mosaic.repeat(8, 0).repeat(8, 1)).save(folder / f"p{i:03d}.bmp")
+
+    data = table(tmp_path / "data", BIASED)
+    pool = table(tmp_path / "pool", [("", site) for _, site in POOL])
+    paint(tmp_path / "data", [row[0] for row in BIASED])
+    paint(tmp_path / "pool", [*[""] * 10, *[row[0] for row in POOL[10:]]])
+    said = []
+    for bar in (0.6, 0.2):
+        mine = replace(session, settings=replace(session.settings, recommend=RecommendSettings(confidence=bar)))
+        advice = recommend(data, pool, mine, budget=10, attribute=f"cat:{NORTH}")
+        said.append([n for n in advice.notes if "do not look like any class" in n])
+    assert len(said[0]) == 1
+    assert int(said[0][0].rstrip(".").rpartition(" ")[2]) >= 10
+    assert said[1] == []

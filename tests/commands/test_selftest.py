@@ -16,7 +16,7 @@ from report_example import make_run
 
 from curator import attributes
 from curator.cli.main import cli
-from curator.commands.selftest import ELSEWHERE, PLANTS, _counts, _found, _labels, _sample, selftest
+from curator.commands.selftest import ELSEWHERE, PLANTS, _counts, _found, _labels, _Measured, _sample, selftest
 from curator.commands.session import Session
 from curator.errors import DataError
 from curator.io import editing
@@ -178,3 +178,18 @@ def test_the_meaning_names_the_largest_effect_that_is_missed() -> None:
     assert meaning(test) == "A tint of 60 points would be missed 3 of 10 times here: add images."
     fine = replace(test, planted=planted[2:])
     assert meaning(fine) == "A shortcut of 30 points or more, of each kind planted, would be found here."
+
+
+def test_other_images_of_the_same_names_are_measured_again(pictures: Path, tmp_path: Path) -> None:
+    session = Session.open("pixels", cache=tmp_path / "cache", jobs=1)
+    work = _Measured(**{f: getattr(session, f) for f in Session.__dataclass_fields__})
+    for name in ("cat", "dog"):
+        (tmp_path / "dark" / name).mkdir(parents=True)
+        for path in (pictures / name).iterdir():
+            black = np.full((64, 64, 3), int(path.stem), np.uint8)
+            (tmp_path / "dark" / name / path.name).write_bytes(editing.png(black))
+    first, second = (work.embed(work.scan(place)) for place in (pictures, tmp_path / "dark"))
+    assert first.dataset.ids.tolist() == second.dataset.ids.tolist()
+    bright, dark = (work.measures(one).frame["light.brightness"] for one in (first, second))
+    assert bright.min() > dark.max()
+    assert work.measures(second) is work.measures(second)

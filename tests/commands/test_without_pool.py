@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from striped_tables import NORTH, counts, table
 
 from curator.cli.main import cli
@@ -15,19 +15,15 @@ from curator.cli.main import cli
 ROWS = counts(cat_north=40, cat_south=8, dog_north=8, dog_south=40)
 
 
+def curator(command: str, data: Path, folder: Path, *flags: str | Path) -> Result:
+    """One command without an encoder's weights, with its cache and its results below `folder`."""
+    words = [command, data, "--model", "pixels", "--cache", folder / "cache", "--out", folder / command, *flags]
+    return CliRunner().invoke(cli, list(map(str, words)))
+
+
 def test_subset_and_weights_are_written_and_named_and_examined(tmp_path: Path) -> None:
-    data, out = table(tmp_path / "data", ROWS), tmp_path / "out"
-    args = [
-        "recommend",
-        str(data),
-        "--attribute",
-        f"cat:{NORTH}",
-        "--model",
-        "pixels",
-        "--cache",
-        str(tmp_path / "cache"),
-    ]
-    done = CliRunner().invoke(cli, [*args, "--out", str(out)])
+    data, out = table(tmp_path / "data", ROWS), tmp_path / "recommend"
+    done = curator("recommend", data, tmp_path, "--attribute", f"cat:{NORTH}")
     assert done.exit_code == 0, done.output
     said = " ".join(done.output.split())
     assert "Without new images:" in said
@@ -50,42 +46,20 @@ def test_subset_and_weights_are_written_and_named_and_examined(tmp_path: Path) -
     assert found["probe"][0]["gain"] == {"value": 0.0, "ci": [0.0, 0.0]}
     assert (found["class"], found["subset"]["file"], found["weights"]["file"]) == ("cat", "subset.csv", "weights.csv")
     # The subset is a set to train on: it can be audited as it is.
-    again = CliRunner().invoke(
-        cli, ["audit", str(out / "subset.csv"), "--allow-outside", *args[4:], "--out", str(tmp_path / "audit"), "-q"]
-    )
+    again = curator("audit", out / "subset.csv", tmp_path, "--allow-outside", "-q")
     assert again.exit_code == 0, again.output
 
 
 def test_groups_too_small_to_tell_are_said_to_be(tmp_path: Path) -> None:
     data = table(tmp_path / "data", counts(cat_north=9, cat_south=1, dog_north=1, dog_south=9))
-    args = [
-        "recommend",
-        str(data),
-        "--attribute",
-        f"cat:{NORTH}",
-        "--model",
-        "pixels",
-        "--cache",
-        str(tmp_path / "cache"),
-    ]
-    done = CliRunner().invoke(cli, [*args, "--out", str(tmp_path / "out"), "--dry-run"])
+    done = curator("recommend", data, tmp_path, "--attribute", f"cat:{NORTH}", "--dry-run")
     assert done.exit_code == 0, done.output
     assert "subset of 4 images" in " ".join(done.output.split())
-    assert not (tmp_path / "out" / "subset.csv").exists()
+    assert not (tmp_path / "recommend").exists()
 
 
 def test_synthetic_images_need_something_that_sees_places(tmp_path: Path) -> None:
     data = table(tmp_path / "data", ROWS)
-    args = [
-        "recommend",
-        str(data),
-        "--attribute",
-        f"cat:{NORTH}",
-        "--model",
-        "pixels",
-        "--cache",
-        str(tmp_path / "cache"),
-    ]
-    done = CliRunner().invoke(cli, [*args, "--out", str(tmp_path / "out"), "--synthesize", "4"])
+    done = curator("recommend", data, tmp_path, "--attribute", f"cat:{NORTH}", "--synthesize", "4")
     assert done.exit_code == 1
     assert "use --model embedded" in " ".join(done.output.split())

@@ -331,3 +331,40 @@ print(encoder.encode(np.full((1, 64, 64, 3), 77, np.uint8)).tobytes().hex()[:64]
     second = subprocess.run(command, env=env, capture_output=True, text=True)
     assert first.stdout.startswith("longest sha256:"), first.stderr
     assert second.stdout == first.stdout, second.stderr
+
+
+def test_a_configuration_of_the_hub_that_cannot_be_used_is_an_input_error(tmp_path):
+    said = {
+        "list": ("[1]", "is not a JSON object"),
+        "text": ('{"model_cfg": "ViT-B-32"}', "model_cfg is not a JSON object"),
+        "short": ('{"model_cfg": {"embed_dim": 3}}', "does not describe a CLIP"),
+        "none": ("{}", "has no model_cfg"),
+        "broken": ("{", "is not a JSON object"),
+    }
+    for name, (text, _) in said.items():
+        (tmp_path / "hub" / "org" / name).mkdir(parents=True)
+        (tmp_path / "hub" / "org" / name / "open_clip_config.json").write_text(text)
+    handler = functools.partial(Hub, directory=str(tmp_path / "hub"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    code = """
+import sys
+from pathlib import Path
+from curator.encoders import resolve
+from curator.errors import InputError
+for name in sys.argv[2:]:
+    try:
+        resolve(f"hf-hub:org/{name}", cache=Path(sys.argv[1]), device="cpu")
+    except InputError as error:
+        print(error)
+"""
+    env = {k: v for k, v in os.environ.items() if "proxy" not in k.lower() and not k.startswith("HF_")}
+    env |= {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-c", code, str(tmp_path / "cache"), *said]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    server.shutdown()
+    server.server_close()
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(said), done.stderr
+    for line, (_, message) in zip(lines, said.values(), strict=True):
+        assert message in line

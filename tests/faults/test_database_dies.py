@@ -9,17 +9,9 @@ import time
 
 import pymongo
 import pytest
-from app_kit import own_mongod
+from app_kit import needs_database, own_mongod
 
-from curator.errors import MissingExtraError
-from curator.io import mongodb
-
-try:
-    mongodb.find_database()
-    MISSING = ""
-except MissingExtraError as error:
-    MISSING = str(error)
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(MISSING), reason=MISSING or "all here")]
+pytestmark = [pytest.mark.slow, needs_database]
 BUNNIES = "sample_data/bunnies/train"
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from curator.commands.session import Session
     from curator.config import Settings
-    from curator.types import AuditRun, Dataset
+    from curator.types import Dataset
 
 Command = Callable[..., Any]
 
@@ -91,26 +91,27 @@ class Common:
             if self.cache is not None:
                 keep_out_of_folder(self.cache, source, "--cache")
 
-    def folder(self, run: AuditRun, *others: Dataset) -> Path:
-        """The result folder of a run (see `folder_of`)."""
-        return self.folder_of(run.dataset, *others)
+    def out_of(self, dataset: Dataset, *others: Dataset) -> Path:
+        """The result folder: --out, or curator-out/NAME. It may not exist yet. `others` are a pool or a test set.
+
+        Raises:
+            InputError: it is in a folder of the images.
+        """
+        from curator.commands._steps.output_folder import keep_out_of_images
+
+        out = self.out or Path("curator-out") / dataset.name
+        keep_out_of_images(out, dataset, *others, flag="--out")
+        return out
 
     def folder_of(self, dataset: Dataset, *others: Dataset) -> Path:
-        """The result folder: --out, or curator-out/NAME. It is created if needed. `others` are a pool or a test set.
+        """The result folder (see `out_of`), which is created if needed.
 
         Raises:
             InputError: it is in a folder of the images, or it cannot be created.
         """
-        from curator.commands._steps.output_folder import keep_out_of_images
-        from curator.errors import InputError
+        from curator.commands._steps.output_folder import made
 
-        out = self.out or Path("curator-out") / dataset.name
-        keep_out_of_images(out, dataset, *others, flag="--out")
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as e:
-            raise InputError(f"cannot write to {out} ({e.strerror}); choose another --out.") from e
-        return out
+        return made(self.out_of(dataset, *others), "--out")
 
     def console(self, *, record: bool = False) -> Console:
         """The console for results. It prints nothing with -q and --json. `record`: also keep the text."""
@@ -217,12 +218,7 @@ def emit(content: Any, common: Common) -> None:
         click.echo(dumps(content), nl=False)
 
 
-def draw_report(run: AuditRun, out: Path, common: Common, **more: Any) -> Path:
-    """Write report.html with a progress bar, and print what it leaves out. `more`: see `results.write_report`."""
-    from curator.commands._steps.results import write_report
-
-    with progress_bars(common.quiet) as progress:
-        path, note = write_report(run, out, progress=progress, **more)
-    if note and not common.quiet:
-        click.echo(note, err=True)
-    return path
+def tell(line: str, common: Common) -> None:
+    """Print a line for the user on stderr, if there is one."""
+    if line and not common.quiet:
+        click.echo(line, err=True)

@@ -122,11 +122,16 @@ def audit_into(
     return Audited(document, out, changes, said=said)
 
 
-def write_audit(run: AuditRun, document: AuditDocument, out: Path, session: Session | None = None) -> str:
+def write_audit(run: AuditRun, document: AuditDocument, out: Path, changes: Comparison | None = None) -> str:
     """Write the files of an audit except run.json. Returns a line for the user, "" for none."""
-    out.mkdir(parents=True, exist_ok=True)
     _for_ci(document, out, None, None)
-    return _write(run, document, out, None, session)
+    _write_changes(changes, out)
+    return _write(run, document, out, changes, None)
+
+
+def changes_since(previous: Earlier, now: AuditDocument, ids: Sequence[str] | None) -> Comparison:
+    """What changed since an earlier audit. `ids` are the images of `now`, if they are known."""
+    return compare(previous.audit, now, previous.ids, ids)
 
 
 def _write(
@@ -141,13 +146,19 @@ def _write(
 
 
 def _changes(previous: Earlier | None, now: AuditDocument, ids: Sequence[str] | None, out: Path) -> Comparison | None:
-    """What changed, saved as comparison.json. Without `previous`, a comparison.json of an earlier run is removed."""
-    if previous is None:
-        (out / compared.NAME).unlink(missing_ok=True)
-        return None
-    found = compare(previous.audit, now, previous.ids, None if ids is None else [str(i) for i in ids])
-    dump(compared.comparison_document(found), out / compared.NAME)
+    """What changed, saved as comparison.json."""
+    ids = None if ids is None else [str(i) for i in ids]
+    found = None if previous is None else changes_since(previous, now, ids)
+    _write_changes(found, out)
     return found
+
+
+def _write_changes(found: Comparison | None, out: Path) -> None:
+    """Write comparison.json. Without `found`, the one of an earlier run is removed."""
+    if found is None:
+        (out / compared.NAME).unlink(missing_ok=True)
+    else:
+        dump(compared.comparison_document(found), out / compared.NAME)
 
 
 def _for_ci(audit: AuditDocument, out: Path, fail_on: str | None, before: AuditDocument | None) -> None:

@@ -55,7 +55,9 @@ def candidates_of(
             found = _label(pool, run, targets[0].has, session)
             labels = np.where(blank, found.labels, labels).astype(np.int32)
             confidence = np.where(blank, found.confidence, 1.0)
-            strangers = int((blank & ~again & (found.belongs < 0.5)).sum())
+            # With two classes, 0.5 is what an image unlike both gets. A low setting may let it be chosen all the same.
+            unlike = (found.belongs <= 0.5) & (found.confidence < session.settings.recommend.confidence)
+            strangers = int((blank & ~again & unlike).sum())
             if strangers:
                 notes.append(words.unlike_any_class(strangers))
         c = penalty(vectors, known, len(classes), session, targets[0].has[rows])

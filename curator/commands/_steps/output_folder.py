@@ -1,4 +1,4 @@
-"""Where results may go: nothing is written into a folder that images are read from."""
+"""Where results go: nothing is written into a folder that images are read from."""
 
 from __future__ import annotations
 
@@ -38,3 +38,16 @@ def keep_out_of_images(out: Path, *datasets: Dataset, flag: str) -> None:
                 raise InputError(
                     f"{out} lies inside the data ({images}), which is never written to; choose another {flag}."
                 )
+
+
+def made(out: Path, flag: str) -> Path:
+    """The folder `out`, which is created if needed.
+
+    Raises:
+        InputError: it cannot be created; `flag` names the argument to change.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise InputError(f"cannot write to {out} ({e.strerror}); choose another {flag}.") from e
+    return out

@@ -34,7 +34,7 @@ def read_plan(plan: Path, pool: Embedded) -> Wanted:
     """The lines of a recommendation.csv, which may have been edited. Only path and label are required.
 
     Raises:
-        InputError: there is no such table, or it names an image that is not in the pool.
+        InputError: there is no such table, it holds no images to add, or it names an image that is not in the pool.
     """
     try:
         columns, rows = read_rows(plan)
@@ -62,6 +62,12 @@ def read_plan(plan: Path, pool: Embedded) -> Wanted:
             )
         cell = said.get("class", ""), said.get("attribute", ""), said.get("value", "")
         lines.append(Line(row, said["label"], said.get("label_source", "predicted"), cell, said.get("reason", "")))
+    if not lines:
+        found = f"every image of {plan} is rejected" if rows else f"{plan} holds no images"
+        raise InputError(
+            f"{found}, so there is nothing to validate; give a plan with images: the shopping list of `curator recommend` "
+            "says which ones the pool lacks."
+        )
     return lines
 
 

@@ -172,7 +172,7 @@ def _together(logs: Sequence[NDArray[np.float64]], trusts: tuple[float, ...]) ->
 
 
 def _belongs(every: _Known, pool: Floats) -> NDArray[np.float64]:
-    """The probability (p,) that each pool image belongs to any class, from the last view alone.
+    """The probability (p,) that each pool image belongs to any class, from the last view alone; at most 0.5 for a stranger.
 
     In a view that depends on the surroundings the images that are wanted most would look strange.
     """

@@ -28,6 +28,14 @@ D = TypeVar("D", bound=Document)
 Pictures = Callable[[str], bytes | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The files that a command wrote, the report last. `said` is a line for the user, "" for none."""
+
+    paths: tuple[Path, ...]
+    said: str = ""
+
+
 def save(name: str, document: Document, out: Path) -> Path:
     """Write one JSON result file."""
     dump(document, out / name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,12 @@ _SAME = 0.99
 """Smallest cosine similarity at which a text embedding counts as the named encoder's own: half precision changes it by less
 than 0.001."""
 _ASKED = 16
+
+
+def model_for(model: str, data: object) -> str:
+    """The encoder to open for `data`. Existing embeddings need none unless it is named, so none is downloaded."""
+    is_embedded = isinstance(data, (str, Path)) and clip_retrieval.is_folder(str(data))
+    return NO_ENCODER if model == "auto" and is_embedded else model
 
 
 def is_given(dataset: Dataset) -> bool:

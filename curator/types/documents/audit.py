@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from curator.types.document import ABSENT, Digest, Document, EncoderSummary, Optional, Settings, SkippedFile
+from curator.types.documents.comparison import ComparisonDocument
 from curator.types.findings import (
     Count,
     DuplicateGroup,
@@ -119,6 +120,9 @@ class AuditDocument(Document, frozen=True, kw_only=True, tag="curator.audit/1"):
     ] = ()
     drawn_from: DrawnFrom | Optional = ABSENT
     source: Source | Optional = ABSENT
+    comparison: Annotated[
+        ComparisonDocument | Optional, Meta(description="Printed by --compare with --json; not in the file.")
+    ] = ABSENT
 
     @property
     def counts_objects(self) -> bool:
