@@ -100,12 +100,12 @@ def command(
         # Refused before any work: a table may name images in any folder.
         out = common.out_of(dataset, *([session.scan(pool)] if pool else []))
         title = reviewing.title(dataset, name)
-        review, said = app_decisions.of_pool(out, title, from_app=from_app, table=table)
+        review, notes = app_decisions.of_pool(out, title, from_app=from_app, table=table)
         advice = commands.recommend(data, pool, session, attribute=attribute, mode=mode, review=review)
         if synthesize and not dry_run:
             synthetic, lacking = commands.synthesize(advice, synthesize, made(out, "--out") / FOLDER, session)
-            said = [*said, *lacking]
-        content = plan_document(advice, session, notes=said, review=review, n_synthetic=len(synthetic))
+            notes = [*notes, *lacking]
+        content = plan_document(advice, session, notes=notes, review=review, n_synthetic=len(synthetic))
         if not dry_run:
             kept = None if from_app else review
             written = write_recommendation(advice, content, made(out, "--out"), session, table=kept)

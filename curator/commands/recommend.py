@@ -19,6 +19,7 @@ from curator.commands.session import Session, one_class
 from curator.errors import InputError
 from curator.readers import Data
 from curator.recommenders import STRATEGIES
+from curator.report.wording import notes as words
 from curator.selection import choice, removal
 from curator.selection.choice import Pool
 from curator.selection.decisions import Review
@@ -133,19 +134,16 @@ def advise(
     recommendation = expected(recommendation, run, rows, here[0], candidates, session)
     notes += [*of_pool, *reviewed.notes]
     if mode != "drop" and len(theirs.dataset) and not recommendation.ids:
-        notes.insert(0, f"Nothing to recommend: {_why_none(reviewed.open, here, classes, settings.confidence)}")
+        notes.insert(0, _why_none(reviewed.open, here, classes, settings.confidence))
     return Advice(run, recommendation, theirs, measures, tuple(notes), tuple(findings), tuple(targets), candidates)
 
 
 def _why_none(pool: Pool, targets: Sequence[Target], classes: Sequence[str], confidence: float) -> str:
     """Why no image of the pool was chosen, and what to do."""
     if not pool.usable.any():
-        return "no image of the pool can be used, as the other notes say; give a pool with other images of the same classes."
+        return words.NONE_USABLE
     if not pool.trusted(confidence).any():
-        return (
-            f"no predicted label of the pool is certain enough ({confidence:.0%} is needed); give the pool's labels, or "
-            "lower the setting `confidence` in [recommend]."
-        )
+        return words.none_certain(confidence)
     if not any(len(rows) for rows in choice.eligible_rows(targets, classes, pool, confidence).values()):
-        return "no image of the pool breaks the shortcut; give a pool that has images of the shopping list."
-    return "no group of the data lacks images that the pool has; raise --budget, or name a shortcut with --attribute."
+        return words.NONE_BREAKS
+    return words.NONE_LACKING

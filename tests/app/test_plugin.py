@@ -368,7 +368,7 @@ def test_embeddings_that_are_there_are_used_where_they_are_the_encoders(fo: Any,
     run = commands.audit("fiftyone:with embeddings", session)
     told = [note for note in run.notes if "FiftyOne" in note]
     assert told == [
-        "Embeddings of FiftyOne's field 'emb' are used for 47 of 96 images; for 1 images they are not the encoder's.",
+        "Embeddings of FiftyOne's field 'emb' are used for 47 of 96 images; for 1 image they are not the encoder's.",
         "FiftyOne's field 'noise' is not used: its vectors are not those of pixels.",
         f"FiftyOne's field 'short' is not used: its vectors have 7 numbers, but those of pixels have {len(given)}.",
     ]

@@ -120,7 +120,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("pool", "why"),
     [
-        (counts(cat_north=5, dog_south=5), "no image of the pool breaks the shortcut"),
+        (counts(cat_north=5, dog_south=5), "no image of the pool breaks the rule"),
         (counts(cow_north=5, pig_south=5), "no image of the pool can be used"),
     ],
 )

@@ -218,7 +218,7 @@ def emit(content: Any, common: Common) -> None:
         click.echo(dumps(content), nl=False)
 
 
-def tell(said: str, common: Common) -> None:
+def tell(line: str, common: Common) -> None:
     """Print a line for the user on stderr, if there is one."""
-    if said and not common.quiet:
-        click.echo(said, err=True)
+    if line and not common.quiet:
+        click.echo(line, err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from curator.commands._steps import review
 from curator.config import Settings
 from curator.exporters import fiftyone_review
-from curator.report.wording import notes
+from curator.report.wording import notes as words
 from curator.selection.decisions import Review, intended_by_tags, of_tags
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def of_pool(out: Path, name: str, *, from_app: bool, table: Path | None) -> tupl
     if table is not None:
         return before.then(review.read_review(table)), []
     if before.accepted or before.rejected:
-        return None, [notes.earlier_decisions(str(out / review.LEDGER))]
+        return None, [words.earlier_decisions(str(out / review.LEDGER))]
     return None, []
 
 
@@ -45,7 +45,7 @@ def offer(advice: Advice, name: str) -> int:
 def with_intended(settings: Settings, name: str) -> tuple[Settings, tuple[str, ...]]:
     """The settings with the findings that were accepted in the App, and notes on tags that match no finding."""
     shown, entries = fiftyone_review.read_findings(name)
-    found, said = intended_by_tags(fiftyone_review.read_images(name), shown, entries)
+    found, notes = intended_by_tags(fiftyone_review.read_images(name), shown, entries)
     listed = {entry.finding for entry in settings.audit.intended}
     added = tuple(entry for entry in found if entry.finding not in listed)
-    return replace(settings, audit=replace(settings.audit, intended=(*settings.audit.intended, *added))), said
+    return replace(settings, audit=replace(settings.audit, intended=(*settings.audit.intended, *added))), notes

@@ -10,7 +10,7 @@ from curator.commands._steps.audit_files import FILES
 from curator.commands.session import Progress, Session, default_cache, silent
 from curator.errors import InputError
 from curator.io import signatures
-from curator.report.wording import verification
+from curator.report.wording import verification as words
 from curator.types.documents import AuditDocument
 from curator.types.documents.audit import Source
 from curator.types.documents.commands import Signature
@@ -29,7 +29,7 @@ def signature_of(audit: Path, public_key: str | None) -> tuple[Signature | None,
     """
     beside = audit.with_name(audit.name + signatures.SUFFIX)
     if public_key is None:
-        return None, [verification.unchecked(beside.name)] if beside.exists() else []
+        return None, [words.unchecked(beside.name)] if beside.exists() else []
     key = signatures.read_key(public_key)
     if not audit.exists():
         return None, []  # reading the missing file gives a better error
@@ -42,7 +42,7 @@ def signature_of(audit: Path, public_key: str | None) -> tuple[Signature | None,
     names = [audit.name, *(path.name for path in signed)]
     return (
         Signature(key=key.id, trusted_comment=comment, files=tuple(names)),
-        [verification.unsigned(bare)] if bare else [],
+        [words.unsigned(bare)] if bare else [],
     )
 
 

@@ -102,6 +102,26 @@ def earlier_decisions(ledger: str) -> str:
 # --- pool and plan
 
 
+NONE_USABLE = (
+    "Nothing to recommend: no image of the pool can be used, as the other notes say; give a pool with other images of the same "
+    "classes."
+)
+NONE_BREAKS = (
+    "Nothing to recommend: no image of the pool breaks the rule; give a pool that has images of the shopping list."
+)
+NONE_LACKING = (
+    "Nothing to recommend: no group of the data lacks images that the pool has; raise --budget, or name a shortcut with "
+    "--attribute."
+)
+
+
+def none_certain(confidence: float) -> str:
+    return (
+        f"Nothing to recommend: no predicted label of the pool is certain enough ({confidence:.0%} is needed); give the pool's "
+        "labels, or lower the setting `confidence` in [recommend]."
+    )
+
+
 def repeated_in_pool(n: int) -> str:
     return f"Images of the pool that are not recommended, because they repeat an image of the data or the pool: {n}."
 
