@@ -33,8 +33,8 @@ than the second: a subject that fills the frame does not stand out, and neither 
 PARTLY = 0.25
 """In a single class, a word of the surroundings with more than this fraction of its places on the object is unclear."""
 SPOT, STUCK, STUCK_ON = 4, 0.6, 0.3
-"""A word sticks to a spot if this fraction of its places lies in one window of this many places each way. By the edge it belongs
-to the surroundings up to the last fraction on the object, because a watermark stands out as an object does."""
+"""A word sticks to a spot if this fraction of its places lies in one window of this many places each way. By the edge it
+belongs to the surroundings up to the last fraction on the object, because a watermark stands out as an object does."""
 _FLAT, _COARSE = 3.0, 8.0
 """Mean step between neighbouring pixels, in grey levels: below the first a patch is smooth, above the second coarse."""
 _OF_ONE_COLOUR = 0.9

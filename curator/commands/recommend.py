@@ -12,7 +12,7 @@ from curator.commands._steps.candidates import candidates_of
 from curator.commands._steps.gains import ease_of, expected
 from curator.commands._steps.pool_values import reread
 from curator.commands._steps.review import as_added, decided, kept_first
-from curator.commands._steps.targets import as_embedded, distinct, readable, to_undo, training
+from curator.commands._steps.targets import as_embedded, distinct, readable, to_undo, training, with_images
 from curator.commands._steps.without_pool import unaided
 from curator.commands.audit import audit_embedded
 from curator.commands.session import Session, one_class
@@ -79,10 +79,13 @@ def recommend(
     run = audit_embedded(embedded, session, theirs)
     measures = run.measures.take([]) if theirs is None else None
     theirs = theirs or as_embedded(run).take(np.array([], np.intp))
+    chosen, of_files = to_undo(run, attribute), list[str]()
+    if attribute is None:
+        chosen, of_files = with_images(chosen)
     advice = advise(
-        run, theirs, session, to_undo(run, attribute), measures=measures, budget=budget, strategy=strategy, mode=mode,
-        review=review,
-    )  # fmt: skip
+        run, theirs, session, chosen, measures=measures, budget=budget, strategy=strategy, mode=mode, review=review
+    )
+    advice = replace(advice, notes=(*of_files, *advice.notes))
     if pool is None and mode == "add":
         advice = replace(advice, unaided=unaided(run, advice.findings[0], advice.targets[0], session))
     return advice

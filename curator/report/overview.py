@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
@@ -10,6 +11,8 @@ from curator.report import wording
 from curator.types import Finding
 
 STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
+MOST_PATTERNS = 2
+"""Patterns of one class that are listed before everything else was."""
 FEWEST = 2
 """Number of findings from which the terminal shows a table."""
 _HEAD = ("", "class", "what gives it away", "share", "others", "difference")
@@ -51,6 +54,16 @@ def _cells(finding: Finding) -> tuple[str, ...]:
         elsewhere,
         difference.replace("−", "-"),  # has the width of a plus in every encoding
     )
+
+
+def headline(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings, worst first, but at most `MOST_PATTERNS` patterns of a class before all others have been listed."""
+    seen: Counter[str] = Counter()
+    first, later = list[Finding](), list[Finding]()
+    for finding in findings:
+        seen[finding.class_name] += finding.learnt
+        (later if finding.learnt and seen[finding.class_name] > MOST_PATTERNS else first).append(finding)
+    return [*first, *later]
 
 
 def _what(finding: Finding) -> str:

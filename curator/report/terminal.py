@@ -44,7 +44,7 @@ def print_audit(audit: AuditDocument, console: Console, limit: int = MOST_LINES)
     ]
     _say(console, f"{data.name}: {', '.join(counts)}; encoder {audit.encoder.name}.", style="dim")
     print_notes((audit.encoder.note, *audit.notes), console)
-    shortcuts = [f for f in audit.findings if gate.is_shortcut(f.kind, audit.counts_objects)]
+    shortcuts = overview.headline([f for f in audit.findings if gate.is_shortcut(f.kind, audit.counts_objects)])
     if shortcuts and audit.verdict == "none found" and not all(f.intended for f in shortcuts):
         console.print()
         _say(console, findings.UNCONFIRMED, style="dim")

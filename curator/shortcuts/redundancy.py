@@ -18,6 +18,8 @@ _SAME = 0.25
 """Hits count as equally strong if their effects' lower limits differ by less than this fraction of the strongest one's."""
 _AS_MUCH = 0.1
 """The effects that remain of two hits, each with the other held constant, count as equal if they differ by less than this."""
+_PLAINLY = 0.15
+"""A plain name leads its group instead of a pattern if the lower limit of its effect is at most this much smaller."""
 _MOST_RIVALS = 8
 _NOTHING = ("no", "none")
 """Values that mean that something is absent."""
@@ -221,7 +223,18 @@ def _leader(group: list[Hit], indicators: Indicators, tallies: Tallies) -> Hit:
         remains[h] = min((x for x in left if x is not None), default=h.effect_ci[0])
     most = max(remains.values())
     causes = [h for h in rivals if remains[h] >= most - _AS_MUCH]
-    return min(causes, key=lambda h: (*_reads(h.indicator, indicators), -h.effect_ci[0], h.indicator))
+    leader = min(causes, key=lambda h: (*_reads(h.indicator, indicators), -h.effect_ci[0], h.indicator))
+    if not indicators.columns[leader.indicator].learnt:
+        return leader
+    # A pattern has no name of its own. A plain name leads if it says nearly as much.
+    plain = [h for h in mine if _is_plain(h, indicators) and h.effect_ci[0] >= leader.effect_ci[0] - _PLAINLY]
+    return min(plain, key=lambda h: (-h.effect_ci[0], h.indicator), default=leader)
+
+
+def _is_plain(hit: Hit, indicators: Indicators) -> bool:
+    """Whether the value is a plain name: a colour, a frame, a format, a column's value, a prompt; not a number or a pattern."""
+    column = indicators.columns[hit.indicator]
+    return column.form != "number" and not column.learnt and not column.bias
 
 
 def _better_side(leader: Hit, group: list[Hit], indicators: Indicators, tallies: Tallies) -> Hit:

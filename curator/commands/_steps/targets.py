@@ -19,7 +19,10 @@ _SAME = 0.5
 
 
 def to_undo(run: AuditRun, attribute: str | None) -> list[Finding]:
-    """The findings to act on, worst first. Raises DataError if there are none, InputError for a malformed `attribute`."""
+    """The findings to act on, worst first, with those about the files last, because no added image mends them.
+
+    Raises DataError if there are none, InputError for a malformed `attribute`.
+    """
     if attribute is not None:
         for finding in run.audit.findings:
             if finding.id == attribute:
@@ -34,7 +37,15 @@ def to_undo(run: AuditRun, attribute: str | None) -> list[Finding]:
             else f"the audit found no shortcut to act on ({run.audit.verdict}); "
             "to plan anyway, name a shortcut with --attribute CLASS:ATTRIBUTE=VALUE."
         )
-    return found
+    return sorted(found, key=lambda f: f.kind == "file")
+
+
+def with_images(findings: Sequence[Finding]) -> tuple[list[Finding], list[str]]:
+    """The findings that added images can mend, and notes on those about the files. Raises: DataError if there are none."""
+    kept, files = ([f for f in findings if (f.kind == "file") == is_file] for is_file in (False, True))
+    if not kept:
+        raise DataError(words.of_files([f.id for f in files]) + " To plan anyway, name a shortcut with --attribute.")
+    return kept, [words.of_files([f.id for f in files])] if files else []
 
 
 def named(text: str, run: AuditRun) -> Finding:

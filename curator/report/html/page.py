@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from curator.report import wording
+from curator.report import overview, wording
 from curator.report.ci import gate
 from curator.report.comparison import NAME as COMPARISON
 from curator.report.html import ladder, views
@@ -124,7 +124,7 @@ def _found(
 ) -> dict[str, Any]:
     """The values that the templates show of the audit itself."""
     audit = run.audit
-    shortcuts = [f for f in audit.findings if gate.is_shortcut(f.kind, run.counts_objects)]
+    shortcuts = overview.headline([f for f in audit.findings if gate.is_shortcut(f.kind, run.counts_objects)])
     alpha = float(run.settings.get("audit", {}).get("alpha", FALSE_DISCOVERIES))
     return {
         "run": run,

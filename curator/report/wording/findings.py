@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from curator.report.wording import notes
 from curator.report.wording.text import count, percent, probability, whole
 from curator.shortcuts import indicators
 from curator.types import Column, Finding, Untested
@@ -134,6 +135,8 @@ def advice(f: Finding, column: Column | None, classes: Sequence[str]) -> str:
     If most images of the class lack the value, images of the others must show it: "Add cat images that show a lawn.".
     `column` is that of the attribute; None if the data have none.
     """
+    if f.kind == "file":
+        return f"{notes.FILES[0].upper()}{notes.FILES[1:]}"
     if column is None:
         return f"Add {f.class_name} images without {f.value}."
     if f.share_elsewhere is None or f.share_in_class >= 0.5:

@@ -122,6 +122,19 @@ def none_certain(confidence: float) -> str:
     )
 
 
+def of_files(findings: Sequence[str]) -> str:
+    """What mends findings about the files, which no image does.
+
+    >>> of_files(["cat:file.format=PNG"])  # doctest: +NORMALIZE_WHITESPACE
+    'The files give the class away (cat:file.format=PNG): the classes come from different sources. Save all images alike; no
+    added image mends it.'
+    """
+    return f"The files give the class away ({', '.join(findings)}): {FILES}"
+
+
+FILES = "the classes come from different sources. Save all images alike; no added image mends it."
+
+
 def repeated_in_pool(n: int) -> str:
     return f"Images of the pool that are not recommended, because they repeat an image of the data or the pool: {n}."
 
