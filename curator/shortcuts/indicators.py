@@ -103,7 +103,8 @@ def phrase(column: Column, value: str) -> str:
 def plain_phrase(column: Column, value: str) -> str:
     """The phrase without the number.
 
-    >>> plain_phrase(Column("a.b", "number", "image", "have brightness {value}", "", sides=("are dark", "are bright")), "below 0.4")
+    >>> light = Column("a.b", "number", "image", "have brightness {value}", "", sides=("are dark", "are bright"))
+    >>> plain_phrase(light, "below 0.4")
     'are dark (brightness below 0.4)'
     """
     if column.form == "flag":
