@@ -20,6 +20,7 @@ from curator.types.findings import (
     Untested,
     Verdict,
 )
+from curator.types.surroundings_alone import SurroundingsAlone
 
 
 class DatasetSummary(Struct, frozen=True, kw_only=True):
@@ -117,6 +118,7 @@ class AuditDocument(Document, frozen=True, kw_only=True, tag="curator.audit/1"):
     ] = ()
     drawn_from: DrawnFrom | Optional = ABSENT
     source: Source | Optional = ABSENT
+    surroundings_alone: SurroundingsAlone | Optional = ABSENT
 
     @property
     def counts_objects(self) -> bool:
