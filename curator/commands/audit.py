@@ -10,7 +10,15 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from curator import intended, stats
-from curator.commands._steps import evidence, inspected_sample, pattern_places, sampled_counts, unclear, vectors_only
+from curator.commands._steps import (
+    evidence,
+    inspected_sample,
+    pattern_places,
+    sampled_counts,
+    surroundings_alone,
+    unclear,
+    vectors_only,
+)
 from curator.commands._steps.existing_embeddings import with_given
 from curator.commands._steps.sampled_counts import Drawn
 from curator.commands.session import Session, one_class, versions
@@ -116,7 +124,8 @@ def audit_embedded(
     elif 0 < settings.audit.sample < len(data):
         notes.append(f"All {len(data):,} images were audited, because only `curator audit` uses the setting `sample`.")
     doubtful = unclear.mask(embedded, labels, table)
-    found = _test(embedded, labels, measures, table, session, pool, _pictures(data.ids, groups), doubtful, counts)
+    pictures = _pictures(data.ids, groups)
+    found = _test(embedded, labels, measures, table, session, pool, pictures, doubtful, counts)
     found = replace(found, findings=wording.worded(found.findings))
     cross = evidence.cross_fit(embedded, labels, session)
     sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))
@@ -132,6 +141,14 @@ def audit_embedded(
     found = replace(found, shared_patterns=shared)
     found, said = intended.accept(found, settings.audit.intended, settings.audit.objects)
     notes += said
+    around = np.array([column.around for column in table.columns], np.bool_)
+    not_located = np.asarray(doubtful[:, around].all(1) & around.any(), np.bool_)
+    alone = surroundings_alone.measure(embedded, labels, pictures, not_located, session)
+    if alone is None and len(data.classes) > 1:
+        notes.append(
+            "What the surroundings alone tell of the class was not measured, because fewer than two classes have "
+            f"{surroundings_alone.FEWEST} different images."
+        )
     session.progress("auditing", 1, 1)
     return AuditRun(
         dataset=data,
@@ -154,6 +171,7 @@ def audit_embedded(
         patches=embedded.patches,
         recall=recall,
         whole=whole,
+        surroundings_alone=alone,
     )
 
 

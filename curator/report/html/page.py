@@ -125,6 +125,7 @@ def _found(
         "n_unlisted": max(0, len(shortcuts) - limits.findings - limits.rows),
         "objects": [f for f in audit.findings if not gate.is_shortcut(f.kind, run.counts_objects)],
         "verdict": verdict_words(run),
+        "alone": run.surroundings_alone,
         "notes": list(dict.fromkeys(n for n in (run.encoder.note, *run.notes) if n))[: limits.groups],
         "counts": list(islice(run.dataset.class_counts().items(), limits.rows)),
         "patterns": views.patterns(run, thumbnails, album, limits),
@@ -189,7 +190,7 @@ def _environment() -> jinja2.Environment:
     env.filters |= {"quiet": _quiet, "breakable": _breakable}
     env.filters["n"] = lambda number: f"{number:,}"
     env.globals |= {"count": wording.count, "arm_words": wording.arm_words, "expected_gain": wording.expected_gain}
-    env.globals |= {"nothing_wrong": wording.nothing_wrong}
+    env.globals |= {"nothing_wrong": wording.nothing_wrong, "alone_words": wording.surroundings_alone}
     env.globals |= {"borne_out": ladder.borne_out, "cost": ladder.cost, "compared": compared}
     env.globals |= {
         "headline": wording.headline,
