@@ -391,6 +391,8 @@ tell little.'
     for s in sorted(told, key=lambda s: -(s.accuracy or 0))[:1]:
         said.append(f"A probe that sees only the {s.source} names {percent(s.accuracy or 0)}.")
     if own.accuracy is not None and found.not_located:
-        named = ", ".join(found.not_located[:3]) + (", ..." if len(found.not_located) > 3 else "")
-        said.append(f"The object cannot be located in images of {named}, so the surroundings may show it.")
+        where = f" in images of {', '.join(found.not_located[:3])}"
+        where += f" and {count(more, 'more class', 'more classes')}" if (more := len(found.not_located) - 3) > 0 else ""
+        where = "" if len(found.not_located) == len(found.classes) else where
+        said.append(f"The object cannot be located{where}, so the surroundings may show it.")
     return " ".join(said)

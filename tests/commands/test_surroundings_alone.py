@@ -25,7 +25,7 @@ def world(session: Session, seed: int = 0, n: int = N, n_classes: int = 2) -> Em
     """Images in which nothing goes with the class."""
     rng = np.random.default_rng(seed)
     ids = np.array([f"{k:04d}.jpg" for k in range(n)])
-    labels = (np.arange(n) % n_classes).astype(np.int32)
+    labels = rng.permutation(np.arange(n) % n_classes).astype(np.int32)
     whole, around = (unit(rng.normal(size=(n, DIM)).astype(np.float32)) for _ in range(2))
     facts = pd.DataFrame(
         {

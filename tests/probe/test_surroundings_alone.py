@@ -80,6 +80,16 @@ def test_what_was_planted_is_found_at_its_size():
     np.testing.assert_allclose(found.auc, 0.921, atol=0.02)
 
 
+def test_a_small_class_is_named_as_well_as_a_large_one():
+    """As above, but the second class has a tenth of the images. A probe that weights images alike names 47 % of it."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [2000, 200])
+    x = rng.normal(size=(2200, 5))
+    x[:, 0] += 2 * labels
+    found = told(x, labels, np.arange(2200))
+    assert found.accuracy == pytest.approx(0.8413, abs=0.03)
+
+
 def test_the_auc_is_of_each_class_against_the_rest():
     """Class 2 of three lies apart; 0 and 1 are alike. In 0 against 1 and 2: right for all of 2 and half of 1."""
     rng = np.random.default_rng(1)

@@ -187,3 +187,19 @@ def test_files_that_give_the_class_away_are_said_also_beside_surroundings_that_d
     little = SourceAccuracy(source="surroundings", accuracy=0.4, ci=(0.3, 0.5))
     alone = replace(alone, sources=(alone.sources[0], little, *alone.sources[2:]))
     assert "only the corners names 80%." in " ".join(printed(replace(run, surroundings_alone=alone)).split())
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("a", "b"), "The object cannot be located in images of a, b, so the surroundings may show it."),
+        (tuple("abcd"), "The object cannot be located in images of a, b, c and 1 more class, so"),
+        (tuple("abcde"), "The object cannot be located, so the surroundings may show it."),
+        ((), ""),
+    ],
+)
+def test_classes_whose_object_is_not_located_are_named(run: AuditRun, names: tuple[str, ...], words: str) -> None:
+    alone = replace(ALONE, classes=tuple("abcde"), not_located=names)
+    text = " ".join(printed(replace(run, surroundings_alone=alone)).split())
+    assert words in text
+    assert ("cannot be located" in text) == bool(names)
