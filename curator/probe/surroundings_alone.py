@@ -66,7 +66,7 @@ def told(x: Floats, labels: Ints, fold: Ints, groups: Ints, c: float) -> Told:
     74 to 97 % it contains the accuracy of that probe on new images in 95 to 99 %. The AUC compares images of one fold only;
     with 10 images of a class its standard error is about 0.1. A linear probe does not see what only a curved border
     separates.
-    Source: Wilson (1927); square-and-add of Zou and Donner (2008), eq. 3, for a mean of independent shares.
+    Source: Wilson (1927); square-and-add of Zou and Donner (2008), for a mean of independent shares.
     """
     n_classes = int(labels.max()) + 1
     seen = fold[None] != np.arange(N_FOLDS)[:, None]

@@ -81,7 +81,7 @@ def test_what_was_planted_is_found_at_its_size():
 
 
 def test_a_small_class_is_named_as_well_as_a_large_one():
-    """As above, but the second class has a tenth of the images. A probe that weights images alike names 47 % of it."""
+    """As above, but the second class has a tenth of the images. A probe that weights images alike names 44 % of it."""
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], [2000, 200])
     x = rng.normal(size=(2200, 5))
