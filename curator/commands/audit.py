@@ -16,6 +16,7 @@ from curator.commands._steps import (
     inspected_sample,
     pattern_places,
     sampled_counts,
+    surroundings_alone,
     unclear,
     vectors_only,
 )
@@ -119,7 +120,8 @@ def audit_embedded(
     elif 0 < settings.audit.sample < len(data):
         notes.append(wording.notes.not_sampled(len(data)))
     doubtful = unclear.mask(embedded, labels, table)
-    found = _test(embedded, labels, measures, table, session, pool, _contents(data.ids, groups), doubtful, counts)
+    contents = _contents(data.ids, groups)
+    found = _test(embedded, labels, measures, table, session, pool, contents, doubtful, counts)
     found = replace(found, findings=wording.worded(found.findings))
     cross = evidence.cross_fit(embedded, labels, session)
     sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))
@@ -134,6 +136,11 @@ def audit_embedded(
     notes += unchecked
     found, unmatched = intended.accept(found, settings.audit.intended, settings.audit.objects)
     notes += unmatched
+    around = np.array([column.around for column in table.columns], np.bool_)
+    not_located = np.asarray(doubtful[:, around].all(1) & around.any(), np.bool_)
+    alone = surroundings_alone.measure(embedded, labels, contents, not_located, session)
+    if alone is None and len(data.classes) > 1:
+        notes.append(wording.notes.alone_unmeasured(surroundings_alone.FEWEST))
     session.progress("auditing", 1, 1)
     return AuditRun(
         dataset=data,
@@ -156,6 +163,7 @@ def audit_embedded(
         patches=embedded.patches,
         recall=recall,
         whole=whole,
+        surroundings_alone=alone,
     )
 
 

@@ -103,6 +103,7 @@ def audit_document(run: AuditRun, source: Source | None = None) -> AuditDocument
         if run.whole is None
         else DrawnFrom(n_images=run.whole.n_images, fingerprint=run.whole.fingerprint),
         source=ABSENT if source is None else source,
+        surroundings_alone=ABSENT if run.surroundings_alone is None else run.surroundings_alone,
     )
 
 

@@ -18,6 +18,7 @@ from curator.types import Finding, ProbeReport, Recommendation, Skipped
 from curator.types.document import SkippedFile
 from curator.types.documents import AuditDocument
 from curator.types.documents.audit import DrawnFrom, LeftOut
+from curator.types.surroundings_alone import SurroundingsAlone
 
 WIDTH = 80
 LONGEST = 600
@@ -43,6 +44,10 @@ def print_audit(audit: AuditDocument, console: Console, limit: int = MOST_LINES)
         wording.count(audit.n_tests, "test"),
     ]
     _say(console, f"{data.name}: {', '.join(counts)}; encoder {audit.encoder.name}.", style="dim")
+    alone = audit.surroundings_alone
+    if isinstance(alone, SurroundingsAlone):
+        warns = any(alone.gives_away(s.source) for s in alone.sources if s.source != "whole image")
+        _say(console, wording.surroundings_alone(alone), style="yellow" if warns else "")
     print_notes((audit.encoder.note, *audit.notes), console)
     shortcuts = overview.headline([f for f in audit.findings if gate.is_shortcut(f.kind, audit.counts_objects)])
     if shortcuts and audit.verdict == "none found" and not all(f.intended for f in shortcuts):

@@ -13,6 +13,7 @@ from curator.types.arrays import Floats, Ints, readonly
 from curator.types.data import Dataset, Embeddings, EncoderInfo, Measures, Patches
 from curator.types.findings import DuplicateGroup, Finding, LabelError, Leak, SharedPattern, Untested, Verdict
 from curator.types.notebook import audit_html
+from curator.types.surroundings_alone import SurroundingsAlone
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ class AuditRun:
     example that another encoder was used and what that means. `n_new` images were embedded in `seconds`. `patches` are the
     features that visual words were learnt from, so that a pool or a test set can be measured with the same words. `recall`
     is that of the duplicate search, None if all pairs were compared. `whole` describes the data set that a sample was drawn
-    from, None if all images were audited.
+    from, None if all images were audited. `surroundings_alone` says what a probe tells of the class without the object, None
+    if that could not be measured.
     """
 
     dataset: Dataset
@@ -99,6 +101,7 @@ class AuditRun:
     patches: Patches | None = None
     recall: Recall | None = None
     whole: Whole | None = None
+    surroundings_alone: SurroundingsAlone | None = None
 
     @property
     def verdict(self) -> Verdict:

@@ -37,6 +37,7 @@ from curator.types import (
     SplitPlan,
     Untested,
 )
+from curator.types.surroundings_alone import SourceAccuracy, SurroundingsAlone
 
 EVIL = '<img src=x onerror="alert(1)">'
 EVIL_ID = f"{EVIL}/[red]'\"&\u202egpj\x1b[31m\udcff.jpg"
@@ -49,6 +50,22 @@ def ids_of(k: int) -> list[str]:
     return [*names[:-1], EVIL_ID] if k == 3 else names
 
 
+ALONE = SurroundingsAlone(
+    n_images=70,
+    classes=("bunny", "hen", EVIL),
+    chance=1 / 3,
+    sources=(
+        SourceAccuracy(
+            source="whole image", accuracy=0.92, ci=(0.84, 0.96), auc={"bunny": 0.99, "hen": 0.98, EVIL: 0.9}
+        ),
+        SourceAccuracy(source="surroundings", accuracy=0.71, ci=(0.6, 0.8), auc={"bunny": 0.9, "hen": 0.8, EVIL: 0.7}),
+        SourceAccuracy(source="corners", reason="no features of places were computed"),
+        SourceAccuracy(source="mean colours", accuracy=0.4, ci=(0.3, 0.52), auc={"bunny": 0.5, "hen": 0.5}),
+        SourceAccuracy(source="file facts", accuracy=0.34, ci=(0.24, 0.45), auc={"bunny": 0.5, "hen": 0.5}),
+    ),
+    left_out_classes={"sheep": "fewer than 10 different images"},
+    not_located=(EVIL,),
+)
 ALL_IDS = [i for k in range(4) for i in ids_of(k)]
 
 
@@ -214,6 +231,7 @@ def make_run() -> AuditRun:
         seconds=8.0,
         facts=pd.DataFrame({"width": [240] * n, "height": [180] * n}, index=index),
         notes=(f"CLIP could not be fetched (no network): prompts are not audited. {EVIL}",),
+        surroundings_alone=ALONE,
     )
 
 

@@ -392,3 +392,16 @@ def test_the_proof_says_what_a_numbered_word_is_and_why_nothing_can_be_proved(
     assert "so nothing can improve" in page
     plain = render(run, lambda _: None, probe=probe)
     assert "images that" not in plain[plain.index('id="proof"') : plain.index("<!-- forecast -->")]
+
+
+def test_what_a_probe_names_without_the_object_is_on_the_first_screen_with_its_table(
+    run: AuditRun, thumbnails: Thumbnails
+):
+    page = render(run, thumbnails)
+    assert page.index("A probe that sees only the surroundings names the class of 71%") < page.index('id="findings"')
+    start = page.index('<div class="alone">')
+    text = " ".join(Page(page[start : page.index("</details>", start)]).text.split())
+    assert "surroundings71% [60, 80]33%" in text
+    assert "cornersnot measured: no features of places were computed33%" in text
+    assert "sheep (fewer than 10 different images)" in text
+    assert '<div class="alone">' not in render(replace(run, surroundings_alone=None), thumbnails)

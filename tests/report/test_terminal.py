@@ -6,13 +6,14 @@ import io
 
 import pytest
 from changed import replace
-from report_example import BUNNY, EVIL, finding
+from report_example import ALONE, BUNNY, EVIL, finding
 from rich.console import Console
 
 from curator.report.json import audit_document
 from curator.report.terminal import print_audit, print_plan, print_recommendation, print_validation
 from curator.report.wording import nothing_wrong, spelt_out
 from curator.types import AuditRun, Column, Confirmation, ProbeReport, Recommendation
+from curator.types.surroundings_alone import SourceAccuracy
 
 
 def console(*, terminal: bool = False, width: int = 120, encoding: str = "utf-8") -> tuple[Console, io.BytesIO]:
@@ -141,3 +142,65 @@ def test_what_a_numbered_word_means_and_why_nothing_can_be_proved_is_said(probe:
     assert "so nothing can improve" in text
     assert nothing_wrong(probe) == ""
     assert spelt_out(Column("background.colour", "tags", "context", "have a {value} background", ""), "green") == ""
+
+
+def test_what_the_surroundings_alone_tell_is_said_above_the_findings(run: AuditRun) -> None:
+    text = " ".join(printed(run).split())
+    said = "names the class of 71% of the images (chance 33%, whole image 92%): they give much of the class away."
+    assert text.index("A probe that sees only the surroundings") < text.index(said) < text.index("HIGH")
+    assert "The object cannot be located in images of <img" in text
+    assert "only the surroundings" not in printed(replace(run, surroundings_alone=None))
+
+
+def test_a_source_that_was_not_measured_gets_its_reason_and_no_number(run: AuditRun) -> None:
+    sources = tuple(
+        SourceAccuracy(source=s.source, reason="this encoder locates no objects") if s.source == "surroundings" else s
+        for s in ALONE.sources
+    )
+    text = " ".join(printed(replace(run, surroundings_alone=replace(ALONE, sources=sources))).split())
+    assert "What the surroundings alone tell of the class was not measured: this encoder locates no objects." in text
+    assert "cannot be located" not in text
+    assert "they tell" not in text
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "ci", "words"),
+    [
+        (0.45, (0.434, 0.5), "they give much of the class away."),
+        (0.45, (0.433, 0.5), "they may tell little or much (95 % interval [43, 50])."),
+        (0.43, (0.33, 0.5), "they tell little."),
+    ],
+)
+def test_the_words_follow_the_interval_and_a_third_of_chance(run: AuditRun, accuracy, ci, words) -> None:
+    """Chance is one third. Far above it is a lower end above 0.433."""
+    own = SourceAccuracy(source="surroundings", accuracy=accuracy, ci=ci)
+    alone = replace(ALONE, sources=(ALONE.sources[0], own, *ALONE.sources[2:]))
+    assert words in " ".join(printed(replace(run, surroundings_alone=alone)).split())
+
+
+def test_files_that_give_the_class_away_are_said_also_beside_surroundings_that_do(run: AuditRun) -> None:
+    corners = SourceAccuracy(source="corners", accuracy=0.8, ci=(0.7, 0.9))
+    facts = SourceAccuracy(source="file facts", accuracy=0.79, ci=(0.7, 0.9))
+    alone = replace(ALONE, sources=(*ALONE.sources[:2], corners, ALONE.sources[3], facts))
+    text = " ".join(printed(replace(run, surroundings_alone=alone)).split())
+    assert "A probe that sees only the file facts names 79%." in text
+    assert "only the corners" not in text
+    little = SourceAccuracy(source="surroundings", accuracy=0.4, ci=(0.3, 0.5))
+    alone = replace(alone, sources=(alone.sources[0], little, *alone.sources[2:]))
+    assert "only the corners names 80%." in " ".join(printed(replace(run, surroundings_alone=alone)).split())
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("a", "b"), "The object cannot be located in images of a, b, so the surroundings may show it."),
+        (tuple("abcd"), "The object cannot be located in images of a, b, c and 1 more class, so"),
+        (tuple("abcde"), "The object cannot be located, so the surroundings may show it."),
+        ((), ""),
+    ],
+)
+def test_classes_whose_object_is_not_located_are_named(run: AuditRun, names: tuple[str, ...], words: str) -> None:
+    alone = replace(ALONE, classes=tuple("abcde"), not_located=names)
+    text = " ".join(printed(replace(run, surroundings_alone=alone)).split())
+    assert words in text
+    assert ("cannot be located" in text) == bool(names)

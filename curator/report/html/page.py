@@ -140,6 +140,7 @@ def _found(
         "objects": [f for f in audit.findings if f.kind == "object" and not run.counts_objects],
         "unclear": [f for f in audit.findings if f.kind == "unclear"],
         "verdict": views.verdict(run),
+        "alone": run.surroundings_alone,
         "notes": list(dict.fromkeys(n for n in (run.encoder.note, *run.notes) if n))[: limits.groups],
         "counts": list(islice(run.dataset.class_counts().items(), limits.rows)),
         "patterns": views.patterns(run, thumbnails, album, limits),
@@ -205,6 +206,7 @@ def _environment() -> jinja2.Environment:
     env.filters |= {"quiet": _quiet, "breakable": _breakable}
     env.filters["n"] = lambda number: f"{number:,}"
     env.globals |= {"count": wording.count, "arm_words": wording.arm_words}
+    env.globals |= {"alone_words": wording.surroundings_alone}
     env.globals |= {
         "headline": wording.headline,
         "intervals": wording.intervals,

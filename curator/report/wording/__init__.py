@@ -4,6 +4,7 @@ The names below are used everywhere. Sentences about one kind of result are in t
 """
 
 from curator.report.wording import notes as notes
+from curator.report.wording.alone import surroundings_alone
 from curator.report.wording.checks import adjusted, confirmation, intervention, reliance
 from curator.report.wording.findings import (
     facts,
@@ -24,6 +25,6 @@ from curator.report.wording.text import chart, count, odds, percent, points, pro
 __all__ = [
     "adjusted", "arm_words", "average_change", "cell", "chart", "confirmation", "count", "expected_gain", "facts",
     "fading", "headline", "intervals", "intervention", "known", "nothing_wrong", "odds", "percent", "phrase", "points",
-    "probability", "reason", "reliance", "removal", "seen_as", "sentence", "shopping", "spelt_out", "untested", "visible",
+    "probability", "reason", "reliance", "removal", "seen_as", "sentence", "shopping", "spelt_out", "surroundings_alone", "untested", "visible",
     "with_interval", "worded",
 ]  # fmt: skip

@@ -147,6 +147,13 @@ def labels_unchecked(accuracy: float, chance: float) -> str:
     )
 
 
+def alone_unmeasured(fewest: int) -> str:
+    return (
+        "What the surroundings alone tell of the class was not measured, because fewer than two classes have "
+        f"{fewest} different images."
+    )
+
+
 def leaked(split: str, n_leaked: int, n: int) -> str:
     """How many images of a split are also in another split.
 

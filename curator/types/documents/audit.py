@@ -21,6 +21,7 @@ from curator.types.findings import (
     Untested,
     Verdict,
 )
+from curator.types.surroundings_alone import SurroundingsAlone
 
 
 class DatasetSummary(Struct, frozen=True, kw_only=True):
@@ -123,6 +124,7 @@ class AuditDocument(Document, frozen=True, kw_only=True, tag="curator.audit/1"):
     comparison: Annotated[
         ComparisonDocument | Optional, Meta(description="Printed by --compare with --json; not in the file.")
     ] = ABSENT
+    surroundings_alone: SurroundingsAlone | Optional = ABSENT
 
     @property
     def counts_objects(self) -> bool:
