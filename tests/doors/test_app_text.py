@@ -38,7 +38,7 @@ def test_every_text_of_a_panel_is_made_inert() -> None:
             n += 1
             text = ast.unparse(call.args[0])
             inside = [ast.unparse(v.value) for v in ast.walk(call.args[0]) if isinstance(v, ast.FormattedValue)]
-            assert isinstance(call.args[0], ast.Constant) or text.startswith("_told(") or inside, (path.name, text)
+            assert isinstance(call.args[0], ast.Constant) or text.startswith("_validated(") or inside, (path.name, text)
             for value in inside:
                 assert value.startswith("inert(") or value in ("leans", "side", "n"), (path.name, value)
     assert n >= 4

@@ -7,10 +7,10 @@ contains a CRC-32 of every vector, so one flipped bit is detected when its row i
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
+import secrets
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -64,7 +64,8 @@ def write(folder: Path, table: pa.Table, blocks: Iterable[Vectors], dim: int, dt
     Raises: OSError.
     """
     content = _parquet(table.replace_schema_metadata({"curator": json.dumps({"dim": dim, "dtype": dtype.str})}))
-    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    # Random, so that no other process writes a shard of this name: it could be removing the one of the same content just now.
+    digest = secrets.token_hex(16)
     name = f"shard-{table.num_rows:08d}-{digest}-{zlib.crc32(content):08x}"
 
     def vectors(part: Path) -> None:
