@@ -65,7 +65,7 @@ def test_each_finding_and_each_clean_class_is_a_case(content: dict[str, Any]) ->
     ]
     _, message, text = found[BUNNY]
     assert message == f"high: {FINDINGS[0].sentence}"
-    assert text.splitlines() == ["also seen as words.12, colour.dominant=green", "breaks the rule: bunny/img 019.jpg"]
+    assert text.splitlines() == ["also: show pattern M (green); are mostly green", "breaks the rule: bunny/img 019.jpg"]
     assert "bunny/img 004.jpg: bunny or " in found["no doubtful label"][2]
     assert "1 image is in more than one split" in found["no image in two splits"][1]
 
