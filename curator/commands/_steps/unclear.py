@@ -27,7 +27,7 @@ def mask(embedded: Embedded, labels: Ints, table: Indicators) -> Mask:
     n_classes = len(embedded.dataset.classes)
     out = np.zeros((n_classes, len(table.columns)), np.bool_)
     seen = None if embedded.patches is None else embedded.patches.salience
-    if seen is None:
+    if seen is None or not len(seen.rows):
         return out
     spelt = words.spelling(embedded, embedded)
     if spelt is None or embedded.patches is None:
