@@ -52,6 +52,7 @@ FAMILY = PhotoFamily(
             edit="surroundings",
             planted_by=("tint",),
             around=True,
+            sides=("have a dark background", "have a bright background"),
         ),
         Column(
             "background.texture",
@@ -64,6 +65,7 @@ FAMILY = PhotoFamily(
             edit="surroundings",
             planted_by=("tint",),
             around=True,
+            sides=("have a plain background", "have a busy background"),
         ),
     ),
     measure=_measure,

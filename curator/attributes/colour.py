@@ -148,6 +148,7 @@ FAMILY = PhotoFamily(
             edit="colourfulness",
             planted_by=("tint",),
             around=True,
+            sides=("are pale", "are colourful"),
         ),
         Column(
             "colour.warmth",
@@ -160,6 +161,7 @@ FAMILY = PhotoFamily(
             edit="colour",
             planted_by=("tint",),
             around=True,
+            sides=("have cold colours", "have warm colours"),
         ),
         Column(
             "colour.grey",

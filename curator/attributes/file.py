@@ -44,6 +44,7 @@ FAMILY = PhotoFamily(
             marked="below",
             edit="quality",
             planted_by=("recompress",),
+            sides=("are strongly compressed", "are lightly compressed"),
         ),
         Column(
             "file.bytes_per_pixel",
@@ -57,6 +58,7 @@ FAMILY = PhotoFamily(
             follows=True,
             edit="quality",
             planted_by=("recompress",),
+            sides=("have few bytes for their size", "have many bytes for their size"),
         ),
     ),
     measure=_measure,

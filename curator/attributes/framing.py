@@ -40,6 +40,7 @@ FAMILY = PhotoFamily(
             # Close-ups and distant shots are two sizes. Quantiles within one of them only separate animals by their build.
             quantiles=False,
             around=True,
+            sides=("show a small object", "show a large object"),
         ),
     ),
     measure=_measure,

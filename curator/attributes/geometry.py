@@ -26,6 +26,7 @@ FAMILY = PhotoFamily(
             "have a size in megapixels {value}",
             "with a size in megapixels not {value}",
             "megapixels",
+            sides=("are small", "are large"),
         ),
         Column("geometry.shape", "category", "file", "are {value}", "in a shape other than {value}"),
     ),

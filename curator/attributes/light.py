@@ -48,6 +48,7 @@ FAMILY = PhotoFamily(
             edit="brightness",
             defect="dark",
             around=True,
+            sides=("are dark", "are bright"),
         ),
         # An asphalt road is dark, but only an underexposed image has no bright parts. The brightest channel is used, because a
         # camera exposes until one channel is full, and a lawn or a red wall fills only one. Cut in two, it agrees with planted
@@ -63,6 +64,7 @@ FAMILY = PhotoFamily(
             marked="below",
             edit="brightness",
             around=True,
+            sides=("have no bright parts", "have bright parts"),
         ),
         Column(
             "light.contrast",
@@ -74,6 +76,7 @@ FAMILY = PhotoFamily(
             edit="contrast",
             defect="flat",
             around=True,
+            sides=("have little contrast", "have much contrast"),
         ),
     ),
     measure=_measure,

@@ -66,6 +66,7 @@ FAMILY = PhotoFamily(
             edit="blur",
             defect="blurred",
             around=True,
+            sides=("are blurred or soft", "are sharp"),
         ),
     ),
     measure=_measure,

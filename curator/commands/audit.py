@@ -10,14 +10,20 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from curator import intended, stats
-from curator.commands._steps import evidence, inspected_sample, pattern_places, sampled_counts, unclear, vectors_only
+from curator.commands._steps import (
+    doubtful_labels,
+    evidence,
+    inspected_sample,
+    pattern_places,
+    sampled_counts,
+    unclear,
+    vectors_only,
+)
 from curator.commands._steps.existing_embeddings import with_given
 from curator.commands._steps.sampled_counts import Drawn
 from curator.commands.session import Session, one_class, versions
 from curator.errors import InputError
 from curator.io.fingerprint import fingerprint
-from curator.probe import linear
-from curator.probe.linear import CrossFit
 from curator.readers import Data
 from curator.report import wording
 from curator.selection.synthesis import is_synthetic
@@ -30,11 +36,11 @@ from curator.types import (
     Audit,
     AuditRun,
     Clusters,
+    Dataset,
     DuplicateGroup,
     Embedded,
     Ids,
     Ints,
-    LabelError,
     Mask,
     Measures,
 )
@@ -101,6 +107,8 @@ def audit_embedded(
     hashes = embedded.facts["phash"].to_numpy(np.uint64) if "phash" in embedded.facts else None
     keys = next((list(embedded.facts[c]) for c in ("sha256", "key") if c in embedded.facts), [])
     groups = duplicates.groups(data.ids, keys, hashes, embedded.embeddings, settings.duplicates, seed=session.seed)
+    leaks = duplicates.leaks(groups, data.ids, data.splits)
+    notes = [*_leaked(leaks, data), *notes]
     recall = duplicates.recall(groups, data.ids, hashes, embedded.embeddings, settings.duplicates, session.seed)
     notes += _indexed(len(data), recall)
     counts: Table | None = None
@@ -122,6 +130,8 @@ def audit_embedded(
     found = evidence.gather(found, embedded, labels, table, measures, cross, session, part)
     shared = pattern_places.illustrate(found.shared_patterns, part.embedded, part.labels, part.table, embedded)
     found = replace(found, shared_patterns=shared)
+    label_errors, unchecked = doubtful_labels.doubtful(embedded, labels, cross, found.findings, table)
+    notes += unchecked
     found, unmatched = intended.accept(found, settings.audit.intended, settings.audit.objects)
     notes += unmatched
     session.progress("auditing", 1, 1)
@@ -132,8 +142,8 @@ def audit_embedded(
         measures=measures,
         clusters=_clusters(embedded, table, session),
         duplicates=groups,
-        leaks=duplicates.leaks(groups, data.ids, data.splits),
-        label_errors=_label_errors(embedded, labels, cross),
+        leaks=leaks,
+        label_errors=label_errors,
         audit=found,
         settings=settings.as_dict(),
         seed=session.seed,
@@ -203,10 +213,16 @@ def _test(
     )
 
 
-def _label_errors(embedded: Embedded, labels: Ints, cross: CrossFit) -> tuple[LabelError, ...]:
-    rows = np.flatnonzero(cross.fold >= 0)
-    ids = [str(i) for i in embedded.dataset.ids[rows]]
-    return linear.label_errors(ids, labels[rows], embedded.dataset.classes, cross.probabilities[rows])
+def _leaked(leaks: tuple[DuplicateGroup, ...], data: Dataset) -> list[str]:
+    """For each split but train, how many of its images are also in another split."""
+    split_of = dict(zip(map(str, data.ids), map(str, data.splits), strict=True))
+    shared = {i for leak in leaks for i in leak.ids}
+    out = []
+    for name in sorted(set(split_of.values()) - {"train", ""}):
+        n_leaked = sum(split_of[i] == name for i in shared)
+        if n_leaked:
+            out.append(wording.notes.leaked(name, n_leaked, sum(s == name for s in split_of.values())))
+    return out
 
 
 def _clusters(embedded: Embedded, table: Indicators, session: Session) -> Clusters:

@@ -101,11 +101,18 @@ def phrase(column: Column, value: str) -> str:
 
 
 def plain_phrase(column: Column, value: str) -> str:
-    """The phrase without the number."""
+    """The phrase without the number.
+
+    >>> light = Column("a.b", "number", "image", "have brightness {value}", "", sides=("are dark", "are bright"))
+    >>> plain_phrase(light, "below 0.4")
+    'are dark (brightness below 0.4)'
+    """
     if column.form == "flag":
         yes, _, no = column.phrase.partition("|")
         return yes if value == "yes" else no
-    return column.phrase.replace("{value}", value)
+    said = column.phrase.replace("{value}", value)
+    side = column.sides[0 if is_below(value) else 1] if column.form == "number" else ""
+    return f"{side} ({said.partition(' ')[2]})" if side else said
 
 
 def instead(column: Column, value: str) -> str:

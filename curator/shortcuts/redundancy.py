@@ -19,7 +19,8 @@ _SAME = 0.25
 _AS_MUCH = 0.1
 """The effects that remain of two hits, each with the other held constant, count as equal if they differ by less than this."""
 _PLAINLY = 0.15
-"""A plain name leads its group instead of a pattern if the lower limit of its effect is at most this much smaller."""
+"""A plain name leads its group instead of a pattern if it is as strong (`_SAME`) and the lower limit of its effect is at most
+this much smaller."""
 _MOST_RIVALS = 8
 _NOTHING = ("no", "none")
 """Values that mean that something is absent."""
@@ -227,7 +228,8 @@ def _leader(group: list[Hit], indicators: Indicators, tallies: Tallies) -> Hit:
     if not indicators.columns[leader.indicator].learnt:
         return leader
     # A pattern has no name of its own. A plain name leads if it says nearly as much.
-    plain = [h for h in mine if _is_plain(h, indicators) and h.effect_ci[0] >= leader.effect_ci[0] - _PLAINLY]
+    least = max((1 - _SAME) * leader.effect_ci[0], leader.effect_ci[0] - _PLAINLY)
+    plain = [h for h in mine if _is_plain(h, indicators) and h.effect_ci[0] >= least]
     return min(plain, key=lambda h: (-h.effect_ci[0], h.indicator), default=leader)
 
 

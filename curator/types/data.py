@@ -377,6 +377,7 @@ class Column:
     to add instead: "on something other than {value}". `unit` is "" for names. `absence`: lacking a flag is a value too.
     `ratio`: a number is compared by ratios (such as light, in stops); all its values are positive.
     `quantiles`: a number is cut at quantiles as well as where it separates best.
+    `sides`: a number that is low or high, in words ("are dark", "are bright"), compared with the other images.
     `marked`: the side of a number that people notice, such as blurred or dark rather than sharp or light; "" for neither.
     "outer" is the side away from 0, as a colour cast is away from neutral.
     `bias`: an effect up to this size (0..1) may come from the object's appearance disturbing the measure; severity takes
@@ -416,6 +417,7 @@ class Column:
     defect: str = ""
     planted_by: tuple[str, ...] = ()
     ratio: bool = False
+    sides: tuple[str, str] = ("", "")
     marked: Literal["", "below", "above", "outer"] = ""
     quantiles: bool = True
 

@@ -49,8 +49,16 @@ class LabelError(Struct, frozen=True):
     given: str
     suggested: str
     score: Annotated[
-        float, Meta(ge=0, le=1, description="Doubt about the given label; a higher score is more doubtful.")
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="Doubt about the given label; a higher score is more doubtful. It orders images and is no probability.",
+        ),
     ]
+    breaks: Annotated[
+        str, Meta(description="Id of a finding that the image breaks: it may be a counter-example; empty if none.")
+    ] = ""
 
 
 class Reliance(Struct, frozen=True):

@@ -147,6 +147,7 @@ def _found(
         "every_leak": run.every_leak,
         "leaks": [(g, album.strip(g.ids, thumbnails, 4, str)) for g in run.leaks[: limits.groups]],
         "duplicates": [(g, album.strip(g.ids, thumbnails, 4, str)) for g in run.duplicates[: limits.groups]],
+        "sentences": {f.id: findings.phrase(f) for f in audit.findings},
         "label_errors": [(e, album.shot(e.id, thumbnails)) for e in run.label_errors[: 2 * limits.groups]],
         "skipped": run.dataset.skipped[: limits.rows],
         "settings": _flat(run.settings)[: limits.rows],

@@ -135,6 +135,31 @@ def of_files(findings: Sequence[str]) -> str:
 FILES = "the classes come from different sources. Save all images alike; no added image mends it."
 
 
+def labels_unchecked(accuracy: float, chance: float) -> str:
+    """Why no label is called doubtful.
+
+    >>> labels_unchecked(0.56, 0.5)
+    'Labels were not checked: a probe names the class of 56% of the images (chance 50%), too few to doubt a label.'
+    """
+    return (
+        f"Labels were not checked: a probe names the class of {percent(accuracy)} of the images (chance {percent(chance)}), "
+        "too few to doubt a label."
+    )
+
+
+def leaked(split: str, n_leaked: int, n: int) -> str:
+    """How many images of a split are also in another split.
+
+    >>> leaked("test", 57, 58)
+    'Leak: 57 of 58 images of the split "test" are also in another split, so a score on it means little.'
+    """
+    verb = "is" if n_leaked == 1 else "are"
+    return (
+        f'Leak: {n_leaked:,} of {n:,} images of the split "{split}" {verb} also in another split, so a score on it '
+        f"{'means little' if n_leaked >= n / 10 else 'is too high'}."
+    )
+
+
 def repeated_in_pool(n: int) -> str:
     return f"Images of the pool that are not recommended, because they repeat an image of the data or the pool: {n}."
 
