@@ -117,6 +117,14 @@ def test_a_class_whose_object_cannot_be_located_is_unclear_around_it(plant) -> N
     assert not found["metadata.site=north"].any()
 
 
+def test_a_class_whose_object_is_larger_than_what_was_located_is_unclear_around_it() -> None:
+    """In class 2, 36 places stand out and 4 were located: 32 of the 96 places around are the object's. Their words are ground,
+    which elsewhere is not."""
+    world = World(20, 20, 20)
+    world.salient[world.of(2), 2:8, 2:8] = True
+    assert list(world.mask()[AROUND[0]]) == [False, False, True]
+
+
 def test_an_object_found_in_half_of_the_images_is_located() -> None:
     world = World(20, 20, 20)
     world.salient[world.of(2)[:10]] = False
