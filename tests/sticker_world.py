@@ -12,7 +12,7 @@ from curator.commands._steps.pattern_places import illustrate
 from curator.config import Settings
 from curator.shortcuts import indicators
 from curator.shortcuts.shared_patterns import shared_patterns
-from curator.types import Box, Embedded, Patches, Preprocessing, SharedPattern
+from curator.types import Box, Embedded, Patches, Preprocessing, Salience, SharedPattern
 
 GRID, N = 14, 40
 
@@ -48,9 +48,11 @@ class World:
         colour = np.broadcast_to(np.array(SAND, np.uint8), (*seen.shape, 3)).copy()
         colour[:N, 10:] = GREEN
         base = embedded(rng.normal(size=(2 * N, 6)), rows=self.rows())
+        # The object is located, and it is what stands out.
+        located = np.where(seen == OBJECT, 255, 0).astype(np.uint8)
         patches = Patches(
-            base.dataset.ids, features, np.where(seen == OBJECT, 255, 0).astype(np.uint8), colour,
-            np.zeros(seen.shape, np.uint8), "made",
+            base.dataset.ids, features, located, colour, np.zeros(seen.shape, np.uint8), "made",
+            Salience(np.arange(2 * N), located),
         )  # fmt: skip
         self.labels = np.repeat([0, 1], N).astype(np.int32)
         facts = pd.DataFrame(self.sizes, columns=["width", "height"], index=base.facts.index)

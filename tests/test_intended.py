@@ -55,6 +55,13 @@ def test_with_everything_accepted_nothing_is_found(verdict, after):
     assert "3 of 3 findings" in notes[0]
 
 
+def test_findings_that_may_be_about_the_object_never_count():
+    either = tuple(replace(f, kind="unclear") for f in FINDINGS)
+    entries = [Intended(reason="one garden", finding=either[0].id)]
+    audit = replace(AUDIT, findings=either)
+    assert {accept(audit, entries, objects=o)[0].verdict for o in (True, False)} == {"none found"}
+
+
 def test_findings_about_the_object_count_where_the_user_asked_for_it():
     objects = tuple(replace(f, kind="object") for f in FINDINGS)
     entries = [Intended("one garden", FINDINGS[0].id)]

@@ -200,7 +200,7 @@ def audit(
     """
     if unclear is None:
         unclear = np.zeros((len(classes), len(indicators.columns)), np.bool_)
-    unclear = unclear | np.array([c.kind == "unclear" for c in indicators.columns])
+    unclear = unclear | np.array([c.kind == "unclear" for c in indicators.columns], np.bool_)
     n_rows = max(int(labels.max(initial=-1)) + 1, len(classes))
     table = counts or count(indicators, labels, n_rows)
     present = int((table.sizes > 0).sum())

@@ -9,20 +9,23 @@ from photos import Texts, embedded
 from scipy.stats import fisher_exact
 
 from curator.attributes import FAMILIES, concepts, words
-from curator.attributes.words import _names, spelling
+from curator.attributes.words import _kinds, _looks, _names, letters, spelling
 from curator.config import AuditSettings, Settings
 from curator.regions import visual_words
-from curator.types import Embedded, Measures, Patches
+from curator.types import Embedded, Measures, Patches, Salience
 
 GRID, DIM, N = 10, 16, 80
 GREEN, WHITE, RED = (60, 160, 60), (240, 240, 240), (200, 30, 30)
 OFF = Texts({}, 4, text=False)
 
 
-def data(kinds: np.ndarray, likely: np.ndarray, vectors: np.ndarray | None = None) -> Embedded:
+def data(
+    kinds: np.ndarray, likely: np.ndarray, vectors: np.ndarray | None = None, salient: np.ndarray | None = None
+) -> Embedded:
     """Pictures whose places are of these kinds (n, g, g), some of them the object's. Kind 1 is green, 2 red, others white.
 
-    Places of one kind are exactly alike, so that there are as many words as kinds.
+    Places of one kind are exactly alike, so that there are as many words as kinds. What stands out (n, g, g) is what is
+    likely the object, unless given.
     """
     colour = np.array([WHITE, GREEN, RED, *[WHITE] * (DIM - 3)], np.uint8)[kinds]
     out = embedded(np.ones((len(kinds), 4)) if vectors is None else vectors)
@@ -33,8 +36,14 @@ def data(kinds: np.ndarray, likely: np.ndarray, vectors: np.ndarray | None = Non
         colour,
         np.full(kinds.shape, 5, np.uint8),
         "eye",
+        seen(likely if salient is None else salient),
     )
     return replace(out, patches=patches)
+
+
+def seen(salient: np.ndarray) -> Salience:
+    """All images looked at; the salient object covers these places."""
+    return Salience(np.arange(len(salient)), np.where(salient, 255, 0).astype(np.uint8))
 
 
 def scene(has: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -65,7 +74,8 @@ def test_a_planted_patch_of_the_surround_is_a_word_with_its_presence_its_looks_a
     column = out.column(word_at(these, 0, 9, 3))
     np.testing.assert_array_equal(out.frame[column.name].to_numpy(bool), HAS)
     assert (column.kind, column.form, column.absence) == ("context", "flag", False)
-    assert column.phrase.startswith("show green, fine texture, lower half")
+    name = f"pattern {letters(column.word)} (green, fine texture, lower half)"
+    assert column.phrase == f"show {name}|do not show {name}"
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
@@ -81,7 +91,8 @@ def test_of_many_pictures_a_sample_is_learnt_from_and_all_are_read(monkeypatch, 
     out = derive(these)
     column = out.column(word_at(these, 0, 9, 3))
     np.testing.assert_array_equal(out.frame[column.name].to_numpy(bool), HAS)
-    assert column.phrase.startswith("show green, fine texture, lower half")
+    name = f"pattern {letters(column.word)} (green, fine texture, lower half)"
+    assert column.phrase == f"show {name}|do not show {name}"
     pool = data(*scene(~HAS, seed=1))
     np.testing.assert_array_equal(derive(pool, reference=these).frame[column.name].to_numpy(bool), ~HAS)
     assert set(learnt) == {N // 2}
@@ -135,35 +146,116 @@ def test_a_word_that_many_have_a_little_of_is_cut_where_much_of_it_begins(much):
     assert not derive(floors, reference=these).frame[name].any()
 
 
-@pytest.mark.parametrize(("distance", "told"), [(1, False), (2, False), (3, True)])
-def test_of_a_word_that_hugs_the_object_nothing_is_said(distance, told):
-    """The rim: shadows and edges lie within two places of the object; a strip three places away is surround."""
+@pytest.mark.parametrize(("covered", "kind"), [(0, "context"), (1, "unclear"), (2, "object")])
+def test_a_strip_beside_the_object_is_of_the_kind_that_stands_out_and_measured_anyway(covered, kind):
+    """Three places that touch the object, whichever side the border rule puts them on."""
     kinds, likely = scene(np.zeros(N, np.bool_))
-    kinds[HAS, 5 + distance, 4:6] = 1
-    these = data(kinds, likely)
-    columns = {c.name: c.kind for c in derive(these).columns}
-    assert columns.get(word_at(these, 0, 5 + distance, 4)) == ("context" if told else None)
+    kinds[HAS, 6, 4:7] = 1
+    salient = likely.copy()
+    salient[HAS, 6, 4 : 4 + covered] = True
+    these = data(kinds, likely, salient=salient)
+    out = derive(these)
+    name = word_at(these, 0, 6, 4)
+    assert out.column(name).kind == kind
+    np.testing.assert_array_equal(out.frame[name].to_numpy(bool), HAS)
 
 
-@pytest.mark.parametrize(("foreground", "kind"), [(120, "context"), (190, None), (230, "object")])
-def test_the_objects_own_are_words_that_lie_surely_on_it(foreground, kind):
+@pytest.mark.parametrize("foreground", [0, 120, 230])
+def test_the_border_rule_does_not_say_what_a_word_lies_on(foreground):
     kinds, likely = scene(np.zeros(N, np.bool_))
-    kinds[:, 4:6, 4:6] = 1
     these = data(kinds, likely)
     shades = np.where(likely, foreground, 0).astype(np.uint8)
     these = replace(these, patches=replace(these.patches, foreground=shades))
-    columns = {c.name: c.kind for c in derive(these).columns}
-    assert columns.get(word_at(these, 0, 4, 4)) == kind
-
-
-def test_where_most_of_the_picture_is_near_the_object_nearness_says_nothing():
-    """A word that is everywhere is near the object as often as any place is."""
-    kinds, likely = scene(np.zeros(N, np.bool_))
-    likely[:, 2:8, 2:8] = True
-    kinds[:] = 0
-    kinds[:, 2:8, 2:8] = 2
-    these = data(kinds, likely)
+    assert derive(these).column(word_at(these, 0, 4, 4)).kind == "object"
     assert derive(these).column(word_at(these, 0, 0, 0)).kind == "context"
+
+
+def test_a_word_that_cannot_be_told_counts_on_the_object_too():
+    """Four places, half of them on what the border rule calls the object: a context word has two left, an unclear one four."""
+    kinds, likely = scene(np.zeros(N, np.bool_))
+    kinds[HAS, 6:8, 4:6] = 1
+    kinds[1, 6, 4:6] = 1
+    likely[:, 6, 4:6] = True
+    salient = np.zeros_like(likely)
+    salient[:, 4:6, 4:6] = True
+    unclear = salient.copy()
+    unclear[HAS, 6, 4] = True
+    flags = {}
+    for stands_out in (salient, unclear):
+        these = data(kinds, likely, salient=stands_out)
+        column = derive(these).column(word_at(these, 0, 7, 4))
+        flags[column.kind] = derive(these).frame[column.name].to_numpy(bool)
+    assert set(flags) == {"context", "unclear"}
+    assert not flags["context"][1]
+    assert flags["unclear"][1]
+
+
+def test_without_a_look_at_the_images_no_word_can_be_told():
+    these = data(*scene(HAS))
+    for nothing in (None, Salience(np.zeros(0, np.intp), np.zeros((0, GRID, GRID), np.uint8))):
+        blind = replace(these, patches=replace(these.patches, salience=nothing))
+        columns = derive(blind).columns
+        assert len(columns) == 4
+        assert {c.kind for c in columns} == {"unclear"}
+
+
+def kind_of(
+    on: int, off: int, n: int = 10, n_found: int = 10, maps: int = 255, at: tuple[int, int] = (4, 1)
+) -> list[str]:
+    """The kinds of two words in `n` images: 0 everywhere, and 1 at `on` places that stand out and `off` beside them, in a row
+    from `at` on. Four other places of word 0 stand out in the first `n_found` images."""
+    words, salient = np.zeros((n, GRID, GRID), np.uint8), np.zeros((n, GRID, GRID), np.uint8)
+    y, x = at
+    words[:, y, x : x + on + off] = 1
+    salient[:n_found, y, x : x + on] = maps
+    salient[:n_found, 7:9, 7:9] = 255
+    blank = np.zeros((n, GRID, GRID), np.uint8)
+    ids = np.array([f"{i:04d}" for i in range(n)])
+    patches = Patches(
+        ids, np.zeros((n, GRID, GRID, 2), np.int8), blank, np.zeros((*blank.shape, 3), np.uint8), blank, "eye",
+        Salience(np.arange(n), salient),
+    )  # fmt: skip
+    return list(_kinds(words, patches, 2))
+
+
+@pytest.mark.parametrize(
+    ("on", "off", "kind"),
+    [(0, 6, "context"), (1, 6, "context"), (1, 5, "unclear"), (2, 3, "unclear"), (3, 3, "object"), (6, 0, "object")],
+)
+def test_a_word_lies_around_up_to_015_and_on_the_object_from_05(on, off, kind):
+    """1 of 7 places is 0.143, 1 of 6 is 0.167, 2 of 5 is 0.4."""
+    assert kind_of(on, off) == ["context", kind]
+
+
+def test_how_much_of_a_place_is_covered_counts():
+    """Six places that are covered to a tenth are surroundings, to a third unclear, to six tenths the object's."""
+    assert [kind_of(6, 0, maps=m)[1] for m in (25, 85, 153)] == ["context", "unclear", "object"]
+
+
+@pytest.mark.parametrize(
+    ("n", "n_found", "told"), [(10, 4, True), (10, 3, False), (2, 2, False), (3, 3, True), (5, 2, False)]
+)
+def test_an_object_must_be_found_in_four_of_ten_of_a_words_images_and_in_three(n, n_found, told):
+    assert kind_of(6, 0, n, n_found) == (["context", "object"] if told else ["unclear", "unclear"])
+
+
+def test_images_in_which_no_object_is_found_say_nothing_about_where_a_word_lies():
+    """The word lies on the object in five images, and no object is found in the other five."""
+    assert kind_of(6, 0, 10, 5)[1] == "object"
+
+
+def test_images_with_a_single_place_of_a_word_do_not_count():
+    assert kind_of(1, 0) == ["context", "unclear"]
+
+
+@pytest.mark.parametrize(("at", "kind"), [((0, 0), "context"), ((9, 6), "context"), ((4, 3), "unclear")])
+def test_what_sticks_to_the_edge_is_surroundings_though_a_quarter_of_it_stands_out(at, kind):
+    """A watermark of four places, one of them salient; by the edge, and in the middle."""
+    assert kind_of(1, 3, at=at)[1] == kind
+
+
+def test_what_sticks_to_the_edge_and_stands_out_to_four_tenths_is_unclear():
+    assert kind_of(2, 3, at=(0, 0))[1] == "unclear"
 
 
 def test_words_drawn_without_a_look_at_the_class_go_with_no_class():
@@ -218,7 +310,9 @@ def test_a_prompt_that_goes_with_a_word_names_it(tmp_path):
     assert [name for name, _, _ in concepts.kept(encoder, settings, these)] == ["meadow"]
     named = {c.name: c.phrase for c in out.columns if "meadow" in c.phrase}
     assert list(named) == [word_at(these, 0, 9, 3)]
-    assert next(iter(named.values())).startswith("show meadow (green, fine texture, lower half)|")
+    assert next(iter(named.values())).startswith(
+        f"show meadow, pattern {letters(out.column(next(iter(named))).word)} (green, fine texture, lower half)|"
+    )
 
 
 def test_a_prompt_of_other_pictures_names_nothing(tmp_path):
@@ -252,10 +346,26 @@ def test_a_word_on_the_object_is_called_what_the_encoder_calls_the_picture(proba
     kinds[HAS, 0, 0:3] = 1  # in the same pictures, but not on the object
     these = data(kinds, likely)
     out = derive(these, Names(probability, HAS))
-    assert out.column(word_at(these, 0, 4, 4)).phrase.startswith("show hen (white") == named
+    assert out.column(word_at(these, 0, 4, 4)).phrase.startswith("show hen, pattern ") == named
     assert sum("hen" in c.phrase for c in out.columns) == named
 
 
-def test_equal_names_get_a_number():
-    assert _names(["a", "a", "b", "a"], {3: "x"}) == [("a", 0), ("a", 2), ("b", 0), ("x (a)", 0)]
-    assert _names(["a", "a"], {0: "x", 1: "x"}) == [("x (a)", 0), ("x (a)", 2)]
+def test_every_word_has_a_letter_of_its_own():
+    assert _names(["a", "a", "", "a"], {3: "x"}) == ["pattern A (a)", "pattern B (a)", "pattern C", "x, pattern D (a)"]
+    assert _names(["", "a"], {0: "x", 1: "x"}) == ["x, pattern A", "x, pattern B (a)"]
+
+
+def test_letters_are_unique_and_go_on_after_z():
+    all_of_them = [letters(k) for k in range(26 * 27)]
+    assert len(set(all_of_them)) == len(all_of_them)
+    assert (all_of_them[1], all_of_them[51], all_of_them[52], all_of_them[-1]) == ("B", "AZ", "BA", "ZZ")
+
+
+@pytest.mark.parametrize(("green", "says"), [(90, True), (89, False), (100, True)])
+def test_a_colour_is_said_only_if_nine_of_ten_places_have_it(green, says):
+    colour = np.array([GREEN if i < green else RED for i in range(100)], np.uint8).reshape(1, GRID, GRID, 3)
+    blank = np.zeros((1, GRID, GRID), np.uint8)
+    patches = Patches(
+        np.array(["a"]), np.zeros((1, GRID, GRID, 2), np.int8), blank, colour, np.full_like(blank, 5), "eye"
+    )
+    assert _looks(blank, patches, 1) == ["green, fine texture" if says else "fine texture"]

@@ -64,7 +64,7 @@ def test_a_word_of_the_surroundings_is_not_shown_where_the_object_is():
     world = World()
     assert world.data.patches is not None
     features = world.data.patches.features.copy()
-    features[: N // 8, 6:10, 5:9] = np.eye(8, dtype=np.int8)[STICKER] * 127
+    features[: N // 8, 6:10, 5:8] = np.eye(8, dtype=np.int8)[STICKER] * 127
     world.data = replace(world.data, patches=replace(world.data.patches, features=features))
     (sticker,) = [p for p in world.patterns() if p.kind == "context" and p.attribute.startswith("words.")]
     assert any(int(id[:4]) < N // 8 for id in sticker.example_ids)

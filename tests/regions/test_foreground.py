@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from curator.regions.foreground import cover, foreground, spread, strangeness
+from curator.regions.foreground import DIM, N_CUES, WEIGHTS, cover, cues, foreground, spread, strangeness
 from curator.types import Preprocessing
 
 SIDE = 4
@@ -106,3 +106,64 @@ def test_the_last_bit_does_not_depend_on_the_threads():
         two = foreground(features)
     with threadpool_limits(1, user_api="blas"):
         assert np.array_equal(two, foreground(features))
+
+
+def places(n: int = 6, dim: int = DIM, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, 14, 14, dim)).astype(np.float32)
+
+
+def test_there_is_a_weight_for_every_cue_and_one_for_the_level():
+    weights = np.loadtxt(WEIGHTS)
+    assert weights.shape == (N_CUES + 1,)
+    assert np.isfinite(weights).all()
+    assert cues(places(1)).shape == (1, 14, 14, N_CUES)
+    assert cues(places(1, 8)).shape == (1, 14, 14, 3 * 8 + 7)
+
+
+def test_with_learnt_weights_an_image_does_not_depend_on_the_others_to_the_bit():
+    features = places()
+    together = foreground(features)
+    np.testing.assert_array_equal(np.concatenate([foreground(one[None]) for one in features]), together)
+    np.testing.assert_array_equal(foreground(features[::-1]), together[::-1])
+    np.testing.assert_array_equal(foreground(features[2:5]), together[2:5])
+
+
+@pytest.mark.parametrize("kind", ["noise", "all alike", "nothing", "huge"])
+def test_with_learnt_weights_every_place_has_a_probability(kind):
+    made = {
+        "noise": places(2),
+        "all alike": np.ones((1, 14, 14, DIM), np.float32),
+        "nothing": np.zeros((1, 14, 14, DIM), np.float32),
+        "huge": places(1) * np.float32(1e6),
+    }
+    out = foreground(made[kind])
+    assert out.dtype == np.float32
+    assert np.isfinite(out).all()
+    assert 0 <= out.min() <= out.max() <= 1
+
+
+def test_with_learnt_weights_the_length_of_a_feature_plays_no_part():
+    features = places(1)
+    np.testing.assert_allclose(foreground(features * np.float32(40)), foreground(features), atol=1e-5)
+
+
+def test_what_is_unlike_the_border_is_likelier_the_object_with_learnt_weights_too():
+    """Features that the weights know nothing of in particular: the same picture with and without a patch of its own."""
+    rng = np.random.default_rng(3)
+    ground, thing = rng.normal(size=(2, DIM)).astype(np.float32)
+    plain = np.broadcast_to(ground, (1, 14, 14, DIM)).copy()
+    planted = plain.copy()
+    planted[0, 5:9, 5:9] = thing
+    odd = cues(planted)[0, ..., 3 * DIM + 4]
+    assert odd[5:9, 5:9].min() > odd[:4].max()
+    assert np.ptp(cues(plain)[0, ..., 3 * DIM + 4]) == pytest.approx(0, abs=1e-5)
+
+
+def test_features_of_another_network_are_judged_by_the_border_alone():
+    """111 numbers have no weights: two places with equal strangeness have equal probability wherever they lie."""
+    features = np.zeros((1, 14, 14, DIM - 1), np.float32)
+    features[..., 0] = 1
+    features[0, 4, 4] = features[0, 9, 7] = np.eye(DIM - 1)[5]
+    out = foreground(features)[0]
+    assert out[4, 4] == out[9, 7] > 0.5
+    assert (out > 0.5).sum() == 2

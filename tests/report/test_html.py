@@ -319,6 +319,29 @@ def test_a_crop_is_where_the_box_is(
     assert (shot.frame and (shot.frame.x, shot.frame.y, shot.frame.width, shot.frame.height)) == expected
 
 
+@pytest.mark.parametrize("objects", [False, True])
+def test_what_may_be_the_object_is_listed_apart_with_its_sentence(
+    run: AuditRun, thumbnails: Thumbnails, objects: bool
+) -> None:
+    """Two such findings beside the three of the example: they are no cards and in no count."""
+    either = replace(BUNNY, attribute="words.1", value="yes", kind="unclear", severity="low", phrase="show pattern B")
+    audit = replace(run.audit, findings=(*run.audit.findings, either, replace(either, class_name="hen")))
+    run = replace(run, settings={"audit": {"objects": objects}})
+    page = render(replace(run, audit=audit), thumbnails)
+    text = " ".join(Page(page).text.split())
+    assert "3 shortcuts found" in text
+    assert page.count("<article") == 3
+    assert "2 findings that may be about the object or its surroundings" in text
+    assert "the object cannot be told from its surroundings: it fills the frame" in text
+    assert "about the objects themselves" not in text
+    assert page.count("images show pattern B, against") == 2
+    assert page.index('id="unclear"') < page.index("images show pattern B, against")
+    assert 'id="unclear"' not in render(run, thumbnails)
+    alone = render(replace(run, audit=replace(audit, findings=(either,), verdict="none found")), thumbnails)
+    assert "<article" not in alone
+    assert "No measured attribute gives a class away." in alone
+
+
 def test_what_lies_on_the_object_is_kept_apart(run: AuditRun, thumbnails: Thumbnails) -> None:
     fur = replace(BUNNY, attribute="words.3", value="yes", kind="object", severity="low", phrase="show fur")
     audit = replace(run.audit, findings=(*run.audit.findings, fur, replace(fur, class_name="hen")))

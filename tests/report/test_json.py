@@ -134,8 +134,8 @@ def test_the_keys_come_in_the_contracts_order(run: AuditRun) -> None:
         "label_errors",
     ]
     promised = "id class attribute value kind share_in_class share_in_class_ci share_elsewhere share_elsewhere_ci"
-    promised += " effect effect_ci p q reliance severity same_as sentence example_ids counterexample_ids"
-    assert " ".join(list(made["findings"][0])[:19]) == promised
+    promised += " effect effect_ci p q reliance severity same_as also sentence example_ids counterexample_ids"
+    assert " ".join(list(made["findings"][0])[:20]) == promised
 
 
 def test_the_values_are_those_of_the_audit(run: AuditRun) -> None:

@@ -206,6 +206,17 @@ def test_the_same_audit_gives_the_same_bytes(content: dict[str, Any]) -> None:
     assert content == before
 
 
+@pytest.mark.parametrize("objects", [False, True])
+def test_what_may_be_the_object_is_a_note_with_a_rule_of_its_own(content: dict[str, Any], objects: bool) -> None:
+    content["findings"][0]["kind"] = "unclear"
+    content["settings"] = {"audit": {"objects": objects}}
+    first = checked(content)[0]
+    assert (first["ruleId"], first["level"]) == ("unclear/background", "note")
+    rules = audit_sarif(content)["runs"][0]["tool"]["driver"]["rules"]
+    (rule,) = [r for r in rules if r["id"] == "unclear/background"]
+    assert "cannot be told whether it lies on the object or around it" in rule["fullDescription"]["text"]
+
+
 def test_the_objects_own_looks_are_notes_unless_asked(content: dict[str, Any]) -> None:
     content["findings"][0]["kind"] = "object"
     assert (checked(content)[0]["ruleId"], checked(content)[0]["level"]) == ("object/background", "note")

@@ -113,6 +113,24 @@ def test_every_rung_of_the_evidence_is_a_line(run: AuditRun) -> None:
     assert "Not tested (too few images to tell): - metadata." in text
 
 
+@pytest.mark.parametrize("objects", [False, True])
+def test_what_may_be_the_object_is_one_line_and_in_no_count(run: AuditRun, objects: bool) -> None:
+    either = replace(BUNNY, kind="unclear", severity="low", sentence="All bunny show pattern B.")
+    fur = replace(BUNNY, kind="object", severity="low", sentence="All bunny show fur.")
+    audit = replace(run.audit, findings=(BUNNY, fur, either, either, either))
+    text = " ".join(printed(replace(run, audit=audit, settings={"audit": {"objects": objects}})).split())
+    said = "3 further findings may describe the object or its surroundings, which cannot be told apart here; see audit.json."
+    assert said in text
+    assert "pattern B" not in text
+    assert ("All bunny show fur." in text) == objects
+    assert ("1 further finding describes the object itself" in text) != objects
+    alone = replace(run, audit=replace(audit, findings=(either,), verdict="none found"))
+    text = " ".join(printed(alone).split())
+    assert text.startswith("None found")
+    assert "1 further finding may describe the object or its surroundings" in text
+    assert "Not confirmed on any random half" not in text
+
+
 @pytest.mark.parametrize(
     ("n_more", "n_objects", "said"),
     [

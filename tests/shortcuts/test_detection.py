@@ -406,6 +406,90 @@ def test_what_no_half_bears_out_comes_last_of_its_severity_and_does_not_count():
     assert detection.any_counts([fur], replace(POLICY, objects=True))
 
 
+def test_what_may_be_the_object_never_counts_and_is_never_above_low():
+    """Whatever its effect, the reliance and the settings say."""
+    for settings in (POLICY, replace(POLICY, objects=True)):
+        assert detection.severity(0.9, "unclear", settings) == "low"
+        for low in (0.1, 0.3, 0.9):
+            either = finding(low, kind="unclear", gap=LEANS, excess=LEANS)
+            assert detection.judged(either, settings).severity == "low"
+            assert detection.judged(replace(either, confirmation=halves(9)), settings).severity == "low"
+        assert not detection.any_counts([replace(finding(0.9, severity="high"), kind="unclear")], settings)
+
+
+PRESENT_ONLY = [replace(flag(name), absence=False) for name in ("grass", "site")]
+
+
+def grass_and_site(unclear: np.ndarray | None, **options) -> Audit:
+    """Grass in 28 of 30 of class0 and site in 27 of 30 of class1, each in 3 of 30 elsewhere and independent of the other.
+    Their absence is not tested. `unclear` is a mask by class, over grass=yes and site=yes."""
+    classes = labels(30, 30, 30)
+    grass, site = exactly(classes, {0: 28, 1: 3, 2: 3}), exactly(classes, {0: 3, 1: 27, 2: 3})
+    return run(indicators({"grass": grass, "site": site}, PRESENT_ONLY), classes, unclear=unclear, **options)
+
+
+def test_a_value_that_may_be_the_object_is_reported_with_its_numbers_last_and_outside_the_verdict():
+    plain = grass_and_site(None)
+    assert [(f.id, f.kind, f.severity) for f in plain.findings[:2]] == [
+        ("class0:grass=yes", "context", "high"), ("class1:site=yes", "context", "high"),
+    ]  # fmt: skip
+    none = grass_and_site(np.zeros((3, 2), np.bool_))
+    assert none == plain
+    mask = np.zeros((3, 2), np.bool_)
+    mask[0, 0] = True
+    found = grass_and_site(mask)
+    assert found.verdict == "shortcuts found"
+    assert [(f.id, f.kind, f.severity) for f in found.findings] == [
+        ("class1:site=yes", "context", "high"), ("class0:grass=yes", "unclear", "low"),
+    ]  # fmt: skip
+    there, here = plain.findings[0], found.findings[-1]
+    assert (here.p, here.q, here.effect, here.effect_ci) == (there.p, there.q, there.effect, there.effect_ci)
+    for settings in (QUICK, replace(QUICK, objects=True)):
+        everything = grass_and_site(np.ones((3, 2), np.bool_), settings=settings)
+        assert everything.verdict == "none found"
+        assert {(f.kind, f.severity) for f in everything.findings} == {("unclear", "low")}
+
+
+def test_a_column_that_cannot_be_told_is_unclear_in_every_class():
+    classes = labels(30, 30)
+    (found,) = run(indicators({"words.1": classes == 0}, [flag("words.1", "unclear")]), classes).findings
+    assert (found.kind, found.severity) == ("unclear", "low")
+
+
+def test_what_may_be_the_object_hides_no_shortcut():
+    """Grass and the site are the same images. One of them may be the object: both are told, each in a group of its own."""
+    classes = labels(30, 30, 30)
+    grass = exactly(classes, {0: 28, 1: 3, 2: 3})
+    table = indicators({"grass": grass, "site": grass}, PRESENT_ONLY)
+    assert [f.id for f in run(table, classes).findings] == ["class0:grass=yes"]
+    for doubtful, sure in (("grass", "site"), ("site", "grass")):
+        mask = np.tile([name == doubtful for name in table.attribute], (3, 1))
+        found = run(table, classes, unclear=mask).findings
+        assert [(f.attribute, f.kind, f.severity) for f in found] == [
+            (sure, "context", "high"), (doubtful, "unclear", "low"),
+        ]  # fmt: skip
+        assert [f.same_as for f in found] == [(), ()]
+
+
+def test_other_names_are_said_in_words_too():
+    """In the same order as `same_as`; a name of another class begins with that class."""
+    classes = labels(30, 30)
+    grass = exactly(classes, {0: 28, 1: 3})
+    (found,) = run(indicators({"grass": grass, "lawn": grass}), classes, names=("cow", "dog")).findings
+    assert found.attribute == "grass"
+    said = dict(zip(found.same_as, found.also, strict=True))
+    assert said["lawn=yes"] == "show lawn"
+    assert said["dog:lawn=no"] == "dog: do not show lawn"
+
+
+def test_of_few_images_nothing_is_described_that_may_be_the_object():
+    classes = np.zeros(4, np.int32)
+    table = indicators({"grass": [True] * 4})
+    mask = np.array([[v == "yes" for v in table.value_names]])
+    assert [f.id for f in run(table, classes).findings] == ["class0:grass=yes"]
+    assert run(table, classes, unclear=mask).findings == ()
+
+
 def test_what_was_never_tested_is_not_judged():
     """A description has no p; without a probe there is no reliance. Both keep the severity that they came with."""
     described = replace(finding(0.5, gap=NOT, excess=NOT, severity="low"), p=None, q=None)
@@ -423,6 +507,7 @@ def test_worst_first_is_by_severity_then_by_what_is_left_of_the_effect_and_objec
         finding(0.3, severity="medium", name="b tie by name"),
         finding(0.9, severity="low", name="weak"),
         finding(0.9, kind="object", severity="high", name="ears"),
+        finding(0.85, kind="unclear", severity="low", name="either"),
         finding(0.8, kind="object", severity="low", name="fur"),
     ]
     for seed in range(10):

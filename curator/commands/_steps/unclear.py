@@ -27,7 +27,7 @@ def mask(embedded: Embedded, labels: Ints, table: Indicators) -> Mask:
     n_classes = len(embedded.dataset.classes)
     out = np.zeros((n_classes, len(table.columns)), np.bool_)
     seen = None if embedded.patches is None else embedded.patches.salience
-    if seen is None:
+    if seen is None or not len(seen.rows):
         return out
     spelt = words.spelling(embedded, embedded)
     if spelt is None or embedded.patches is None:
@@ -43,13 +43,13 @@ def mask(embedded: Embedded, labels: Ints, table: Indicators) -> Mask:
         ]
     )
     sizes = np.bincount(labels[labels >= 0], minlength=n_classes)
-    around = np.array([column.around for column in table.columns])
-    of_word = np.array([column.word if column.kind == "context" else -1 for column in table.columns])
+    around = np.array([column.around for column in table.columns], np.bool_)
+    of_word = np.array([column.word if column.kind == "context" else -1 for column in table.columns], int)
     for c in range(n_classes):
         rest = np.delete(sizes, c)
         against = rest.sum() > 0 and rest[np.delete(not_located, c)].sum() > rest.sum() / 2
         out[c, around] = not_located[c] or against
-        if (of == c).any() and n_words > of_word.max() >= 0:
+        if (of == c).any() and n_words > of_word.max(initial=-1) >= 0:
             share, sure = words.on_object(spelt[seen.rows[of == c]], seen.only(of == c), n_words)
             out[c] |= (of_word >= 0) & (sure & (share > words.PARTLY))[of_word]
     return out

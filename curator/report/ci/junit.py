@@ -54,7 +54,8 @@ def _shortcuts(root: Xml.Element, audit: AuditDocument, level: str, before: Audi
         if finding.id in failing:
             _add(case, "failure", message, _about(finding), kind=finding.severity)
         elif not gate.is_shortcut(finding.kind, audit.counts_objects):
-            _add(case, "skipped", f"{ci.ABOUT_OBJECT}: {message}", _about(finding))
+            why = ci.UNCLEAR if finding.kind == "unclear" else ci.ABOUT_OBJECT
+            _add(case, "skipped", f"{why}: {message}", _about(finding))
         elif finding.intended:
             _add(case, "skipped", f"{ci.ACCEPTED}: {finding.intended}", [message, *_about(finding)])
         else:

@@ -81,7 +81,7 @@ def _finding(f: Finding, counts_objects: bool) -> dict[str, Any]:
         "effect": f.effect, "q": f.q,
     }  # fmt: skip
     return _result(
-        f"{'shortcut' if counts else 'object'}/{_family(f.attribute)}",
+        f"{'shortcut' if counts else f.kind}/{_family(f.attribute)}",
         _LEVELS[f.severity] if counts else "note",
         f.sentence,
         f.id,

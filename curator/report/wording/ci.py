@@ -9,6 +9,7 @@ FOLLOWS, BREAKS = "follows the rule", "breaks the rule"
 SAME_IMAGE, THE_IMAGE = "the same image", "the image"
 ACCEPTED = "accepted"
 ABOUT_OBJECT = "about the object itself, not a shortcut"
+UNCLEAR = "about the object or its surroundings, which cannot be told apart here"
 IN_BASELINE = "in the baseline"
 BELOW_LEVEL = "below the level of --fail-on"
 
@@ -50,7 +51,7 @@ def more(n: int) -> str:
 
 
 def rule(id: str) -> tuple[str, str]:
-    """The title and the meaning of a SARIF rule: "leak", "label", "shortcut/FAMILY" or "object/FAMILY"."""
+    """The title and the meaning of a SARIF rule: "leak", "label", "shortcut/FAMILY", "object/FAMILY" or "unclear/FAMILY"."""
     if id in _RULES:
         return _RULES[id]
     what, _, family = id.partition("/")
@@ -58,6 +59,11 @@ def rule(id: str) -> tuple[str, str]:
         return (
             f"Looks of the object: {family}",
             f"A value of {family} lies on the object. It is part of the class, not a shortcut.",
+        )
+    if what == "unclear":
+        return (
+            f"The object or its surroundings: {family}",
+            f"A value of {family} predicts the class. It cannot be told whether it lies on the object or around it.",
         )
     return (
         f"Shortcut: {family}",
