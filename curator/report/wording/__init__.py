@@ -25,6 +25,7 @@ from curator.report.wording.text import chart, count, odds, percent, points, pro
 __all__ = [
     "adjusted", "arm_words", "average_change", "cell", "chart", "confirmation", "count", "expected_gain", "facts",
     "fading", "headline", "intervals", "intervention", "known", "nothing_wrong", "odds", "percent", "phrase", "points",
-    "probability", "reason", "reliance", "removal", "seen_as", "sentence", "shopping", "spelt_out", "surroundings_alone", "untested", "visible",
+    "probability", "reason", "reliance", "removal", "seen_as", "sentence", "shopping", "spelt_out",
+    "surroundings_alone", "untested", "visible",
     "with_interval", "worded",
 ]  # fmt: skip
