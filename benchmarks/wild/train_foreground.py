@@ -25,15 +25,16 @@ from curator.encoders.embedded import PREPROCESSING, Embedded
 from curator.errors import DataError
 from curator.io.decoding import images
 from curator.regions import foreground
-from curator.types import SURELY_SALIENT, Floats, Mask, Salience
+from curator.types import Floats, Mask
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "quality"))
 from bank import SCENES, Bank, Key
 
 N_IMAGES = 200
 """Photographs of each folder; every folder has the same weight."""
-SURELY_NOT = 0.1
-"""Below this mean salience a place is a sure place of the surroundings."""
+SURELY_NOT, SURELY, PLACES = 0.1, 0.8, 4
+"""Below the first mean salience a place is a sure place of the surroundings, from the second on of the object. Images with fewer
+sure places of the object than the third are left out."""
 TOUCHES = 0.05
 """A composed place with this much of the object in it is a place of the object."""
 STRENGTH, N_PLACES = 0.02, 120_000
@@ -55,8 +56,8 @@ def photographs(folder: Path, eye: Embedded, rng: np.random.Generator) -> Part:
             break
     inputs = np.stack(shown)
     maps = _saliency.SalientObjects().maps(inputs, eye.grid)
-    found = Salience(np.arange(len(maps)), np.rint(255 * maps).astype(np.uint8)).found
-    sure = ((maps < SURELY_NOT) | (maps >= SURELY_SALIENT / 255)) & found[:, None, None]
+    found = (maps >= SURELY).sum((1, 2)) >= PLACES
+    sure = ((maps < SURELY_NOT) | (maps >= SURELY)) & found[:, None, None]
     return foreground.cues(features(inputs, eye))[sure], (maps > 0.5)[sure]
 
 

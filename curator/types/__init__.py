@@ -2,7 +2,6 @@
 
 from curator.types.arrays import UNLABELLED, Box, Floats, Ids, Interval, Ints, Kind, Mask, Severity, as_ids
 from curator.types.data import (
-    SURELY_SALIENT,
     Column,
     Dataset,
     Embedded,
@@ -48,7 +47,6 @@ from curator.types.plans import (
 from curator.types.results import Audit, AuditRun, Clusters, Recall, Whole
 
 __all__ = [
-    "SURELY_SALIENT",
     "UNLABELLED",
     "Adjusted",
     "Arm",

@@ -278,8 +278,8 @@ class PackedRows(Protocol):
         ...
 
 
-SURELY_SALIENT, FEWEST_PLACES = 204, 4
-"""An object was found if at least this many places have at least this value of `Salience.maps` (0.8 of 255)."""
+SURELY_SALIENT = 179
+"""An object was found if a place has at least this value of `Salience.maps` (0.7 of 255). A small animal covers two places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,8 +295,8 @@ class Salience:
 
     @property
     def found(self) -> Mask:
-        """The images (m,) in which an object was found: one that surely covers four places or more."""
-        return np.asarray((self.maps >= SURELY_SALIENT).sum((1, 2)) >= FEWEST_PLACES)
+        """The images (m,) in which an object was found: one that surely covers most of a place."""
+        return np.asarray((self.maps >= SURELY_SALIENT).any((1, 2)))
 
     def only(self, some: Mask) -> Salience:
         """What was seen in some of these images, a mask (m,)."""
