@@ -17,7 +17,7 @@ from curator.shortcuts.confirmation import confirm
 from curator.shortcuts.indicators import Indicators, plain_phrase
 from curator.shortcuts.measurement_error import widened
 from curator.shortcuts.permutation import expected_false_findings
-from curator.shortcuts.redundancy import fold
+from curator.shortcuts.redundancy import fold, mirrored
 from curator.shortcuts.shared_patterns import shared_patterns
 from curator.types import (
     Adjusted,
@@ -212,6 +212,7 @@ def audit(
     tests = exact_tests(table, len(classes), indicators, settings)
     found = [widened(hit, indicators, labels) for hit in hits(table, tests, settings)]
     strong = sorted((h for h in found if h.effect_ci[0] > settings.min_effect), key=lambda h: -round(h.effect_ci[0], 9))
+    unclear = mirrored(strong, indicators, labels, settings, unclear)
     groups = fold(strong, indicators, labels, settings, unclear)
     leaders = [g[0] for g in groups]
     confirmed = confirm(leaders, indicators, labels, len(classes), settings, rng.spawn(1)[0], contents)

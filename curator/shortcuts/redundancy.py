@@ -165,6 +165,23 @@ def _said_by(
     return out
 
 
+def mirrored(hits: list[Hit], indicators: Indicators, labels: Ints, settings: AuditSettings, unclear: Mask) -> Mask:
+    """`unclear` (k, v) with the hits added that only mirror an unclear one of the same attribute: "cats are not brown" because
+    the cardboard is, which fills its frames.
+    """
+    out, tallies = unclear.copy(), Tallies(indicators, labels)
+    of: dict[str, set[int]] = {}
+    for hit in hits:
+        if unclear[hit.class_idx, hit.indicator]:
+            of.setdefault(indicators.attribute[hit.indicator], set()).add(hit.class_idx)
+    for hit in hits:
+        others = of.get(indicators.attribute[hit.indicator], set()) - {hit.class_idx}
+        if others and not out[hit.class_idx, hit.indicator]:
+            left = _left_without(hit, others, tallies)
+            out[hit.class_idx, hit.indicator] = left is None or left <= settings.min_effect
+    return out
+
+
 def fold(
     hits: list[Hit], indicators: Indicators, labels: Ints, settings: AuditSettings, unclear: Mask | None = None
 ) -> list[list[Hit]]:

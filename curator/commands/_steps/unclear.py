@@ -35,12 +35,10 @@ def mask(embedded: Embedded, labels: Ints, table: Indicators) -> Mask:
     n_words = int(spelt.max(initial=0)) + 1
     of = labels[seen.rows]
     on, told = words.on_object(spelt[seen.rows], seen, n_words)
-    on = np.where(told, on, 0.5)
+    on = np.where(told, on, np.nan)
+    rows = [np.flatnonzero(labels == c) for c in range(n_classes)]
     not_located = np.array(
-        [
-            _not_located(embedded.patches, seen.only(of == c), np.flatnonzero(labels == c), on[spelt])
-            for c in range(n_classes)
-        ]
+        [_not_located(embedded.patches, seen.only(of == c), rows[c], on[spelt[rows[c]]]) for c in range(n_classes)]
     )
     sizes = np.bincount(labels[labels >= 0], minlength=n_classes)
     around = np.array([column.around for column in table.columns], np.bool_)
@@ -58,8 +56,8 @@ def mask(embedded: Embedded, labels: Ints, table: Indicators) -> Mask:
 def _not_located(patches: Patches, seen: Salience, rows: NDArray[np.intp], on: NDArray[np.float64]) -> bool:
     """Whether the object of a class cannot be located: found in too few images, or left in what counts as surroundings.
 
-    `seen` is what was seen of the class, `rows` are its images, and `on` (n, g, g) is how much the salient object covers
-    the word at each place of an image, on average.
+    `seen` is what was seen of the class, `rows` (m,) are its images, and `on` (m, g, g) is how much the salient object
+    covers the word at each of their places, on average; nan if that cannot be told.
     """
     if len(seen.rows) < words.FEWEST_SEEN:
         return False  # too few images for a finding that says more than these images do
@@ -68,5 +66,7 @@ def _not_located(patches: Patches, seen: Salience, rows: NDArray[np.intp], on: N
     here = ~patches.on_object_of(seen.rows[seen.found])
     everywhere = ~patches.on_object_of(rows)
     leaks = float((seen.maps[seen.found] / 255 * here).sum()) / max(int(here.sum()), 1)
-    shows = float(on[rows][everywhere].mean()) if everywhere.any() else 1.0
-    return leaks > LEAKS or shows > SHOWS_OBJECT
+    if not everywhere.any():
+        return True
+    told = on[everywhere & ~np.isnan(on)]
+    return leaks > LEAKS or (len(told) > 0 and float(told.mean()) > SHOWS_OBJECT)
