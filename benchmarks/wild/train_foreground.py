@@ -33,7 +33,7 @@ from bank import SCENES, Bank, Key
 N_IMAGES = 200
 """Photographs of each folder; every folder has the same weight."""
 SURELY_NOT, SURELY, PLACES = 0.1, 0.8, 4
-"""Below the first mean salience a place is a sure place of the surroundings, from the second on of the object. Images with fewer
+"""Below the first mean salience a place surely belongs to the surroundings, from the second on to the object. Images with fewer
 sure places of the object than the third are left out."""
 TOUCHES = 0.05
 """A composed place with this much of the object in it is a place of the object."""
