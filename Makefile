@@ -44,7 +44,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/make_figure.py --check
 	$(BIN)/python docs/make_reliability.py --check
 	$(BIN)/python docs/make_scale.py --check
-	for table in loop quality/table fix/table speed/table; do $(BIN)/python benchmarks/$$table.py --check || exit 1; done
+	for table in loop quality/table fix/table wild/table speed/table; do $(BIN)/python benchmarks/$$table.py --check || exit 1; done
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Hostile input and faults, about three minutes of each kind that CI has time for. `make reliability` is all of it, and writes
