@@ -136,9 +136,7 @@ def audit_embedded(
     notes += unchecked
     found, unmatched = intended.accept(found, settings.audit.intended, settings.audit.objects)
     notes += unmatched
-    around = np.array([column.around for column in table.columns], np.bool_)
-    not_located = np.asarray(doubtful[:, around].all(1) & around.any(), np.bool_)
-    alone = surroundings_alone.measure(embedded, labels, contents, not_located, session)
+    alone = surroundings_alone.measure(embedded, labels, contents, unclear.classes(embedded, labels), session)
     if alone is None and len(data.classes) > 1:
         notes.append(wording.notes.alone_unmeasured(surroundings_alone.FEWEST))
     session.progress("auditing", 1, 1)
@@ -254,7 +252,7 @@ def _clusters(embedded: Embedded, table: Indicators, session: Session) -> Cluste
     ]
     by_thing = name_clusters(found, [things[j] for j in fits], scores[:, fits])
     names = (
-        ", ".join(filter(None, (a.split(", ")[0], b.split(", ")[0])))
+        ", ".join(filter(None, (a.split(", ")[0], b.partition(" (")[0].split(", ")[0])))
         for a, b in zip(by_thing.names, named.names, strict=True)
     )
     return replace(found, names=tuple(names))

@@ -61,8 +61,12 @@ def print_audit(audit: AuditDocument, console: Console, limit: int = MOST_LINES)
         console.print()
     for style, line in table:
         _put(console, Text(_encodable(console, line), style=style))
-    n_unclear = sum(f.kind == "unclear" for f in audit.findings)
-    rest = findings.unlisted(len(shortcuts) - limit, len(audit.findings) - len(shortcuts) - n_unclear, n_unclear)
+    unclear = [f for f in audit.findings if f.kind == "unclear"]
+    n_unclear = len(unclear)
+    strongest = findings.headline(max(unclear, key=lambda f: abs(f.effect or 0))) if unclear else ""
+    rest = findings.unlisted(
+        len(shortcuts) - limit, len(audit.findings) - len(shortcuts) - n_unclear, n_unclear, strongest
+    )
     if rest:
         console.print()
         _say(console, rest, style="dim")

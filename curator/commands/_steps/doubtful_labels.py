@@ -46,8 +46,13 @@ def doubtful(
     for finding in findings:
         if not is_shortcut(finding.kind, False) or (finding.attribute, finding.value) not in values:
             continue
+        if not finding.is_confirmed:
+            continue
+        # An image breaks the rule if it is of the class and lacks the value, or of another class and has it.
         _, without = detection.members(finding, table, labels, data.classes)
+        has = table.values[:, table.index(finding.attribute, finding.value)]
+        others = (labels >= 0) & (labels != data.classes.index(finding.class_name)) & has
         for id in wanted - breaks.keys():
-            if without[at[id]]:
+            if without[at[id]] or others[at[id]]:
                 breaks[id] = finding.id
     return tuple(replace(e, breaks=breaks.get(e.id, "")) for e in errors), []

@@ -34,12 +34,7 @@ def mask(embedded: Embedded, labels: Ints, table: Indicators) -> Mask:
         return out
     n_words = int(spelt.max(initial=0)) + 1
     of = labels[seen.rows]
-    on, told = words.on_object(spelt[seen.rows], seen, n_words)
-    on = np.where(told, on, np.nan)
-    rows = [np.flatnonzero(labels == c) for c in range(n_classes)]
-    not_located = np.array(
-        [_not_located(embedded.patches, seen.only(of == c), rows[c], on[spelt[rows[c]]]) for c in range(n_classes)]
-    )
+    not_located = classes(embedded, labels)
     sizes = np.bincount(labels[labels >= 0], minlength=n_classes)
     around = np.array([column.around for column in table.columns], np.bool_)
     of_word = np.array([column.word if column.kind == "context" else -1 for column in table.columns], int)
@@ -47,10 +42,26 @@ def mask(embedded: Embedded, labels: Ints, table: Indicators) -> Mask:
         rest = np.delete(sizes, c)
         against = rest.sum() > 0 and rest[np.delete(not_located, c)].sum() > rest.sum() / 2
         out[c, around] = not_located[c] or against
+        # What surrounds the objects of one class is missing in images that the objects of the others fill.
+        out[c, of_word >= 0] |= against
         if (of == c).any() and n_words > of_word.max(initial=-1) >= 0:
             share, sure = words.on_object(spelt[seen.rows[of == c]], seen.only(of == c), n_words)
             out[c] |= (of_word >= 0) & (sure & (share > words.PARTLY))[of_word]
     return out
+
+
+def classes(embedded: Embedded, labels: Ints) -> Mask:
+    """The classes (k,) whose object cannot be located. Without places, or if nobody looked, none."""
+    n_classes = len(embedded.dataset.classes)
+    patches, spelt = embedded.patches, words.spelling(embedded, embedded)
+    if patches is None or spelt is None or patches.salience is None or not len(patches.salience.rows):
+        return np.zeros(n_classes, np.bool_)
+    seen = patches.salience
+    of = labels[seen.rows]
+    on, told = words.on_object(spelt[seen.rows], seen, int(spelt.max(initial=0)) + 1)
+    on = np.where(told, on, np.nan)
+    rows = [np.flatnonzero(labels == c) for c in range(n_classes)]
+    return np.array([_not_located(patches, seen.only(of == c), rows[c], on[spelt[rows[c]]]) for c in range(n_classes)])
 
 
 def _not_located(patches: Patches, seen: Salience, rows: NDArray[np.intp], on: NDArray[np.float64]) -> bool:

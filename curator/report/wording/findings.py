@@ -146,8 +146,8 @@ def advice(f: Finding, column: Column | None, classes: Sequence[str]) -> str:
     return f"Add {added} that {indicators.phrase(column, f.value)}."
 
 
-def unlisted(n_more: int, n_objects: int, n_unclear: int = 0) -> str:
-    """What only audit.json lists, as sentences; "" if nothing.
+def unlisted(n_more: int, n_objects: int, n_unclear: int = 0, strongest: str = "") -> str:
+    """What only audit.json and the report list, as sentences; "" if nothing. `strongest` is the strongest unclear finding.
 
     >>> unlisted(2, 1)
     '2 more findings in audit.json. 1 further finding describes the object itself, not a shortcut; see audit.json.'
@@ -161,6 +161,8 @@ def unlisted(n_more: int, n_objects: int, n_unclear: int = 0) -> str:
     looks = f"{count(n_objects, 'further finding')} {what}; see audit.json." if n_objects > 0 else ""
     verb = "may describe the object or its surroundings, which cannot be told apart here"
     either = f"{count(n_unclear, 'further finding')} {verb}; see audit.json." if n_unclear > 0 else ""
+    if either and strongest:
+        either = f"{either} The strongest: {strongest}"
     return " ".join(filter(None, (more, looks, either)))
 
 
