@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,11 @@ def strangeness(features: Floats) -> Floats:
     k = min(NEIGHBOURS, len(ring))
     closest = np.partition(similar, len(ring) - k, axis=2)[:, :, len(ring) - k :]
     return np.asarray(1 - closest.mean(2), np.float32).reshape(b, g, g)
+
+
+def stands_out(features: NDArray[Any]) -> Mask:
+    """The places (b, g, g) of features (b, g, g, d), any scale, that are unlike the border of their own image."""
+    return np.asarray(strangeness(np.asarray(features, np.float32)) > TOUCHES, np.bool_)
 
 
 def cues(features: Floats) -> Floats:
