@@ -119,7 +119,8 @@ def audit_embedded(
         notes += of_all
     elif 0 < settings.audit.sample < len(data):
         notes.append(wording.notes.not_sampled(len(data)))
-    doubtful = unclear.mask(embedded, labels, table)
+    not_located = unclear.classes(embedded, labels)
+    doubtful = unclear.mask(embedded, labels, table, not_located)
     contents = _contents(data.ids, groups)
     found = _test(embedded, labels, measures, table, session, pool, contents, doubtful, counts)
     found = replace(found, findings=wording.worded(found.findings))
@@ -136,7 +137,7 @@ def audit_embedded(
     notes += unchecked
     found, unmatched = intended.accept(found, settings.audit.intended, settings.audit.objects)
     notes += unmatched
-    alone = surroundings_alone.measure(embedded, labels, contents, unclear.classes(embedded, labels), session)
+    alone = surroundings_alone.measure(embedded, labels, contents, not_located, session)
     if alone is None and len(data.classes) > 1:
         notes.append(wording.notes.alone_unmeasured(surroundings_alone.FEWEST))
     session.progress("auditing", 1, 1)

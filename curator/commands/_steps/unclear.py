@@ -17,12 +17,13 @@ this much elsewhere. Of 30 classes of seven real sets, X-rays of patients (0.40,
 have more; cats (0.30) and bees in a crop (0.28) come next, classes with surroundings have 0.09 to 0.25."""
 
 
-def mask(embedded: Embedded, labels: Ints, table: Indicators) -> Mask:
+def mask(embedded: Embedded, labels: Ints, table: Indicators, not_located: Mask | None = None) -> Mask:
     """For each class and value (k, v): it cannot be told whether the value lies on the object or around it.
 
     `labels` (n,) are the classes, -1 for images that do not count. A visual word of the surroundings is unclear in a class
     if it lies on the object there in part of the images. Everything that is measured around the object is unclear in a class
-    whose object cannot be located, and in a comparison with such classes only. Without places nothing is said.
+    whose object cannot be located, and in a comparison with such classes only. Without places nothing is said. `not_located`
+    (k,) is what `classes` returns, if the caller has computed it.
     """
     n_classes = len(embedded.dataset.classes)
     out = np.zeros((n_classes, len(table.columns)), np.bool_)
@@ -34,7 +35,8 @@ def mask(embedded: Embedded, labels: Ints, table: Indicators) -> Mask:
         return out
     n_words = int(spelt.max(initial=0)) + 1
     of = labels[seen.rows]
-    not_located = classes(embedded, labels)
+    if not_located is None:
+        not_located = classes(embedded, labels)
     sizes = np.bincount(labels[labels >= 0], minlength=n_classes)
     around = np.array([column.around for column in table.columns], np.bool_)
     of_word = np.array([column.word if column.kind == "context" else -1 for column in table.columns], int)
