@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from curator import __version__, attributes, encoders
 from curator.config import Settings
 from curator.encoders.open_clip import DEFAULT
-from curator.engines import local, ray, salience, spread, steps
+from curator.engines import lettering, local, ray, salience, spread, steps
 from curator.engines.steps import Filled, Shelf
 from curator.errors import DataError, InputError
 from curator.io.decoding import images
@@ -230,18 +230,23 @@ class Session:
         seen = self.looked_at(embedded if reference is None else reference)
         if reference is None or reference is embedded:
             return attributes.measures(seen, self.encoder, self.settings, seen)
-        return attributes.measures(embedded, self.encoder, self.settings, seen)
+        return attributes.measures(self._read_lettering(embedded), self.encoder, self.settings, seen)
 
     def looked_at(self, embedded: Embedded) -> Embedded:
-        """The data set with the salient objects of some of its images (see `engines.salience`)."""
+        """The data set with the salient objects and the lettering of some of its images (see `engines.salience`)."""
         name = f"locating objects in {embedded.dataset.name}"
-        return salience.look(
+        located = salience.look(
             embedded,
             self.encoder.info.preprocessing,
             self.cache,
             self.jobs,
             lambda done, total: self.progress(name, done, total),
         )
+        return self._read_lettering(located)
+
+    def _read_lettering(self, embedded: Embedded) -> Embedded:
+        name = f"looking for lettering in {embedded.dataset.name}"
+        return lettering.look(embedded, self.cache, self.jobs, lambda done, total: self.progress(name, done, total))
 
 
 def versions() -> dict[str, str]:

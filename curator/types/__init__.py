@@ -2,6 +2,7 @@
 
 from curator.types.arrays import UNLABELLED, Box, Floats, Ids, Interval, Ints, Kind, Mask, Severity, as_ids
 from curator.types.data import (
+    LETTERING,
     Column,
     Dataset,
     Embedded,
@@ -47,6 +48,7 @@ from curator.types.plans import (
 from curator.types.results import Audit, AuditRun, Clusters, Recall, Whole
 
 __all__ = [
+    "LETTERING",
     "UNLABELLED",
     "Adjusted",
     "Arm",

@@ -278,6 +278,9 @@ class PackedRows(Protocol):
         ...
 
 
+LETTERING = "lettering"
+"""The column of `Embedded.facts` with the lines of lettering of each image, once someone has looked for them."""
+
 SURELY_SALIENT = 179
 """An object was found if a place has at least this value of `Salience.maps` (0.7 of 255). A small animal covers two places."""
 
@@ -411,7 +414,7 @@ class Column:
     rank: int = 0
     reported_late: tuple[str, ...] = ()
     follows: bool = False
-    place: Literal["", "word", "colour"] = ""
+    place: Literal["", "word", "colour", "lettering"] = ""
     word: int = -1
     edit: str = ""
     defect: str = ""

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from curator.attributes import words
+from curator.attributes import lettering, words
 from curator.attributes.colour import NAMES
 from curator.commands._steps.pattern_places import shown
 from curator.report.html.places import Sight
-from curator.types import AuditRun, Embedded, Finding, Patches
+from curator.types import LETTERING, AuditRun, Column, Embedded, Finding, Patches
 
 MOST_IMAGES = 500
 """Most images of the class, and of the others, that a share is computed on: its error is 4 %, and it is drawn in steps of
@@ -53,22 +53,42 @@ def _sight(
     sizes = run.sizes()
     ids = [i for i in f.example_ids if i in position and i in sizes]
     rows = own, other, np.array([position[i] for i in ids], np.intp)
-    weights = [shown(column, f.value, r, patches, spelt) for r in rows]
+    whole = column.place == "lettering"  # its edges are outside the part of an image that the encoder sees
+    weights = [
+        _lettering(column, f.value, r, run, patches.grid) if whole else shown(column, f.value, r, patches, spelt)
+        for r in rows
+    ]
     mine, theirs, examples = (None if w is None else w >= least for w in weights)
     if mine is None or theirs is None or examples is None:
         return None
     grid, view = patches.grid, run.encoder.preprocessing.view
     nowhere = np.zeros((grid, grid), np.float32)
     return Sight(
-        exact=column.place == "word" or (column.place == "colour" and f.value in NAMES),
+        exact=column.place in ("word", "lettering") or (column.place == "colour" and f.value in NAMES),
         share=mine.mean(0, dtype=np.float32) if len(own) else nowhere,
         n=len(own),
         elsewhere=theirs.mean(0, dtype=np.float32) if len(other) else nowhere,
         n_elsewhere=len(other),
         places=dict(zip(ids, examples, strict=True)),
-        views={i: view(*sizes[i]) for i in ids},
+        views={i: (0.0, 0.0, 1.0, 1.0) if whole else view(*sizes[i]) for i in ids},
         sizes={i: sizes[i] for i in ids},
     )
+
+
+def _lettering(
+    column: Column, value: str, rows: NDArray[np.intp], run: AuditRun, grid: int
+) -> NDArray[np.int64] | None:
+    """The places (r, grid, grid) of the whole images that hold lettering by the edge (at the place `value`, if it is one)."""
+    if LETTERING not in run.facts:
+        return None
+    out = np.zeros((len(rows), grid, grid), np.int64)
+    for k, text in enumerate(run.facts[LETTERING].iloc[rows]):
+        for line in lettering.marks(text or ""):
+            if column.form == "tags" and lettering.place(line) != value:
+                continue
+            x0, y0, x1, y1 = (int(min(grid - 1, at * grid)) for at in line)
+            out[k, y0 : y1 + 1, x0 : x1 + 1] = 1
+    return out
 
 
 def _spread(rows: NDArray[np.intp]) -> NDArray[np.intp]:

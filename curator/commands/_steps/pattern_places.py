@@ -89,7 +89,7 @@ def shown(
 
     `spelt` (n, g, g) are the visual words at the places of `patches`, see `attributes.words.spelling`.
     """
-    if patches is None or column.kind not in ("object", "context", "unclear"):
+    if patches is None or column.kind not in ("object", "context", "unclear") or column.place == "lettering":
         return None
     likely = patches.on_object_of(rows)
     if column.place == "word":
