@@ -66,7 +66,7 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
     if LETTERING not in reference.facts:
         return Measures(pd.DataFrame(index=embedded.rows.index), ())
     lines = embedded.facts.get(LETTERING, pd.Series(None, index=embedded.facts.index, dtype=object))
-    found = [None if text is None else marks(text) for text in lines]
+    found = [marks(text) if isinstance(text, str) else None for text in lines]
     frame = {
         "lettering.by_edge": [None if m is None else bool(m) for m in found],
         "lettering.place": [None if m is None else "|".join(sorted({place(line) for line in m})) for m in found],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -120,11 +121,24 @@ def _phrase_of(hit: Hit, leader: Hit, indicators: Indicators, classes: tuple[str
     return phrase if hit.class_idx == leader.class_idx else f"{classes[hit.class_idx]}: {phrase}"
 
 
-def worst_first(finding: Finding) -> tuple[bool, int, bool, float, str]:
-    """Sort key of findings, the most severe first. Findings that are, or may be, about the object come last.
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings, the most severe first. Findings that are, or may be, about the object come last.
 
-    Within one severity, findings that no random half confirms come last.
+    Within one severity the strongest finding of every class comes first, then the second of every class, and so on, so that
+    a class with many patterns does not hide the others. Findings that no random half confirms come last.
     """
+    ranked = sorted(findings, key=_rank)
+    turns: Counter[tuple[object, ...]] = Counter()
+    turn = []
+    for finding in ranked:
+        place = (*_rank(finding)[:3], finding.class_name)
+        turn.append(turns[place])
+        turns[place] += 1
+    order = sorted(range(len(ranked)), key=lambda k: (*_rank(ranked[k])[:3], turn[k], *_rank(ranked[k])[3:]))
+    return [ranked[k] for k in order]
+
+
+def _rank(finding: Finding) -> tuple[bool, int, bool, float, str]:
     low = (finding.effect_ci or (0.0, 0.0))[0] - finding.bias
     return (
         finding.kind in ("object", "unclear"),
@@ -223,7 +237,7 @@ def audit(
         )
         for g, confirmation, left in evidence
     )
-    ordered = sorted(findings, key=worst_first)
+    ordered = worst_first(findings)
     verdict: Verdict = "shortcuts found" if any_counts(findings, settings) else "none found"
     if not findings and not _could_tell(table.sizes, len(classes), tests.n_tests, settings):
         verdict = "too few images to tell"

@@ -21,6 +21,8 @@ _AS_MUCH = 0.1
 _PLAINLY = 0.15
 """A plain name leads its group instead of a pattern if it is as strong (`_SAME`) and the lower limit of its effect is at most
 this much smaller."""
+_MISREAD = 0.1
+"""A value with a larger bias is no plain name: such prompts are too often wrong."""
 _MOST_RIVALS = 8
 _NOTHING = ("no", "none")
 """Values that mean that something is absent."""
@@ -253,7 +255,7 @@ def _leader(group: list[Hit], indicators: Indicators, tallies: Tallies) -> Hit:
 def _is_plain(hit: Hit, indicators: Indicators) -> bool:
     """Whether the value is a plain name: a colour, a frame, a format, a column's value, a prompt; not a number or a pattern."""
     column = indicators.columns[hit.indicator]
-    return column.form != "number" and not column.learnt and not column.bias
+    return column.form != "number" and not column.learnt and column.bias <= _MISREAD
 
 
 def _better_side(leader: Hit, group: list[Hit], indicators: Indicators, tallies: Tallies) -> Hit:

@@ -68,7 +68,7 @@ def gather(
         found.append(detection.judged(finding, settings))
     session.progress("testing findings", len(found), len(found))
     if audit.verdict != "too few images to tell":
-        found.sort(key=detection.worst_first)
+        found = detection.worst_first(found)
     if audit.verdict == "shortcuts found" and not detection.any_counts(found, settings):
         audit = replace(audit, verdict="none found")  # findings of medium severity are now low
     return replace(audit, findings=tuple(found))

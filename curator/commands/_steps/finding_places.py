@@ -83,7 +83,7 @@ def _lettering(
         return None
     out = np.zeros((len(rows), grid, grid), np.int64)
     for k, text in enumerate(run.facts[LETTERING].iloc[rows]):
-        for line in lettering.marks(text or ""):
+        for line in lettering.marks(text if isinstance(text, str) else ""):
             if column.form == "tags" and lettering.place(line) != value:
                 continue
             x0, y0, x1, y1 = (int(min(grid - 1, at * grid)) for at in line)
