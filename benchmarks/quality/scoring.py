@@ -11,7 +11,7 @@ from planted import Planted, Shortcut, Spec
 from scipy import stats
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
-    "scene": ("background.", "words.", "concept.", "colour."),
+    "scene": ("background.", "words.", "concept.", "scene.", "colour."),
     "tint": ("background.colour", "colour.", "words."),
     "darkness": (
         "light.", "background.brightness", "background.colour=black", "colour.dominant=black",
@@ -19,7 +19,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "blur": ("sharpness.", "background.texture"),
     "jpeg": ("file.",),
     "border": ("border.", "words."),
-    "watermark": ("words.", "concept.", "border."),
+    "watermark": ("words.", "concept.", "border.", "lettering."),
     "image_size": ("geometry.", "file."),
     "exif": ("exif.",),
     "object_size": ("framing.", "geometry.", "words."),

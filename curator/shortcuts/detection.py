@@ -42,12 +42,21 @@ _MOST_OF_FEW = 0.75
 """A description names a value that at least this share of the class's images have."""
 
 
-def severity(low: float, kind: str, settings: AuditSettings) -> Severity:
+_EXCLUSIVE, _OF_MEDIUM = 10, 0.75
+"""If a value is at least the first number of times as frequent in the class as elsewhere, the second fraction of `medium` is
+enough: a quarter of the dogs on grass and one cat in a hundred teach a network that grass means dog."""
+
+
+def severity(low: float, kind: str, settings: AuditSettings, exclusive: bool = False) -> Severity:
     """Severity by the lower end of the effect's interval. Findings about the object are low, unless `objects` is set, and so
-    are those that may be about the object."""
+    are those that may be about the object.
+
+    `exclusive`: the value is hardly found elsewhere (see `_EXCLUSIVE`).
+    """
     if not is_shortcut(kind, settings.objects):
         return "low"
-    return "high" if low >= settings.high else "medium" if low >= settings.medium else "low"
+    medium = settings.medium * (_OF_MEDIUM if exclusive else 1)
+    return "high" if low >= settings.high else "medium" if low >= medium else "low"
 
 
 def _finding(
@@ -82,7 +91,7 @@ def _finding(
         times=here[0] / there[0] if there[0] else None,
         p=hit.p,
         q=hit.q,
-        severity=severity(hit.effect_ci[0] - column.bias, kind, settings),
+        severity=severity(hit.effect_ci[0] - column.bias, kind, settings, here[0] >= _EXCLUSIVE * there[0]),
         phrase=plain_phrase(column, indicators.value_names[v]),
         against=against,
         coverage=_coverage(table, c, n, other_known),
@@ -160,7 +169,8 @@ def judged(finding: Finding, settings: AuditSettings) -> Finding:
       of the intervention lies above twice `leans`: a rare value that decides.
     - Evidence that could not be measured changes nothing.
     """
-    plain = severity((finding.effect_ci or (0.0, 0.0))[0] - finding.bias, finding.kind, settings)
+    exclusive = finding.share_elsewhere is not None and finding.share_in_class >= _EXCLUSIVE * finding.share_elsewhere
+    plain = severity((finding.effect_ci or (0.0, 0.0))[0] - finding.bias, finding.kind, settings, exclusive)
     r = finding.reliance
     if r is None or finding.p is None:
         return finding

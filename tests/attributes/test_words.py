@@ -311,7 +311,7 @@ def test_a_prompt_that_goes_with_a_word_names_it(tmp_path):
     named = {c.name: c.phrase for c in out.columns if "meadow" in c.phrase}
     assert list(named) == [word_at(these, 0, 9, 3)]
     assert next(iter(named.values())).startswith(
-        f"show meadow, pattern {letters(out.column(next(iter(named))).word)} (green, fine texture, lower half)|"
+        f"show meadow (pattern {letters(out.column(next(iter(named))).word)}, green, fine texture, lower half)|"
     )
 
 
@@ -346,13 +346,13 @@ def test_a_word_on_the_object_is_called_what_the_encoder_calls_the_picture(proba
     kinds[HAS, 0, 0:3] = 1  # in the same pictures, but not on the object
     these = data(kinds, likely)
     out = derive(these, Names(probability, HAS))
-    assert out.column(word_at(these, 0, 4, 4)).phrase.startswith("show hen, pattern ") == named
+    assert out.column(word_at(these, 0, 4, 4)).phrase.startswith("show hen (pattern ") == named
     assert sum("hen" in c.phrase for c in out.columns) == named
 
 
 def test_every_word_has_a_letter_of_its_own():
-    assert _names(["a", "a", "", "a"], {3: "x"}) == ["pattern A (a)", "pattern B (a)", "pattern C", "x, pattern D (a)"]
-    assert _names(["", "a"], {0: "x", 1: "x"}) == ["x, pattern A", "x, pattern B (a)"]
+    assert _names(["a", "a", "", "a"], {3: "x"}) == ["pattern A (a)", "pattern B (a)", "pattern C", "x (pattern D, a)"]
+    assert _names(["", "a"], {0: "x", 1: "x"}) == ["x (pattern A)", "x (pattern B, a)"]
 
 
 def test_letters_are_unique_and_go_on_after_z():

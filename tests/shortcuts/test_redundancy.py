@@ -234,11 +234,15 @@ def test_a_plain_name_leads_a_pattern_unless_it_says_much_less(n_plain, leads):
     assert ("words.1=yes" if leads else "a.ground=green") in first.same_as
 
 
-@pytest.mark.parametrize(("form", "more"), [("number", {}), ("category", {"bias": 0.05}), ("flag", {"learnt": True})])
+@pytest.mark.parametrize(("form", "more"), [("number", {}), ("category", {"bias": 0.11}), ("flag", {"learnt": True})])
 def test_a_number_a_biased_measure_and_a_pattern_are_no_plain_names(form, more):
     """Each says a little less than pattern B, as a plain name does that leads."""
     assert lawn_and_pattern(56)[0].attribute == lawn_and_pattern(56, "flag")[0].attribute == "a.ground"
     assert lawn_and_pattern(56, form, **more)[0].attribute == "words.1"
+
+
+def test_a_measure_that_is_seldom_wrong_is_a_plain_name():
+    assert lawn_and_pattern(56, "flag", bias=0.1)[0].attribute == "a.ground"
 
 
 def test_of_many_things_that_go_with_the_lawn_none_is_told_again_by_chance():
