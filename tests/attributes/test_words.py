@@ -146,7 +146,7 @@ def test_a_word_that_many_have_a_little_of_is_cut_where_much_of_it_begins(much):
     assert not derive(floors, reference=these).frame[name].any()
 
 
-@pytest.mark.parametrize(("covered", "kind"), [(0, "context"), (1, "unclear"), (2, "object")])
+@pytest.mark.parametrize(("covered", "kind"), [(0, "unclear"), (1, "unclear"), (2, "object")])
 def test_a_strip_beside_the_object_is_of_the_kind_that_stands_out_and_measured_anyway(covered, kind):
     """Three places that touch the object, whichever side the border rule puts them on."""
     kinds, likely = scene(np.zeros(N, np.bool_))
@@ -177,7 +177,7 @@ def test_a_word_that_cannot_be_told_counts_on_the_object_too():
     kinds[1, 6, 4:6] = 1
     likely[:, 6, 4:6] = True
     salient = np.zeros_like(likely)
-    salient[:, 4:6, 4:6] = True
+    salient[:, 0:2, 4:6] = True
     unclear = salient.copy()
     unclear[HAS, 6, 4] = True
     flags = {}
@@ -225,6 +225,24 @@ def kind_of(
 def test_a_word_lies_around_up_to_015_and_on_the_object_from_05(on, off, kind):
     """1 of 7 places is 0.143, 1 of 6 is 0.167, 2 of 5 is 0.4."""
     assert kind_of(on, off) == ["context", kind]
+
+
+@pytest.mark.parametrize(
+    ("near", "far", "kind"), [(6, 0, "unclear"), (6, 2, "unclear"), (6, 6, "context"), (0, 6, "context")]
+)
+def test_a_word_that_is_seldom_far_from_the_object_is_unclear(near, far, kind):
+    """The object is 2 x 2 of 10 x 10 places, with 32 places near it and 64 far off; the ratio of odds is 26, 5.2, 2 and 0.2."""
+    words, salient = np.zeros((10, GRID, GRID), np.uint8), np.zeros((10, GRID, GRID), np.uint8)
+    salient[:, 4:6, 4:6] = 255
+    words[:, 6, 2 : 2 + near] = 1
+    words[:, 0, 1 : 1 + far] = 1
+    blank = np.zeros((10, GRID, GRID), np.uint8)
+    ids = np.array([f"{i:04d}" for i in range(10)])
+    patches = Patches(
+        ids, np.zeros((10, GRID, GRID, 2), np.int8), blank, np.zeros((*blank.shape, 3), np.uint8), blank, "eye",
+        Salience(np.arange(10), salient),
+    )  # fmt: skip
+    assert list(_kinds(words, patches, 2)) == ["context", kind]
 
 
 def test_how_much_of_a_place_is_covered_counts():

@@ -15,7 +15,7 @@ from curator.shortcuts.indicators import Indicators, build
 from curator.types import Column, Embedded, Measures, Patches, Salience
 
 GRID, DIM = 10, 16
-GROUND, GRASS, ANIMAL, STONE = 0, 1, 2, 3
+GROUND, GRASS, ANIMAL, STONE, TISSUE = 0, 1, 2, 3, 4
 COLOUR = Column("background.colour", "tags", "context", "have a {value} background", "on another colour", around=True)
 SITE = Column("metadata.site", "category", "metadata", "have site {value}", "with another site")
 
@@ -102,8 +102,9 @@ def fills_the_frame(world: World, k: int) -> None:
 
 
 def stands_out_nowhere(world: World, k: int) -> None:
-    """An X-ray: in seven of ten images of the class nothing is salient."""
+    """An X-ray: tissue around the animal, and in seven of ten images of the class nothing is salient."""
     rows = world.of(k)
+    world.kinds[rows] = np.where(world.kinds[rows] == ANIMAL, ANIMAL, TISSUE)
     world.salient[rows[: 7 * len(rows) // 10]] = False
 
 
@@ -123,6 +124,13 @@ def test_a_class_whose_object_is_larger_than_what_was_located_is_unclear_around_
     world = World(20, 20, 20)
     world.salient[world.of(2), 2:8, 2:8] = True
     assert list(world.mask()[AROUND[0]]) == [False, False, True]
+
+
+def test_a_class_in_which_nothing_stands_out_is_located_on_the_ground_of_the_others() -> None:
+    """A blurred mouse: nothing is salient, but what surrounds it are words that surround the others' animals."""
+    world = World(20, 20, 20)
+    world.salient[world.of(2)] = False
+    assert around(world.mask()) == [False, False, False]
 
 
 def test_an_object_found_in_half_of_the_images_is_located() -> None:
