@@ -45,8 +45,8 @@ PREPROCESSING = Preprocessing(
 # 99.6 % of them, and its probability is off by 0.06 on average.
 TYPICAL_NORM = 14.1
 NOTE = (
-    "Running without CLIP: no prompts are tested. Prompts of your own (--concepts FILE) are approximated and can confuse "
-    "similar things. Check the images."
+    "Running without CLIP: of scenes, only flowers, water, snow, paved roads and the outdoors are looked for. Prompts of "
+    "your own (--concepts FILE) are approximated and can confuse similar things. Check the images."
 )
 
 

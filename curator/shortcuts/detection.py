@@ -164,6 +164,7 @@ def judged(finding: Finding, settings: AuditSettings) -> Finding:
     Association gives the first severity (`severity`). The rules for reliance are:
 
     - The severity rises from medium to high if the interval of the reliance gap, or of the intervention, lies above `leans`.
+      An intervention counts only if the edit by itself surely lowers the probability of the right class.
     - The severity falls by one step if both intervals lie below `leans`: a probe on these images does not use the attribute.
     - The severity rises from low to medium only if more than half of the random halves confirm the finding and the interval
       of the intervention lies above twice `leans`: a rare value that decides.
@@ -175,11 +176,12 @@ def judged(finding: Finding, settings: AuditSettings) -> Finding:
     if r is None or finding.p is None:
         return finding
     intervals = [ci for ci in (r.gap_ci, r.excess_ci) if ci is not None]
+    raising = [ci for ci in (r.gap_ci, r.excess_ci if r.is_moved else None) if ci is not None]
     # A probe that relies on the image cannot rule out the measure's own error (`bias`).
-    if plain == "medium" and not finding.bias and any(low >= settings.leans for low, _ in intervals):
+    if plain == "medium" and not finding.bias and any(low >= settings.leans for low, _ in raising):
         return replace(finding, severity="high")
     sure = finding.confirmation is not None and 2 * finding.confirmation.confirmed > finding.confirmation.n_splits
-    decides = r.excess_ci is not None and r.excess_ci[0] >= 2 * settings.leans
+    decides = r.is_moved and r.excess_ci is not None and r.excess_ci[0] >= 2 * settings.leans
     if plain == "low" and sure and decides and not finding.bias and is_shortcut(finding.kind, settings.objects):
         return replace(finding, severity="medium")
     if len(intervals) == 2 and all(high < settings.leans for _, high in intervals):
@@ -249,13 +251,14 @@ def audit(
     )
     ordered = worst_first(findings)
     verdict: Verdict = "shortcuts found" if any_counts(findings, settings) else "none found"
-    if not findings and not _could_tell(table.sizes, len(classes), tests.n_tests, settings):
+    untested = _untested(indicators, table, tests)
+    nothing_testable = not tests.n_tests and bool(untested)
+    if not findings and (nothing_testable or not _could_tell(table.sizes, len(classes), tests.n_tests, settings)):
         verdict = "too few images to tell"
     if not findings and len(classes) == 1 and int(table.sizes[0]) < _FEW:
         # A handful of images is seldom significantly different from a pool. What they share is still reported.
         verdict, ordered = "too few images to tell", list(_descriptions(indicators, table, classes, against, unclear))
     expected = expected_false_findings(indicators, labels, n_rows, len(classes), settings, rng)
-    untested = _untested(indicators, table, tests)
     return Audit(tuple(ordered), verdict, expected, tests.n_tests, shared, untested)
 
 
@@ -317,6 +320,8 @@ def _descriptions(
             k2, n2 = int(other_with[c, v]), int(other_known[c, v])
             if column.kind != "context" or unclear[c, v] or column.form == "number" or n < 2 or k < _MOST_OF_FEW * n:
                 continue
+            if indicators.value_names[v] in ("no", "none"):
+                continue  # what an image lacks describes it badly
             here, there = _share(k, n), _share(k2, n2)
             low, high = stats.newcombe(k, n, k2, n2)
             out.append(

@@ -92,6 +92,15 @@ class Reliance(Struct, frozen=True):
     ] = ""
     control_edit: Annotated[str, Meta(description="The control edit, in words.")] = ""
 
+    @property
+    def is_moved(self) -> bool:
+        """Whether the edit surely lowers the probability of the right class, by itself and beyond the control edit.
+
+        A control edit that raises the probability makes a difference too, but says nothing about the attribute.
+        """
+        by_itself = self.intervention_ci is None or self.intervention_ci[0] > 0
+        return by_itself and self.excess_ci is not None and self.excess_ci[0] > 0
+
 
 class Confirmation(Struct, frozen=True):
     """Whether a finding holds on images that were not used to find it.

@@ -27,7 +27,10 @@ def test_all_six_hold_of_a_strong_finding() -> None:
     assert [r.state for r in steps] == ["yes"] * 6
     assert confirming(steps) == "6 of 6 tests confirm it"
     assert "Corrected for all 312 tests, at most q = 3e\u201111 of" in steps[1].answer  # a hyphen that does not break
-    assert steps[5].answer == "Covering it costs the right class 42 points [30, 50]; covering another costs 5 [−2, 10]."
+    assert (
+        steps[5].answer
+        == "Covering it changes the right class by −42 points [−50, −30]; covering another by −5 [−10, +2]."
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,6 +51,7 @@ def test_all_six_hold_of_a_strong_finding() -> None:
         ({"reliance": replace(FULL.reliance, gap=None, gap_ci=None)}, "yyyyoy"),
         ({"reliance": replace(FULL.reliance, excess_ci=(-0.01, 0.5))}, "yyyyyn"),
         ({"reliance": replace(FULL.reliance, excess_ci=None)}, "yyyyyy"),
+        ({"reliance": replace(FULL.reliance, intervention_ci=(-0.01, 0.5))}, "yyyyyn"),
         ({"reliance": replace(FULL.reliance, excess_ci=None, intervention_drop=0.04)}, "yyyyyn"),
         ({"reliance": replace(FULL.reliance, intervention_drop=None)}, "yyyyyo"),
         ({"reliance": None}, "yyyyoo"),

@@ -549,6 +549,13 @@ def test_an_effect_that_may_be_tiny_is_no_finding_however_sure():
     assert len(run(table, classes, AuditSettings(n_permutations=0, min_effect=0.02)).findings) == 1
 
 
+def test_where_nothing_could_be_tested_nothing_is_called_clean():
+    """Twenty images and one: a value of three images cannot be significant, so there are no tests."""
+    classes = labels(20, 1)
+    audit = run(indicators({"grass": np.arange(21) < 3}), classes)
+    assert (audit.n_tests, audit.verdict) == (0, "too few images to tell")
+
+
 @pytest.mark.parametrize("sizes", [(1,), (1, 1), (2, 2), (3, 1), (2, 2, 2)], ids=str)
 def test_tiny_sets_are_no_error_and_claim_nothing(sizes):
     classes = labels(*sizes)

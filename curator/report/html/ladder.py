@@ -81,5 +81,5 @@ def _edited(r: Reliance | None) -> Rung:
     answer = "" if r is None else checks.intervention(r)
     if r is None or r.intervention_drop is None:
         return Rung(question, answer or checks.NOT_EDITED, "open")
-    holds = r.excess_ci[0] > 0 if r.excess_ci else r.intervention_drop > (r.control_drop or 0.0)
+    holds = r.is_moved if r.excess_ci else r.intervention_drop > (r.control_drop or 0.0)
     return Rung(question, answer, _state(holds))

@@ -209,6 +209,7 @@ def _environment() -> jinja2.Environment:
     env.globals |= {"alone_words": wording.surroundings_alone}
     env.globals |= {
         "headline": wording.headline,
+        "phrase": lambda f: wording.phrase(f) or f"have {f.attribute} = {f.value}",
         "intervals": wording.intervals,
         "known": wording.known,
         "facts": wording.facts,

@@ -73,7 +73,7 @@ def harm(f: Finding) -> str:
     if r is not None and r.gap is not None and r.gap_ci is not None:
         out.append("A model trained on these images relies on it." if r.gap_ci[0] > 0 else _NO_CLEAR_LOSS)
         out.append(reliance(r))
-    if r is not None and r.intervention_drop is not None and r.excess_ci is not None and r.excess_ci[0] > 0:
+    if r is not None and r.intervention_drop is not None and r.is_moved:
         out.append(intervention(r))
     if out:
         return " ".join(out)
@@ -98,19 +98,20 @@ def intervention(r: Reliance) -> str:
     """How editing the attribute changed a probe's predictions, as a sentence; "" if it was not tested.
 
     >>> intervention(Reliance(None, None, 0, 0.41, 0.06, (0.3, 0.5), (0.01, 0.1), edit="cropping it", control_edit="..."))
-    'Cropping it costs the right class 41 points [30, 50]; ... costs 6 [1, 10].'
+    'Cropping it changes the right class by −41 points [−50, −30]; ... by −6 [−10, −1].'
     """
     if not r.edit:
         return ""
     if r.intervention_drop is None or r.control_drop is None:
         return f"Not tested by editing: {r.edit}."
-    own, other = _cost(r.intervention_drop, r.intervention_ci, " point"), _cost(r.control_drop, r.control_ci)
-    return f"{r.edit[:1].upper()}{r.edit[1:]} costs the right class {own}; {r.control_edit} costs {other}."
+    own, other = _change(r.intervention_drop, r.intervention_ci, " point"), _change(r.control_drop, r.control_ci)
+    return f"{r.edit[:1].upper()}{r.edit[1:]} changes the right class by {own}; {r.control_edit} by {other}."
 
 
-def _cost(drop: float, ci: Interval | None, unit: str = "") -> str:
-    value, *ends = (signed(x).removeprefix("+") for x in (drop, *(ci or ())))
-    plural = "s" if unit and value not in ("1", "−1") else ""
+def _change(drop: float, ci: Interval | None, unit: str = "") -> str:
+    """The negative of a loss, with its sign, so that no sentence speaks of a loss of −3 points."""
+    value, *ends = (signed(-x) for x in (drop, *((ci[1], ci[0]) if ci else ())))
+    plural = "s" if unit and value not in ("+1", "−1") else ""
     return f"{value}{unit}{plural}{f' [{ends[0]}, {ends[1]}]' if ends else ''}"
 
 
