@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -102,18 +103,39 @@ def one(name: str, truth: dict[str, Any], judged: dict[str, str], real: Path, se
     }  # fmt: skip
 
 
+def nulls(real: Path, session: Session, n: int) -> dict[str, Any]:
+    """Audits of 1000 photographs of BAR whose labels are drawn at random: what is loud is a false alarm."""
+    embedded = session.looked_at(session.embed(session.scan(real / "bar")))
+    alarms = []
+    for seed in range(n):
+        rng = np.random.default_rng([16, seed])
+        rows = np.sort(rng.permutation(len(embedded.dataset))[:1000])
+        some, n_classes = embedded.take(rows), (2, 5)[seed % 2]
+        data = replace(
+            some.dataset,
+            labels=rng.integers(0, n_classes, len(rows)).astype(np.int32),
+            classes=tuple("abcde"[:n_classes]),
+            splits=np.full(len(rows), "", dtype=some.dataset.splits.dtype),
+        )
+        run = audit_embedded(replace(some, dataset=data), session)
+        loud = [f for f in run.findings if f.severity != "low" and is_shortcut(f.kind, False)]
+        alarms.append([f.sentence for f in loud])
+    return {"n": n, "n_with_alarm": sum(bool(a) for a in alarms), "alarms": [a for one in alarms for a in one]}
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--real", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--nulls", type=int, default=0, help="audits of photographs with random labels")
     parser.add_argument("sets", nargs="*")
     flags = parser.parse_args()
     session = Session.open("embedded", cache=flags.cache)
     truth = json.loads((HERE / "truth.json").read_text(encoding="utf-8"))
     judged = json.loads((HERE / "judged.json").read_text(encoding="utf-8"))
     out = [one(n, t, judged.get(n, {}), flags.real, session) for n, t in truth.items() if n in (flags.sets or truth)]
-    dump({"schema": "curator.benchmark.wild/1", "versions": versions(), "encoder": session.encoder.info.name, "sets": out},
-         flags.out)  # fmt: skip
+    dump({"schema": "curator.benchmark.wild/1", "versions": versions(), "encoder": session.encoder.info.name, "sets": out,
+          "nulls": nulls(flags.real, session, flags.nulls) if flags.nulls else None}, flags.out)  # fmt: skip
     for row in out:
         print(json.dumps({k: v for k, v in row.items() if k != "loud"}))

@@ -31,6 +31,11 @@ def table(result: dict[str, Any]) -> str:
             f"{row['in_three']} of {row['n_known']} | {row['anywhere']} of {row['n_known']} | "
             f"{row['n_on_subject']} of {row['n_located']} |"
         )
+    none = result["nulls"]
+    lines += [
+        "",
+        f"Of {none['n']} sets of 1,000 photographs with labels drawn at random, {none['n_with_alarm']} had a loud finding.",
+    ]
     return "\n".join(lines)
 
 
