@@ -11,6 +11,7 @@ from report_example import BUNNY, make_run
 from sticker_world import GREEN, GRID, N, World
 
 from curator import attributes
+from curator.attributes import FAMILIES
 from curator.attributes.colour import NAMES, name_map
 from curator.commands._steps import finding_places
 from curator.commands._steps.finding_places import MOST_IMAGES, sights
@@ -118,3 +119,21 @@ def test_shares_of_many_images_are_taken_over_some_of_them(world: World, monkeyp
     sight = sights(audited(world), [found])[found.id]
     assert (sight.n, sight.n_elsewhere) == (10, 10)
     assert (sight.share[10:] == 1).all()
+
+
+def test_lettering_is_where_it_was_read_in_the_whole_image(world: World) -> None:
+    """A line at the left edge of every image, one at the bottom that is of another place, and a grid that is no crop."""
+    run = audited(world)
+    left, bottom = "2 120 20 130", "120 245 140 252"
+    facts = run.facts.assign(lettering=[f"{left};{bottom}"] * len(run.facts))
+    data = replace(world.data, facts=facts)
+    measured = FAMILIES.get("lettering").derive(data, Texts({}, 4, text=False), Settings(), data)
+    run = replace(run, facts=facts, measures=run.measures.join(measured))
+    found = about("lettering.place", "left edge")
+    sight = sights(run, [found])[found.id]
+    assert sight.exact
+    expected = np.zeros((GRID, GRID))
+    y0, y1 = int(120 / 255 * GRID), int(130 / 255 * GRID)
+    expected[y0 : y1 + 1, 0 : int(20 / 255 * GRID) + 1] = 1
+    np.testing.assert_array_equal(sight.share, expected)
+    assert set(sight.views.values()) == {(0.0, 0.0, 1.0, 1.0)}
