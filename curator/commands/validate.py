@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -80,7 +81,7 @@ def validate(
     if given is not None:
         sets["test set"] = given.measures
     findings, notes = readable(findings, sets)
-    exam, held = evaluation_set.examine(run, findings[0], given, session)
+    findings, exam, held = _examined(run, findings, given, session)
     fitted = run
     if exam.held_out:
         # No model may learn from the test set. Attributes are measured the same way in training and test images.
@@ -117,6 +118,31 @@ def validate(
     report = replace(report, notes=tuple(dict.fromkeys((*run.notes, *report.notes))))
     recommendation = advice.recommendation if wanted is None else _as_recommendation(wanted, advice)
     return Validation(replace(advice, run=run, recommendation=recommendation), report)
+
+
+def _examined(
+    run: AuditRun, findings: Sequence[Finding], given: evaluation_set.Given | None, session: Session
+) -> tuple[list[Finding], evaluation_set.Exam, list[str]]:
+    """The findings with the first one that can be examined in front, its test set, and notes on those before it.
+
+    Raises:
+        DataError: none can be examined; the message is about the first one.
+    """
+    passed_over, first_error = list[str](), None
+    for k, finding in enumerate(findings):
+        try:
+            exam, notes = evaluation_set.examine(run, finding, given, session)
+        except DataError as error:
+            first_error = first_error or error
+            passed_over.append(_said(finding))
+            continue
+        rest = [f for f in findings if f is not finding]
+        return [finding, *rest], exam, [*notes, *([words.not_examined(passed_over, _said(finding))] if k else [])]
+    raise first_error or DataError("there is no finding to examine; name one with --attribute CLASS:ATTRIBUTE=VALUE.")
+
+
+def _said(finding: Finding) -> str:
+    return f'"{finding.class_name} images {finding.phrase}"' if finding.phrase else finding.id
 
 
 def _photographs(data: Data, what: str, session: Session) -> Dataset:

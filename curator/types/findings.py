@@ -237,6 +237,11 @@ class Finding(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
         )
 
     @property
+    def has_name(self) -> bool:
+        """Whether a person can say what it is: anything but a visual word that is only "pattern A"."""
+        return not (self.learnt and self.phrase.startswith("show pattern "))
+
+    @property
     def is_confirmed(self) -> bool:
         """Whether it counts for the verdict: medium or high, or confirmed in at least one held-out half."""
         return self.severity != "low" or self.confirmation is None or self.confirmation.confirmed > 0

@@ -19,7 +19,8 @@ _SAME = 0.5
 
 
 def to_undo(run: AuditRun, attribute: str | None) -> list[Finding]:
-    """The findings to act on, worst first, with those about the files last, because no added image mends them.
+    """The findings to act on, worst first, but patterns without a name after all others, because nobody can look for their
+    images, and those about the files last, because no added image mends them.
 
     Raises DataError if there are none, InputError for a malformed `attribute`.
     """
@@ -37,7 +38,7 @@ def to_undo(run: AuditRun, attribute: str | None) -> list[Finding]:
             else f"the audit found no shortcut to act on ({run.audit.verdict}); "
             "to plan anyway, name a shortcut with --attribute CLASS:ATTRIBUTE=VALUE."
         )
-    return sorted(found, key=lambda f: f.kind == "file")
+    return sorted(found, key=lambda f: (f.kind == "file", not f.has_name))
 
 
 def with_images(findings: Sequence[Finding]) -> tuple[list[Finding], list[str]]:

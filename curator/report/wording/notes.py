@@ -243,6 +243,16 @@ def removed_by_plan(n: int) -> str:
 
 # --- test set and validation
 
+
+def not_examined(passed_over: Sequence[str], examined: str) -> str:
+    """Which findings were passed over because too few test images break them."""
+    more = f" and {len(passed_over) - 3} more" if len(passed_over) > 3 else ""
+    return (
+        f"Too few test images break {', '.join(passed_over[:3])}{more}, so {examined} was examined. A larger --test can "
+        "examine them too."
+    )
+
+
 NOTHING_ADDED = "No image is added, because the pool has none that the plan wants. Only the present data was tested."
 
 
