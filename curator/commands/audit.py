@@ -25,6 +25,7 @@ from curator.commands._steps.sampled_counts import Drawn
 from curator.commands.session import Session, one_class, versions
 from curator.errors import InputError
 from curator.io.fingerprint import fingerprint
+from curator.probe import linear
 from curator.readers import Data
 from curator.report import wording
 from curator.selection.synthesis import is_synthetic
@@ -124,8 +125,8 @@ def audit_embedded(
     contents = _contents(data.ids, groups)
     found = _test(embedded, labels, measures, table, session, pool, contents, doubtful, counts)
     found = replace(found, findings=wording.worded(found.findings))
-    cross = evidence.cross_fit(embedded, labels, session)
-    sizes = np.bincount(labels[labels >= 0], minlength=len(data.classes))
+    cross = evidence.cross_fit(embedded, labels, session, contents)
+    sizes = linear.distinct_groups(labels, contents, len(data.classes))
     small = [name for name, size in zip(data.classes, sizes, strict=True) if 0 < size < evidence.SMALLEST]
     if small and len(data.classes) > 1:
         notes.append(wording.notes.without_probe(evidence.SMALLEST, small))

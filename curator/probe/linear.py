@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from curator import config
@@ -141,14 +141,31 @@ def group_weights(labels: Ints, value: Mask) -> NDArray[np.float64]:
     return np.asarray(len(labels) / (len(sizes) * sizes[group.ravel()]), float)
 
 
-def _folds(labels: Ints, n_folds: int, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    smallest = int(np.bincount(labels)[np.unique(labels)].min())
+def _folds(
+    labels: Ints, n_folds: int, seed: int, groups: Ints | None = None
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Stratified folds. Images of one group (copies of one image) are in the same fold."""
+    smallest = int(distinct_groups(labels, groups)[np.unique(labels)].min())
     if smallest < 2:
         raise DataError(
             "a class has a single image; cross-validation needs two images of every class; add one or drop that class."
         )
-    split = StratifiedKFold(min(n_folds, smallest), shuffle=True, random_state=seed)
-    return list(split.split(np.zeros(len(labels)), labels))
+    n = min(n_folds, smallest)
+    if groups is None or len(np.unique(groups)) == len(groups):
+        return list(StratifiedKFold(n, shuffle=True, random_state=seed).split(np.zeros(len(labels)), labels))
+    split = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
+    return list(split.split(np.zeros(len(labels)), labels, groups))
+
+
+def distinct_groups(labels: Ints, groups: Ints | None, n_classes: int = 0) -> NDArray[np.intp]:
+    """The number of groups (k,) of each class; of images, if there are no groups. Labels of -1 do not count.
+
+    >>> distinct_groups(np.array([0, 0, 0, 1]), np.array([5, 5, 6, 6])).tolist()
+    [2, 1]
+    """
+    of = np.arange(len(labels), dtype=np.int32) if groups is None else groups
+    pairs = np.unique(np.stack([labels[labels >= 0], of[labels >= 0]]), axis=1)
+    return np.bincount(pairs[0].astype(np.intp), minlength=n_classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +198,13 @@ class CrossFit:
 
 
 def cross_fit(
-    vectors: Floats, labels: Ints, n_classes: int, c: float, seed: int, n_folds: int = 5, rows: Mask | None = None
-) -> CrossFit:
+    vectors: Floats, labels: Ints, n_classes: int, c: float, seed: int, n_folds: int = 5, rows: Mask | None = None,
+    groups: Ints | None = None,
+) -> CrossFit:  # fmt: skip
     """Cross-validate probes by stratified folds over the images in `rows` (n,), or over all images by default.
+
+    No probe predicts an image of which it has seen a copy: images with the same number in `groups` (n,) share a fold. With
+    copies in both, a probe is as good on images that break the rule as on others, and no wrong label is doubted.
 
     With more than `LARGE` images the probes are trained on a sample (`sampled`). An image outside the sample, which no probe
     has seen, is assigned to a random fold. All of `rows` are predicted.
@@ -196,8 +217,11 @@ def cross_fit(
     out = np.zeros((len(labels), n_classes))
     probes: list[Probe] = []
     if len(chosen) > LARGE:
-        return _large_cross_fit(vectors, labels, n_classes, c, seed, n_folds, chosen)
-    for train, test in _folds(labels[chosen], n_folds, seed) if len(chosen) else []:
+        return _large_cross_fit(vectors, labels, n_classes, c, seed, n_folds, chosen, groups)
+    same = None if groups is None else groups[chosen]
+    for train, test in _folds(labels[chosen], n_folds, seed, same) if len(chosen) else []:
+        if len(np.unique(labels[chosen[train]])) < 2:
+            continue  # all copies of the other classes are in this fold
         probe = Probe.fit(vectors[chosen[train]], labels[chosen[train]], n_classes, c)
         out[chosen[test]] = probe.probabilities(vectors[chosen[test]])
         fold[chosen[test]] = len(probes)
@@ -206,18 +230,23 @@ def cross_fit(
 
 
 def _large_cross_fit(
-    vectors: Floats, labels: Ints, n_classes: int, c: float, seed: int, n_folds: int, chosen: NDArray[np.intp]
-) -> CrossFit:
+    vectors: Floats, labels: Ints, n_classes: int, c: float, seed: int, n_folds: int, chosen: NDArray[np.intp],
+    groups: Ints | None,
+) -> CrossFit:  # fmt: skip
     """`cross_fit` for very many images: the probes of all folds are fitted together, on a sample."""
     rng = np.random.default_rng(seed)
     learnt = chosen[sampled(labels[chosen], rng)]
-    folds = _folds(labels[learnt], n_folds, seed)
+    folds = _folds(labels[learnt], n_folds, seed, None if groups is None else groups[learnt])
     fold = np.full(len(labels), -1, np.int32)
     fold[chosen] = rng.integers(0, len(folds), len(chosen))
     weights = np.ones((len(folds), len(learnt)), np.float32)
     for k, (_, test) in enumerate(folds):
         fold[learnt[test]] = k
         weights[k, test] = 0
+    if groups is not None:  # an image outside the sample goes to the fold of its copies inside
+        of_group = np.full(int(groups.max()) + 1, -1, np.int32)
+        of_group[groups[learnt]] = fold[learnt]
+        fold[chosen] = np.where(of_group[groups[chosen]] >= 0, of_group[groups[chosen]], fold[chosen])
     fits = refits.refit(vectors[learnt], labels[learnt], n_classes, c, weights)
     probes = Probe.all_of(fits, n_classes)
     out = np.zeros((len(labels), n_classes))

@@ -181,3 +181,68 @@ def test_a_large_probe_with_weights_is_the_small_one(monkeypatch):
     monkeypatch.setattr(linear, "LARGE", 100)
     large = Probe.fit(vectors, labels, 2, 0.1, weights)
     assert abs(small.probabilities(vectors) - large.probabilities(vectors)).max() < 0.02
+
+
+def copied(n: int, times: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Vectors of two classes of `n` pictures whose ground gives the class away in nine of ten, each in `times` near-copies; the
+    labels, whether the ground follows the rule, and the number of the picture."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat([0, 1], n).astype(np.int32)
+    follows = rng.random(2 * n) < 0.9
+    ground = np.where(follows, labels, 1 - labels)
+    vectors = rng.normal(0, 1, (2 * n, 64))
+    vectors[:, 0] += 4 * ground
+    vectors[:, 1] += 1.5 * labels
+    picture = np.repeat(np.arange(2 * n), times).astype(np.int32)
+    near = vectors[picture] + rng.normal(0, 0.02, (2 * n * times, 64))
+    return near.astype(np.float32), labels[picture], follows[picture], picture
+
+
+def gap_of(vectors, labels, follows, groups=None) -> float:
+    right = linear.cross_fit(vectors, labels, 2, 0.1, seed=0, groups=groups).probabilities.argmax(1) == labels
+    return float(right[follows].mean() - right[~follows].mean())
+
+
+def test_copies_in_one_fold_leave_the_reliance_gap_as_it_is_without_copies():
+    """With each picture four times a probe has seen a copy of every image that breaks the rule."""
+    alone, hidden, kept = [], [], []
+    for seed in range(5):
+        alone.append(gap_of(*copied(60, 1, seed)[:3]))
+        vectors, labels, follows, picture = copied(60, 4, seed)
+        hidden.append(gap_of(vectors, labels, follows))
+        kept.append(gap_of(vectors, labels, follows, picture))
+    assert np.mean(alone) > 0.3
+    assert np.mean(hidden) < np.mean(alone) / 2
+    assert abs(np.mean(kept) - np.mean(alone)) < 0.1
+
+
+def test_wrong_labels_of_copied_pictures_are_doubted():
+    """All four copies of six pictures have the wrong label."""
+    vectors, labels, _, picture = copied(60, 4)
+    vectors[:, 1] += 3 * labels
+    wrong = np.isin(picture, np.random.default_rng(1).permutation(120)[:6])
+    given = np.where(wrong, 1 - labels, labels).astype(np.int32)
+    named = [
+        (linear.cross_fit(vectors, given, 2, 0.1, seed=0, groups=g).probabilities.argmax(1) != given)[wrong].mean()
+        for g in (None, picture)
+    ]
+    assert named[0] < 0.5 < 0.8 < named[1]
+
+
+def test_without_copies_the_folds_are_those_without_groups():
+    """The null."""
+    vectors, labels, _, picture = copied(40, 1)
+    one, other = (linear.cross_fit(vectors, labels, 2, 0.1, seed=0, groups=g) for g in (None, picture))
+    np.testing.assert_array_equal(one.fold, other.fold)
+    np.testing.assert_array_equal(one.probabilities, other.probabilities)
+
+
+def test_a_large_cross_fit_keeps_copies_in_one_fold_inside_the_sample_and_out(monkeypatch):
+    monkeypatch.setattr(linear, "LARGE", 200)
+    learnt = np.arange(0, 480, 7)  # of most pictures one copy
+    monkeypatch.setattr(linear, "sampled", lambda labels, rng: learnt)
+    vectors, labels, _, picture = copied(60, 4)
+    fold = linear.cross_fit(vectors, labels, 2, 0.1, seed=0, groups=picture).fold
+    assert (fold >= 0).all()
+    for k in np.unique(picture[learnt]):
+        assert len(np.unique(fold[picture == k])) == 1

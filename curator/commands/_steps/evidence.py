@@ -24,13 +24,17 @@ SMALLEST = 5
 """Fewest images of a class for a cross-validated probe: one in each fold."""
 
 
-def cross_fit(embedded: Embedded, labels: Ints, session: Session) -> CrossFit:
-    """Cross-validated probes for the classes that are large enough; no probes if there are fewer than two such classes."""
+def cross_fit(embedded: Embedded, labels: Ints, session: Session, contents: Ints | None = None) -> CrossFit:
+    """Cross-validated probes for the classes that are large enough; no probes if there are fewer than two such classes.
+
+    `contents` (n,) numbers the images by content: copies are in one fold, and count once for the size of a class.
+    """
     n_classes = len(embedded.dataset.classes)
-    sizes = np.bincount(labels[labels >= 0], minlength=n_classes)
-    large = np.flatnonzero(sizes >= SMALLEST)
+    large = np.flatnonzero(linear.distinct_groups(labels, contents, n_classes) >= SMALLEST)
     rows = np.isin(labels, large) if len(large) > 1 else np.zeros(len(labels), np.bool_)
-    return linear.cross_fit(embedded.embeddings.vectors, labels, n_classes, PROBE_C, session.seed, rows=rows)
+    return linear.cross_fit(
+        embedded.embeddings.vectors, labels, n_classes, PROBE_C, session.seed, rows=rows, groups=contents
+    )
 
 
 def gather(
