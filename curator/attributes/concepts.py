@@ -77,6 +77,14 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
     return Measures(pd.DataFrame(frame, index=embedded.rows.index), tuple(columns), readings)
 
 
+def unanswered(measures: Measures, settings: Settings) -> list[str]:
+    """The user's prompts that were not kept for these images, in their order; none if the user gave no prompts."""
+    if not settings.audit.concepts:
+        return []
+    kept = {column.name for column in measures.columns}
+    return [p for p, _ in read_vocabulary(Path(settings.audit.concepts)) if f"concept.{p}" not in kept]
+
+
 def agreement(prompts: tuple[str, ...], encoder: Encoder, reference: Embedded) -> Scores:
     """(n, m): how well the reference's images fit prompts about their surroundings, as scored by an audit before any cut."""
     own: list[tuple[str, Kind]] = [(prompt, "context") for prompt in prompts]

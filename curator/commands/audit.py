@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from curator import intended, stats
+from curator.attributes import concepts
 from curator.commands._steps import (
     doubtful_labels,
     evidence,
@@ -101,6 +102,8 @@ def audit_embedded(
         notes.append(wording.notes.synthetic_audited(n_made))
     if settings.audit.concepts and not session.encoder.info.text:
         notes.append(wording.notes.concepts_unused(settings.audit.concepts, session.encoder.info.name))
+    elif silent := concepts.unanswered(measures, settings):
+        notes.append(wording.notes.prompts_unanswered(silent))
     labels = data.train_labels()
     if labels is not data.labels:
         notes.append(wording.notes.only_train(int((labels >= 0).sum())))

@@ -8,7 +8,7 @@ import pytest
 from changed import replace
 from photos import Texts, embedded
 
-from curator.attributes import FAMILIES
+from curator.attributes import FAMILIES, concepts
 from curator.attributes._splitting import LEAST_DISTANCE, split
 from curator.attributes.concepts import DRAWS, TEMPLATES
 from curator.config import AuditSettings, Settings
@@ -71,6 +71,16 @@ def scene(n, share, noise, tmp_path, seed=0):
 
 def derive(data, encoder, settings, reference=None):
     return FAMILIES.get("concepts").derive(data, encoder, settings, reference or data)
+
+
+def test_every_prompt_of_the_user_is_answered_or_named(tmp_path):
+    data, encoder, settings, _ = scene(400, 0.5, 0.15, tmp_path)
+    silent = concepts.unanswered(derive(data, encoder, settings), settings)
+    kept = {c.name.removeprefix("concept.") for c in derive(data, encoder, settings).columns}
+    assert "meadow" in kept
+    assert "meadow" not in silent
+    assert kept | set(silent) == {"meadow", *(f"thing {i:02d}" for i in range(30))}
+    assert concepts.unanswered(derive(data, encoder, settings), Settings()) == []
 
 
 def test_where_nothing_varies_few_prompts_survive(tmp_path):

@@ -26,6 +26,16 @@ def concepts_unused(file: str, encoder: str) -> str:
     return f"{file} is not used, because {encoder} cannot read prompts. CLIP can."
 
 
+def prompts_unanswered(prompts: Sequence[str]) -> str:
+    """
+    >>> prompts_unanswered(["fog"]).partition(". ")[0]
+    'Prompts that were not tested: fog'
+    """
+    more = f" and {len(prompts) - 10} more" if len(prompts) > 10 else ""
+    why = "The images do not split into two clear groups by them, or another prompt splits them alike."
+    return f"Prompts that were not tested: {', '.join(prompts[:10])}{more}. {why}"
+
+
 def only_train(n: int) -> str:
     return f"Findings describe only the {count(n, 'image')} of the train split, which a network would see."
 
