@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import results_page
 
 RESULT = Path(__file__).parents[1] / "results" / "wild.json"
+BAR = RESULT.with_name("bar.json")
 
 
 def table(result: dict[str, Any]) -> str:
@@ -39,8 +40,31 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def flagship(result: dict[str, Any]) -> str:
+    actions, proof = result["conflicting"], result["proof"]
+    mean = {k: sum(a[f"precision_of_{k}"] for a in actions) / len(actions) for k in ("first", "best")}
+    lines = [
+        "| action | first finding | of its first ten, conflicting | of the best finding's |",
+        "| --- | --- | --- | --- |",
+    ]
+    for a in actions:
+        said = a["first"].partition(". (")[0]
+        lines.append(f"| {a['class']} | {said} | {a['precision_of_first']:.0%} | {a['precision_of_best']:.0%} |")
+    lines += [f"| **mean** | | {mean['first']:.0%} | {mean['best']:.0%} |", ""]
+    low, high = proof["gain_ci"]
+    worst = {k: f"{arm['worst_group']:.2f}" for k, arm in proof["arms"].items()}
+    lines.append(
+        f"With {proof['n_added']} images from half of the test split, the worst group's accuracy on the other half is "
+        f"{worst['recommended']} instead of {worst['before']}; with as many random images {worst['random']}. In the group that was "
+        f"worst before, the gain over random is {100 * proof['gain_over_random']:.0f} points [{100 * low:.0f}, {100 * high:.0f}]. "
+        f"The attribute examined is {proof['attribute']} {proof['value']}."
+    )
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
     flags = parser.parse_args()
     results_page.keep("wild", table(json.loads(RESULT.read_text(encoding="utf-8"))), check=flags.check)
+    results_page.keep("bar", flagship(json.loads(BAR.read_text(encoding="utf-8"))), check=flags.check)

@@ -32,7 +32,7 @@ _PHRASES = {
 @cache
 def weights() -> dict[str, NDArray[np.float64]]:
     """The directions (m, d) of each "scene.<name>" and "ground.<name>", and the mean surroundings (d,) as "mean"."""
-    with np.load(WEIGHTS) as file:
+    with np.load(WEIGHTS, allow_pickle=False) as file:
         names, directions = file["names"], file["directions"].astype(np.float64)
         found = {name: directions[names == name] for name in dict.fromkeys(names.tolist())}
         return {"mean": file["mean"].astype(np.float64), **found}

@@ -117,6 +117,7 @@ def test_the_sample_is_counted_as_it_was_measured(data, cache, run, monkeypatch)
     monkeypatch.setattr(sampled_counts, "PIECE", 37)
     work = session(cache, 150)
     drawn = sampled_counts.of_images(work.scan(data), work)
+    drawn = replace(drawn, sample=work.looked_at(drawn.sample))
     table = indicators.build(run.measures, work.settings.audit.cuts)
     itself = replace(drawn, dataset=drawn.sample.dataset, part=drawn.sample.take, contents=[])
     counted, _, _ = sampled_counts.count(itself, table, work)
@@ -125,6 +126,23 @@ def test_the_sample_is_counted_as_it_was_measured(data, cache, run, monkeypatch)
     assert any(name.startswith("other (") for name in table.value_names)
     for part in ("with_", "known", "sizes"):
         assert np.array_equal(getattr(counted, part), getattr(straight, part)), part
+
+
+def test_what_only_the_sample_was_asked_keeps_the_counts_of_the_sample(data, cache, run, monkeypatch):
+    """Lettering: the pieces of the whole set are not read for it."""
+    from curator.shortcuts import association, indicators
+
+    work = session(cache, 150)
+    drawn = sampled_counts.of_images(work.scan(data), work)
+    drawn = replace(drawn, sample=work.looked_at(drawn.sample))
+    table = indicators.build(run.measures, work.settings.audit.cuts)
+    counted, _, _ = sampled_counts.count(drawn, table, work)
+    straight = association.count(table, run.dataset.train_labels(), len(run.dataset.classes))
+    mine = np.array([name.startswith("lettering.") for name in table.attribute])
+    assert mine.any()
+    assert np.array_equal(counted.known[:, mine], straight.known[:, mine])
+    assert np.array_equal(counted.with_[:, mine], straight.with_[:, mine])
+    assert (counted.known[:, ~mine].sum(0) > straight.known[:, ~mine].sum(0)).any()
 
 
 def test_what_is_in_a_piece_alone_is_no_matter(data, cache, run, monkeypatch):

@@ -20,6 +20,7 @@ FORBIDDEN_MODULES = {
 ALLOWED_MODULES = {
     # To ask how many processors there are: `test_joblib_counts_processors_and_nothing_else`.
     "encoders/_onnx.py": {"joblib"},
+    "encoders/_lettering.py": {"joblib"},
     "encoders/_saliency.py": {"joblib"},
     "engines/local.py": {"joblib"},
     "probe/refits.py": {"joblib"},

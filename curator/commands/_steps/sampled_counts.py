@@ -103,6 +103,14 @@ def count(drawn: Drawn, table: Indicators, session: Session) -> tuple[Table, Who
 
     with closing(_counted(drawn, table, labels, session)) as counted:
         everywhere = association.total(tables(counted))
+    # Lettering is looked for in images of the sample only.
+    inside = association.count(table, drawn.sample.dataset.train_labels(), len(data.classes))
+    only_there = (everywhere.known.sum(0) == 0) & (inside.known.sum(0) > 0)
+    everywhere = Table(
+        np.where(only_there, inside.with_, everywhere.with_),
+        np.where(only_there, inside.known, everywhere.known),
+        everywhere.sizes,
+    )
     whole = Whole(n, f"sha256:{digest.hexdigest()}", _leaks(drawn))
     n_train = int((labels >= 0).sum())
     notes = [words.counted(n, n_train, "train" in data.splits, len(drawn.sample.dataset), session.seed)]
