@@ -5,8 +5,8 @@
 BAR (Nam et al. 2020) shows each of six actions at one place in its training split and at others in its test split.
 
 - *Conflicting images*: both splits are audited as one set. Of the first ten images that a finding lists as breaking the rule,
-  the share that is from the test split; for the finding that comes first for an action, and for the best of an action's findings
-  (an oracle's choice, as ConceptScope's protocol has it).
+  the share that is from the test split; for the finding that comes first for an action, and for the best of an action's
+  findings (an oracle's choice, as ConceptScope's protocol has it).
 - *Images to add*: every second image of the test split, by name, is the pool, and the others are the test set. 60 images are
   added.
 

@@ -53,10 +53,11 @@ def flagship(result: dict[str, Any]) -> str:
     lines += [f"| **mean** | | {mean['first']:.0%} | {mean['best']:.0%} |", ""]
     low, high = proof["gain_ci"]
     worst = {k: f"{arm['worst_group']:.2f}" for k, arm in proof["arms"].items()}
+    gain = f"{100 * proof['gain_over_random']:.0f} points [{100 * low:.0f}, {100 * high:.0f}]"
     lines.append(
         f"With {proof['n_added']} images from half of the test split, the worst group's accuracy on the other half is "
-        f"{worst['recommended']} instead of {worst['before']}; with as many random images {worst['random']}. In the group that was "
-        f"worst before, the gain over random is {100 * proof['gain_over_random']:.0f} points [{100 * low:.0f}, {100 * high:.0f}]. "
+        f"{worst['recommended']} instead of {worst['before']}; with as many random images {worst['random']}. In the group that "
+        f"was worst before, the gain over random is {gain}. "
         f"The attribute examined is {proof['attribute']} {proof['value']}."
     )
     return "\n".join(lines)
