@@ -9,7 +9,7 @@ from curator.config import AuditSettings
 from curator.shortcuts.association import Hit
 from curator.shortcuts.bitcounts import Tallies
 from curator.shortcuts.indicators import Indicators, is_below
-from curator.types import Ints, Mask
+from curator.types import Column, Ints, Mask
 
 KIND_ORDER = {"context": 0, "metadata": 1, "file": 2, "image": 3, "object": 4, "unclear": 5}
 """Order in which kinds are preferred for naming a finding: the easiest to read first."""
@@ -19,7 +19,7 @@ _SAME = 0.25
 _AS_MUCH = 0.1
 """The effects that remain of two hits, each with the other held constant, count as equal if they differ by less than this."""
 _PLAINLY = 0.15
-"""A plain name leads its group instead of a pattern if it is as strong (`_SAME`) and the lower limit of its effect is at most
+"""A plain name leads its group instead of a pattern or a number if it is as strong (`_SAME`) and the lower limit of its effect is at most
 this much smaller."""
 _MISREAD = 0.1
 """A value with a larger bias is no plain name: such prompts are too often wrong."""
@@ -244,12 +244,19 @@ def _leader(group: list[Hit], indicators: Indicators, tallies: Tallies) -> Hit:
     most = max(remains.values())
     causes = [h for h in rivals if remains[h] >= most - _AS_MUCH]
     leader = min(causes, key=lambda h: (*_reads(h.indicator, indicators), -h.effect_ci[0], h.indicator))
-    if not indicators.columns[leader.indicator].learnt:
+    named = indicators.columns[leader.indicator]
+    if not named.learnt and named.form != "number":
         return leader
-    # A pattern has no name of its own. A plain name leads if it says nearly as much.
+    # A pattern has no name of its own, and a number says little. A plain name leads if it says nearly as much.
     least = max((1 - _SAME) * leader.effect_ci[0], leader.effect_ci[0] - _PLAINLY)
     plain = [h for h in mine if _is_plain(h, indicators) and h.effect_ci[0] >= least]
+    if not named.learnt:  # dark images are grey and black, which says less than that they are dark
+        plain = [h for h in plain if indicators.value_names[h.indicator] not in _column_of(h, indicators).reported_late]
     return min(plain, key=lambda h: (-h.effect_ci[0], h.indicator), default=leader)
+
+
+def _column_of(hit: Hit, indicators: Indicators) -> Column:
+    return indicators.columns[hit.indicator]
 
 
 def _is_plain(hit: Hit, indicators: Indicators) -> bool:

@@ -204,6 +204,19 @@ def test_in_the_dark_all_colours_are_grey(colour, first):
     assert audit(labels, found)[0].attribute == first
 
 
+@pytest.mark.parametrize(("n_snow", "first"), [(60, "scene.snow"), (56, "scene.snow"), (45, "light.highlights")])
+def test_a_plain_name_leads_a_number_unless_it_says_much_less(n_snow, first):
+    """All of c0 is bright and nothing else; snow is seen in this many of its 60 images."""
+    labels = np.repeat(np.arange(4), 60).astype(np.int32)
+    bright, snow = labels == 0, np.arange(240) < n_snow
+    found = table(
+        labels,
+        light__highlights=("number", "image", np.where(bright, 0.95, 0.4)),
+        scene__snow=("flag", "context", snow),
+    )
+    assert audit(labels, found)[0].attribute == first
+
+
 def test_a_prompt_that_says_much_less_does_not_lead():
     """It misses a quarter of c0's lawns, and with the colour held still nothing is left of it."""
     assert lawns(0.0, np.arange(240) < 15)[0].attribute == "background.colour"
