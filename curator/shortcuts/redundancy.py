@@ -19,8 +19,8 @@ _SAME = 0.25
 _AS_MUCH = 0.1
 """The effects that remain of two hits, each with the other held constant, count as equal if they differ by less than this."""
 _PLAINLY = 0.15
-"""A plain name leads its group instead of a pattern or a number if it is as strong (`_SAME`) and the lower limit of its effect is at most
-this much smaller."""
+"""A plain name leads its group instead of a pattern or a number if it is as strong (`_SAME`) and the lower limit of its effect
+is at most this much smaller."""
 _MISREAD = 0.1
 """A value with a larger bias is no plain name: such prompts are too often wrong."""
 _MOST_RIVALS = 8
