@@ -11,8 +11,9 @@ from curator.types import LETTERING, Column, Embedded, Encoder, Measures
 EDGE, CORNER = 0.12, 0.2
 """Lettering is by the edge if its middle is at most the first fraction of the image from it, and in a corner if it is at most
 the second fraction from two edges."""
-TALLEST, WIDEST = 0.1, 0.6
-"""Larger things that look like lettering, as fractions of the image, are mostly none, or are the object."""
+THICKEST = 0.1
+"""Larger things that look like lettering, as a fraction of the image, are mostly none, or are the object. A line may be as
+long as its edge."""
 _WHOLE = 255
 
 Line = tuple[float, float, float, float]
@@ -41,7 +42,9 @@ def _line(text: str) -> Line:
 def _is_by_edge(line: Line) -> bool:
     left, top, right, bottom = line
     x, y = _middle(line)
-    return bottom - top <= TALLEST and right - left <= WIDEST and min(x, y, 1 - x, 1 - y) <= EDGE
+    if min(y, 1 - y) <= EDGE and bottom - top <= THICKEST:
+        return True
+    return min(x, 1 - x) <= EDGE and min(right - left, bottom - top) <= THICKEST
 
 
 def _middle(line: Line) -> tuple[float, float]:
@@ -98,6 +101,7 @@ def _derive(embedded: Embedded, encoder: Encoder, settings: Settings, reference:
             "have lettering of height {value}",
             "with lettering of another height than {value}",
             "fraction of the image's height",
+            place="lettering",
             sides=("have small lettering by the edge", "have large lettering by the edge"),
         ),
     )

@@ -18,6 +18,9 @@ from curator.types import LETTERING, Embedded, Photo
 N_IMAGES = 1000
 """Images that are read again, as many of every class as of every other. In the others lettering is unknown."""
 
+LONGEST = 5
+"""In an image that is more times as long as wide, lettering is unknown: scaled to the network's input it is too small."""
+
 
 def look(embedded: Embedded, cache: Path, jobs: int, progress: Callable[[int, int], None]) -> Embedded:
     """The data set with `facts[LETTERING]`: lines by their left, top, right and bottom as fractions of the image times 255.
@@ -35,6 +38,8 @@ def look(embedded: Embedded, cache: Path, jobs: int, progress: Callable[[int, in
         return network.lines(photos).reshape(len(photos), -1)
 
     rows = looking.sample(embedded, N_IMAGES)
+    sides = embedded.facts[["width", "height"]].to_numpy(float)[rows]
+    rows = rows[sides.max(1) <= LONGEST * sides.min(1)]
     seen = looking.look(embedded, rows, see, store, _lettering.PREPROCESSING, jobs, progress)
     column = np.full(len(embedded.facts), None, object)
     for row, boxes in seen.items():

@@ -42,9 +42,10 @@ _MOST_OF_FEW = 0.75
 """A description names a value that at least this share of the class's images have."""
 
 
-_EXCLUSIVE, _OF_MEDIUM = 10, 0.75
-"""If a value is at least the first number of times as frequent in the class as elsewhere, the second fraction of `medium` is
-enough: a quarter of the dogs on grass and one cat in a hundred teach a network that grass means dog."""
+_EXCLUSIVE, _SURELY, _OF_MEDIUM = 10, 4, 0.75
+"""If a value is at least the first number of times as frequent in the class as elsewhere, and the second number of times the
+upper limit of the share elsewhere, the third fraction of `medium` is enough: a quarter of the dogs on grass and one cat in a
+hundred teach a network that grass means dog."""
 
 
 def severity(low: float, kind: str, settings: AuditSettings, exclusive: bool = False) -> Severity:
@@ -57,6 +58,10 @@ def severity(low: float, kind: str, settings: AuditSettings, exclusive: bool = F
         return "low"
     medium = settings.medium * (_OF_MEDIUM if exclusive else 1)
     return "high" if low >= settings.high else "medium" if low >= medium else "low"
+
+
+def _is_exclusive(here: float, there: float, at_most_there: float) -> bool:
+    return here >= max(_EXCLUSIVE * there, _SURELY * at_most_there)
 
 
 def _finding(
@@ -91,7 +96,7 @@ def _finding(
         times=here[0] / there[0] if there[0] else None,
         p=hit.p,
         q=hit.q,
-        severity=severity(hit.effect_ci[0] - column.bias, kind, settings, here[0] >= _EXCLUSIVE * there[0]),
+        severity=severity(hit.effect_ci[0] - column.bias, kind, settings, _is_exclusive(here[0], there[0], there[2])),
         phrase=plain_phrase(column, indicators.value_names[v]),
         against=against,
         coverage=_coverage(table, c, n, other_known),
@@ -134,7 +139,7 @@ def worst_first(findings: Sequence[Finding]) -> list[Finding]:
     """The findings, the most severe first. Findings that are, or may be, about the object come last.
 
     Within one severity the strongest finding of every class comes first, then the second of every class, and so on, so that
-    a class with many patterns does not hide the others. Findings that no random half confirms come last.
+    a class with many patterns does not hide the others. Low findings that no random half confirms come last.
     """
     ranked = sorted(findings, key=_rank)
     turns: Counter[tuple[object, ...]] = Counter()
@@ -170,7 +175,9 @@ def judged(finding: Finding, settings: AuditSettings) -> Finding:
       of the intervention lies above twice `leans`: a rare value that decides.
     - Evidence that could not be measured changes nothing.
     """
-    exclusive = finding.share_elsewhere is not None and finding.share_in_class >= _EXCLUSIVE * finding.share_elsewhere
+    there, there_ci = finding.share_elsewhere, finding.share_elsewhere_ci
+    known = there is not None and there_ci is not None
+    exclusive = known and _is_exclusive(finding.share_in_class, there or 0.0, (there_ci or (0.0, 1.0))[1])
     plain = severity((finding.effect_ci or (0.0, 0.0))[0] - finding.bias, finding.kind, settings, exclusive)
     r = finding.reliance
     if r is None or finding.p is None:

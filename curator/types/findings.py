@@ -93,6 +93,11 @@ class Reliance(Struct, frozen=True):
     control_edit: Annotated[str, Meta(description="The control edit, in words.")] = ""
 
     @property
+    def tells_no_gap(self) -> bool:
+        """Whether the gap is surely smaller than 15 points. An interval that is wider on both sides tells nothing."""
+        return self.gap_ci is not None and self.gap_ci[0] <= 0 and self.gap_ci[1] < 0.15
+
+    @property
     def is_moved(self) -> bool:
         """Whether the edit surely lowers the probability of the right class, by itself and beyond the control edit.
 

@@ -34,7 +34,9 @@ def known(*lines: str | float | None) -> Embedded:
         ("5 100 20 110", True),  # the middle is at 5 % of the width
         ("50 100 70 110", False),  # at 24 %
         ("100 5 150 40", False),  # 14 % high
-        ("5 5 200 15", False),  # 76 % wide
+        ("5 5 250 15", True),  # a caption as wide as the image
+        ("240 20 250 230", True),  # a watermark along the right edge
+        ("5 20 50 230", False),  # 18 % wide
         ("100 235 150 245", True),
     ],
 )

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from changed import replace
+from photos import Texts, embedded
+from report_example import BUNNY, make_run
 
-from curator.commands._steps.pool_values import by_looks
+from curator.commands import Session
+from curator.commands._steps.pool_values import by_looks, reread
+from curator.selection.plan import Target
 from curator.similarity.vectors import unit
+from curator.types import Column
 
 
 def pictures(rng, n, *, apart=1.0, noise=0.25):
@@ -40,3 +48,19 @@ def test_of_a_value_without_looks_nothing_is_seen():
         hidden = rng.permutation(scene)
         found.append((by_looks(known, hidden, others, seed) == rng.permutation(truth)).mean() - 0.5)
     assert abs(np.mean(found)) < 0.08
+
+
+@pytest.mark.parametrize(("place", "as_read"), [("lettering", True), ("", False)])
+def test_lettering_is_read_and_never_guessed_from_the_surroundings(place, as_read):
+    """The value of the pool's images has no part in the looks of either set."""
+    rng = np.random.default_rng(1)
+    data, pool = (embedded(np.ones((n, 4))) for n in (80, 60))
+    data, pool = (
+        replace(e, embeddings=replace(e.embeddings, surround=pictures(rng, len(e.dataset))[0])) for e in (data, pool)
+    )
+    run = replace(make_run(), dataset=data.dataset, embeddings=data.embeddings)
+    column = Column("lettering.by_edge", "flag", "context", "have some|have none", "", place=place)
+    read = rng.random(60) < 0.5
+    target = Target(0, column, "yes", rng.random(80) < 0.5, read, np.ones(60, np.bool_))
+    again = reread(target, replace(BUNNY, kind="context"), run, pool, Session(Texts({}, 4), Path("/nowhere")))
+    assert np.array_equal(again.pool_has, read) == as_read

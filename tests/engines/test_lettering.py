@@ -80,6 +80,12 @@ def test_of_many_images_as_many_of_every_class_are_read_and_the_others_are_unkno
     assert pictures.given == 4
 
 
+def test_in_a_strip_lettering_is_unknown(pictures):
+    these = pictures.embedded()
+    these.facts.loc[these.facts.index[:2], "width"] = [1000, 1001]
+    assert pictures.look(these).facts[LETTERING].isna().tolist() == [False, True, *[False] * 4]
+
+
 def test_an_image_that_cannot_be_read_again_is_unknown(pictures):
     these = pictures.embedded()
     (pictures.data / "0002.jpg").unlink()

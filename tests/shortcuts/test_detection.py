@@ -530,10 +530,10 @@ def test_the_strongest_of_every_class_comes_before_the_second_of_any():
 
 @pytest.mark.parametrize(
     ("here", "elsewhere", "want"),
-    [(30, 0, "medium"), (34, 3, "medium"), (34, 4, "low"), (26, 0, "low"), (48, 20, "low")],
+    [(30, 0, "medium"), (36, 3, "medium"), (34, 3, "low"), (26, 0, "low"), (48, 20, "low")],
 )
 def test_what_hardly_any_other_image_shows_needs_three_quarters_of_the_effect_of_medium(here, elsewhere, want):
-    """Of 120 images of the class and 120 others; the lower limits are 0.174, 0.172, 0.162, 0.145 and 0.12."""
+    """Of 120 images of the class and 120 others; the lower limits are 0.174, 0.188, 0.172, 0.145 and 0.12."""
     classes = labels(120, 120)
     grass = exactly(classes, {0: here, 1: elsewhere})
     (found,) = [f for f in run(indicators({"grass": grass}), classes).findings if f.value == "yes"]

@@ -34,6 +34,8 @@ def reread(target: Target, finding: Finding, run: AuditRun, pool: Embedded, sess
     Error: images that only look like those with the value (sand for dirt) still count as having it.
     """
     ours, theirs = run.embeddings.surround, pool.embeddings.surround
+    if target.column.place == "lettering":
+        return target  # it was read, and cannot be seen in the surroundings as a whole
     if finding.kind != "context" or ours is None or theirs is None or not len(theirs):
         return target
     rows = np.sort(session.rng("looks").permutation(len(ours))[:_MOST])

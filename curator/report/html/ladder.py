@@ -73,6 +73,8 @@ def _relied_on(r: Reliance | None) -> Rung:
         return Rung(question, checks.NOT_TESTED, "open")
     if r.gap is None or r.gap_ci is None:
         return Rung(question, checks.UNKNOWN_RELIANCE if r.n_conflicting else checks.NO_CONFLICTING, "open")
+    if r.gap_ci[0] <= 0 and not r.tells_no_gap:
+        return Rung(question, checks.reliance_untold(r), "open")
     return Rung(question, checks.reliance(r), _state(r.gap_ci[0] > 0))
 
 

@@ -52,6 +52,11 @@ def reliance(r: Reliance | None) -> str:
     return f"{gap(breaking)}: {points(r.gap, r.gap_ci)}."
 
 
+def reliance_untold(r: Reliance) -> str:
+    """The accuracy gap with the remark that its interval is too wide to say whether a model relies on the attribute."""
+    return f"{reliance(r)} The interval is too wide to tell."
+
+
 def results(f: Finding) -> tuple[str, ...]:
     """The results of the tests that were made beyond the difference itself, as sentences."""
     return tuple(
@@ -71,7 +76,7 @@ def harm(f: Finding) -> str:
     """How much a model relies on the finding, in one to three sentences, or why this is not known."""
     r, out = f.reliance, []
     if r is not None and r.gap is not None and r.gap_ci is not None:
-        out.append("A model trained on these images relies on it." if r.gap_ci[0] > 0 else _NO_CLEAR_LOSS)
+        out.append(_RELIES if r.gap_ci[0] > 0 else _NO_CLEAR_LOSS if r.tells_no_gap else _UNSURE)
         out.append(reliance(r))
     if r is not None and r.intervention_drop is not None and r.is_moved:
         out.append(intervention(r))
@@ -80,6 +85,8 @@ def harm(f: Finding) -> str:
     return NO_CONFLICTING if r is not None and not r.n_conflicting else UNKNOWN_RELIANCE
 
 
+_RELIES = "A model trained on these images relies on it."
+_UNSURE = "Whether a model trained on these images relies on it cannot be told from so few images that break the rule."
 _NO_CLEAR_LOSS = "A model trained on these images shows no clear loss on images that break the rule."
 
 
@@ -142,9 +149,9 @@ def adjusted(a: Adjusted) -> str:
     >>> adjusted(Adjusted(("site=north",), 0.31, (0.2, 0.42), 2e-6, ("have site north",)))
     'With "have site north" held constant, +31 points [+20, +42] remain (p = 2e-6).'
     >>> adjusted(Adjusted(("a=b", "c=yes"), None, None, None))
-    'It cannot be told apart from a=b and c=yes: no images have one without the other.'
+    'It cannot be told apart from a=b and c=yes: with these held constant, no images are left to compare.'
     """
     held = " and ".join(f'"{phrase}"' for phrase in a.phrases) or " and ".join(a.held)
     if a.effect is None or a.p is None:
-        return f"It cannot be told apart from {held}: no images have one without the other."
+        return f"It cannot be told apart from {held}: with these held constant, no images are left to compare."
     return f"With {held} held constant, {points(a.effect, a.effect_ci)} remain (p = {probability(a.p)})."

@@ -75,7 +75,11 @@ def facts(f: Finding) -> tuple[str, ...]:
     >>> facts(f)
     ('19 times as common as in the others', 'q 1e-8')
     """
-    out = [] if f.times is None else [f"{f.times:.2g} times as common as in the others"]
+    out = (
+        []
+        if f.times is None
+        else [f"{f.times:.2g} times as common as in {'the pool' if f.against == 'pool' else 'the others'}"]
+    )
     return (*out, *([] if f.q is None else [f"q {probability(f.q)}"]))
 
 
