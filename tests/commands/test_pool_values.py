@@ -54,7 +54,7 @@ def test_of_a_value_without_looks_nothing_is_seen():
 def test_lettering_is_read_and_never_guessed_from_the_surroundings(place, as_read):
     """The value of the pool's images has no part in the looks of either set."""
     rng = np.random.default_rng(1)
-    data, pool = (embedded(np.ones((n, 4))) for n in (80, 60))
+    data, pool = (embedded(np.ones((n, 20))) for n in (80, 60))
     data, pool = (
         replace(e, embeddings=replace(e.embeddings, surround=pictures(rng, len(e.dataset))[0])) for e in (data, pool)
     )
