@@ -71,6 +71,14 @@ def test_what_was_not_read_is_unknown_and_what_carries_none_is_known():
     np.testing.assert_allclose(out["lettering.height"], [10 / 255, np.nan, np.nan, np.nan, np.nan])
 
 
+def test_of_several_lines_the_highest_counts_and_a_place_is_said_once():
+    out = derive(known("5 5 40 15;60 4 90 24;5 240 60 246", "100 120 150 130;100 150 150 160;5 5 40 15")).frame
+    assert out["lettering.place"].tolist() == ["bottom left corner|top edge|top left corner", ""]
+    assert out["lettering.height"].tolist() == [20 / 255, pytest.approx(np.nan, nan_ok=True)]
+    both = derive(known("5 5 40 15;5 20 40 30")).frame  # two lines of one date
+    assert both["lettering.place"].tolist() == ["top left corner"]
+
+
 def test_without_the_references_lettering_there_are_no_columns_and_without_ones_own_all_is_unknown():
     read, unread = known("5 5 40 15", ""), embedded(np.ones((2, 4)))
     assert derive(read, unread).columns == ()

@@ -75,6 +75,56 @@ def test_of_more_lines_than_are_kept_the_most_are_kept():
     assert found.any(1).all()
 
 
+class Seen:
+    """A network that takes for lettering what is blue, as likely as it is bright. It is given blue first, in -1..1."""
+
+    def run(self, _: None, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+        return [(given["x"][:, :1] + 1) / 2]
+
+
+def blue(width: int, height: int, *bars: tuple[int, int, int, int, float]) -> Photo:
+    """A photo with bars (left, top, right, bottom, how bright, 0..1) that only `Seen` takes for lettering."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    for left, top, right, bottom, bright in bars:
+        pixels[top:bottom, left:right, 2] = round(255 * bright)
+    return photo(Image.fromarray(pixels))
+
+
+def seen(these: Photo, monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, ...]]:
+    """The lines (left, top, right, bottom) of a photo, in its pixels, by `Seen`."""
+    monkeypatch.setattr(_lettering, "_session", Seen)
+    w, h = these.facts.width, these.facts.height
+    return [tuple(line / 255 * (w, h, w, h)) for line in Lettering(1).lines([these])[0] if line.any()]
+
+
+@pytest.mark.parametrize("size", [(480, 480), (480, 333), (333, 480), (480, 61), (61, 480)], ids=str)
+def test_a_line_is_told_where_the_network_sees_it(size, monkeypatch):
+    w, h = size
+    for box in [(0, 0, 20, 10), (w - 20, h - 10, w, h), (w // 3, h // 2, w // 3 + 20, h // 2 + 10)]:
+        (line,) = seen(blue(w, h, (*box, 1.0)), monkeypatch)
+        np.testing.assert_allclose(line, box, atol=1)
+
+
+def test_of_more_lines_than_are_kept_the_surest_come_first(monkeypatch):
+    order = np.random.default_rng(4).permutation(MOST + 8)
+    bars = [(10, 12 + 20 * k, 90, 22 + 20 * k, 0.75 + 0.01 * sure) for k, sure in enumerate(order.tolist())]
+    tops = [line[1] for line in seen(blue(480, 480, *bars), monkeypatch)]
+    expected = [12 + 20 * k for k in np.argsort(-order)[:MOST].tolist()]
+    np.testing.assert_allclose(tops, expected, atol=1)
+
+
+def test_what_is_unsure_or_too_thin_is_no_line(monkeypatch):
+    bars = [(50, 20, 150, 40, 0.6), (50, 60, 150, 62, 1.0), (50, 80, 52, 180, 1.0)]
+    assert seen(blue(480, 480, *bars), monkeypatch) == []
+    assert len(seen(blue(480, 480, (50, 60, 150, 63, 1.0), (50, 80, 53, 180, 1.0)), monkeypatch)) == 2
+
+
+def test_a_crooked_line_is_as_sure_as_its_own_pixels(monkeypatch):
+    """Most of its box is empty."""
+    (line,) = seen(blue(480, 480, (40, 40, 200, 46, 0.9), (194, 40, 200, 200, 0.9)), monkeypatch)
+    np.testing.assert_allclose(line, (40, 40, 200, 200), atol=1)
+
+
 def test_damaged_weights_are_an_error_that_says_what_to_do(monkeypatch):
     monkeypatch.setattr(_lettering, "WEIGHTS_SHA256", "0" * 64)
     _lettering._session.cache_clear()
